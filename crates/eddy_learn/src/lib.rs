@@ -1,0 +1,1 @@
+//! Networks with structure, on burn.
