@@ -1,1 +1,35 @@
-//! The wasm boundary.
+//! The wasm boundary: one class for a run, one for the check of a claim, a few functions. Strings, numbers and buffers.
+//!
+//! Static facts never cross: the page reads `catalog.json`, written by the same Rust.
+
+mod check;
+mod device;
+mod session;
+mod wire;
+
+use wasm_bindgen::prelude::*;
+
+/// Routes a Rust panic to the console with its message; the page shows it as a defect with the permalink.
+#[wasm_bindgen(start)]
+pub fn start() {
+    console_error_panic_hook::set_once();
+}
+
+/// Version of the catalogue compiled in; the page refuses to mix it with another `catalog.json`.
+#[wasm_bindgen(js_name = catalogVersion)]
+pub fn catalog_version() -> String {
+    env!("CARGO_PKG_VERSION").to_owned()
+}
+
+/// Bytes of linear memory in use by this module.
+#[wasm_bindgen(js_name = memoryBytes)]
+pub fn memory_bytes() -> f64 {
+    #[cfg(target_arch = "wasm32")]
+    {
+        (core::arch::wasm32::memory_size(0) * 65536) as f64
+    }
+    #[cfg(not(target_arch = "wasm32"))]
+    {
+        0.0
+    }
+}
