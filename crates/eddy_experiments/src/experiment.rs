@@ -262,3 +262,10 @@ pub trait Run {
         None
     }
 }
+
+impl Device {
+    /// Asks for a GPU; the error says why there is none.
+    pub async fn request_gpu() -> Result<Self, EddyError> {
+        Err(EddyError::gpu("no-adapter", "There is no GPU back end yet."))
+    }
+}
