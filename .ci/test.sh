@@ -1,0 +1,38 @@
+# Sourced by ./eddy test: every check, with one total at the end. Stages go on after a failure, so that one run shows all.
+# shellcheck shell=sh
+
+need_cargo; need_node; need_wasm; need_node_packages; need_test_packages
+export EDDY_REQUIRE_GPU="${EDDY_REQUIRE_GPU:-1}"
+
+log=$(mktemp -d)
+passed=0 failed=0 skipped=0 stages=
+
+stage() { # stage NAME COMMAND…: runs it, keeps its output, adds up what the runners say
+	name=$1; shift
+	say "$name"
+	begun=$(date +%s)
+	if "$@" >"$log/$name.log" 2>&1; then status=ok; else status=FAILED; fi
+	cat "$log/$name.log"
+	# Totals of cargo test ("test result: ok. 5 passed; 0 failed; 1 ignored") and of Playwright ("  12 passed (1.2m)").
+	p=$(sed -n 's/^test result: .* \([0-9][0-9]*\) passed;.*/\1/p; s/^ *\([0-9][0-9]*\) passed ([0-9.]*m\{0,1\}s\{0,1\}).*/\1/p' "$log/$name.log" | awk '{s+=$1} END {print s+0}')
+	f=$(sed -n 's/^test result: .* \([0-9][0-9]*\) failed;.*/\1/p; s/^ *\([0-9][0-9]*\) failed$/\1/p' "$log/$name.log" | awk '{s+=$1} END {print s+0}')
+	i=$(sed -n 's/^test result: .* \([0-9][0-9]*\) ignored;.*/\1/p; s/^ *\([0-9][0-9]*\) skipped$/\1/p' "$log/$name.log" | awk '{s+=$1} END {print s+0}')
+	# A stage without a runner's totals counts as one check; a failed one never counts as none.
+	[ "$p$f" != 00 ] || { [ $status = ok ] && p=1 || f=1; }
+	[ $status = ok ] || [ "$f" -gt 0 ] || f=1
+	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + i))
+	stages="$stages
+  $status  $name ($(($(date +%s) - begun)) s, $p passed, $f failed)"
+}
+
+stage "format" cargo fmt --all --check
+stage "dependencies" cargo run -q -p xtask -- deps
+stage "unit and integration tests" cargo test --workspace --no-fail-fast
+stage "build" build_page
+stage "bundle sizes" cargo run -q -p xtask -- sizes
+stage "browser tests" sh -c 'cd web && npm run -s test'
+
+printf '\n%s\n\n' "Stages:$stages"
+printf '%s passed, %s failed, %s skipped\n' "$passed" "$failed" "$skipped"
+rm -rf "$log"
+[ "$failed" = 0 ]
