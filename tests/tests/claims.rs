@@ -1,0 +1,63 @@
+//! Every cheap claim is checked at its own seeds, and must fail under its counter-setting.
+
+use eddy_experiments::{Budget, ClaimCheck, Context, Entry, entries, spec::Cost};
+
+/// Claims that do not hold at our scale, with the numbers that were measured. A claim listed here that holds turns the
+/// test red, so that the list stays true.
+const DO_NOT_HOLD: &[(&str, &str)] = &[];
+
+fn check(entry: &'static Entry) -> Result<(), String> {
+    let mut check = ClaimCheck::new(entry, Context::cpu(), None, true).map_err(|e| e.message)?;
+    while !pollster::block_on(check.advance(Budget::seconds(10.0))).map_err(|e| e.message)? {}
+    let verdict = check.verdict().ok_or("finished without a verdict")?;
+    println!("{} {:.1} s", entry.id, verdict.seconds);
+    for t in &verdict.tests {
+        println!("  {} {}: {:?} {:?}", if t.held { "✓" } else { "✗" }, t.label, t.measured, t.bound);
+    }
+    let expected = !DO_NOT_HOLD.iter().any(|(id, _)| *id == entry.id);
+    if verdict.held != expected {
+        return Err(format!("held = {}, expected {expected}", verdict.held));
+    }
+    // Where the claim does not hold anyway a failing counter-setting would show nothing.
+    if expected && verdict.counter_held != Some(false) {
+        return Err("the counter-setting held too, so the check cannot fail".to_owned());
+    }
+    Ok(())
+}
+
+#[test]
+fn cheap_claims_hold_and_their_counter_settings_fail() {
+    let mut failures = Vec::new();
+    for entry in entries().iter().filter(|e| e.claim.as_ref().is_some_and(|c| c.cost == Cost::Cheap)) {
+        if let Err(why) = check(entry) {
+            failures.push(format!("{}: {why}", entry.id));
+        }
+    }
+    assert!(failures.is_empty(), "{failures:#?}");
+}
+
+#[test]
+fn claims_are_well_formed() {
+    for entry in entries() {
+        let Some(claim) = &entry.claim else { continue };
+        assert!(!claim.sentence.is_empty() && !claim.tests.is_empty() && !claim.arms.is_empty(), "{}", entry.id);
+        assert!(!claim.counter.change.is_empty() && !claim.counter.why.is_empty(), "{}: no counter-setting", entry.id);
+        for arm in claim.arms {
+            entry.with(arm.setting).unwrap_or_else(|e| panic!("{}: arm {}: {e}", entry.id, arm.name));
+            // The change must be valid on top of each arm it is applied to.
+            if claim.counter.arms.is_empty() || claim.counter.arms.contains(&arm.name) {
+                let mut p = entry.with(arm.setting).unwrap();
+                for (k, v) in eddy_spec::Setting::parse_query(claim.counter.change).unwrap() {
+                    p.set(&k, &v).unwrap_or_else(|e| panic!("{}: counter-setting: {e}", entry.id));
+                }
+            }
+        }
+        for name in claim.counter.arms {
+            assert!(claim.arms.iter().any(|a| a.name == *name), "{}: counter-setting names no arm {name}", entry.id);
+        }
+        // A test that measures nothing must not pass: on an empty record every inequality fails.
+        for t in claim.judge(&eddy_spec::Measured::default()) {
+            assert!(!t.held, "{}: “{}” holds although nothing was measured", entry.id, t.label);
+        }
+    }
+}
