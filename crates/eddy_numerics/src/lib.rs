@@ -1,1 +1,24 @@
-//! CPU numerical methods.
+//! CPU numerical methods, generic over f32 and f64: the oracle of every kernel.
+//!
+//! - [`space`]: grids, Fourier transforms, finite differences, tridiagonal systems.
+//! - [`time`]: terms, steppers, controllers, the loop, stability limits.
+//! - [`systems`]: equations as terms.
+//! - [`quadrature`], [`special`], [`least_squares`]: the tools around them.
+//!
+//! Fields are flat slices in `R`, planes are stored as `u[y * nx + x]`; times, step lengths and coefficients are `f64`.
+//! Nothing allocates per step, reads a clock (but [`bench`]) or a file.
+
+pub mod bench;
+pub mod least_squares;
+pub mod quadrature;
+mod real;
+pub mod space;
+pub mod special;
+pub mod systems;
+pub mod time;
+
+#[cfg(test)]
+mod testing;
+
+pub use num_complex::Complex;
+pub use real::{Real, Value, max_magnitude};
