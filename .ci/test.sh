@@ -26,10 +26,10 @@ stage() { # stage NAME COMMAND…: runs it, keeps its output, adds up what the r
 }
 
 stage "format" cargo fmt --all --check
-stage "dependencies" cargo run -q -p xtask -- deps
+stage "dependencies" xtask deps
 stage "unit and integration tests" cargo test --workspace --no-fail-fast
 stage "build" build_page
-stage "bundle sizes" cargo run -q -p xtask -- sizes
+stage "bundle sizes" xtask sizes
 stage "browser tests" sh -c 'cd web && npm run -s test'
 
 printf '\n%s\n\n' "Stages:$stages"
