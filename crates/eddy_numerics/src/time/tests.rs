@@ -23,24 +23,39 @@ impl Term<f64> for Bell {
     }
 }
 
-fn bell_error(tableau: &'static Tableau, dt: f64) -> f64 {
-    let mut y = [1.0];
-    let mut method = RungeKutta::new(tableau, 1);
-    let report = fixed(&mut Bell, &mut method, (0.0, 2.0), dt, &mut y, |_, _| {});
-    assert_eq!(report.ending, Ending::Finished);
-    (y[0] - 0.2).abs()
+/// y' = cos(t) y ln y with y(0) = e, that is y = exp(exp(sin t)): smooth, nonlinear, with large derivatives, so that
+/// methods of high order show their order before they reach rounding.
+struct DoubleExponential;
+impl Term<f64> for DoubleExponential {
+    type Value = f64;
+    fn size(&self) -> usize {
+        1
+    }
+    fn evaluate(&mut self, t: f64, y: &[f64], slope: &mut [f64]) {
+        slope[0] = t.cos() * y[0] * y[0].ln();
+    }
 }
 
 #[test]
 fn runge_kutta_orders() {
     for tableau in TABLEAUX {
+        let exact = 5.0_f64.sin().exp().exp();
         let base = if tableau.order >= 8 { 0.5 } else { 0.1 };
-        let errors: Vec<f64> = [1.0, 0.5, 0.25].iter().map(|f| bell_error(tableau, base * f)).collect();
+        let errors: Vec<f64> = [1.0, 0.5, 0.25]
+            .iter()
+            .map(|f| {
+                let mut y = [1.0_f64.exp()];
+                let mut method = RungeKutta::new(tableau, 1);
+                let report = fixed(&mut DoubleExponential, &mut method, (0.0, 5.0), base * f, &mut y, |_, _| {});
+                assert_eq!(report.ending, Ending::Finished);
+                (y[0] - exact).abs()
+            })
+            .collect();
         let (least, most) = observed_order(&errors);
         let order = f64::from(tableau.order);
-        // High-order methods reach rounding soon: only coarse steps can be used, and their bands are wider.
-        let band = [0.35, 0.6, 0.9][if tableau.order >= 8 { 2 } else { usize::from(tableau.order >= 5) }];
-        assert!(least > order - band && most < order + band, "{}: {least:.2} {most:.2} {errors:?}", tableau.name);
+        // Order 8 shows nearly 9 at steps that are still above rounding: its leading error constant is very small.
+        let above = if tableau.order >= 8 { 1.4 } else { 0.4 };
+        assert!(least > order - 0.4 && most < order + above, "{}: {least:.2} {most:.2} {errors:?}", tableau.name);
     }
 }
 
