@@ -3,15 +3,18 @@
 //! - [`space`]: grids, Fourier transforms, finite differences, tridiagonal systems.
 //! - [`time`]: terms, steppers, controllers, the loop, stability limits.
 //! - [`systems`]: equations as terms.
+//! - [`diffusion`], [`rng`]: mixtures, noise schedules, samplers, their metrics; counter-based random numbers.
 //! - [`quadrature`], [`special`], [`least_squares`]: the tools around them.
 //!
 //! Fields are flat slices in `R`, planes are stored as `u[y * nx + x]`; times, step lengths and coefficients are `f64`.
 //! Nothing allocates per step, reads a clock (but [`bench`]) or a file.
 
 pub mod bench;
+pub mod diffusion;
 pub mod least_squares;
 pub mod quadrature;
 mod real;
+pub mod rng;
 pub mod space;
 pub mod special;
 pub mod systems;

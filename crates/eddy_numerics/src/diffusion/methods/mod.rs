@@ -1,0 +1,62 @@
+//! Samplers: each file is one family's coefficients.
+
+mod adams;
+mod ddim;
+mod deis;
+mod dpm_solver;
+mod momentum;
+mod pndm;
+mod runge_kutta;
+mod sde;
+
+pub use adams::Adams;
+pub use ddim::Ddim;
+pub use deis::Deis;
+pub use dpm_solver::{DpmSolver, DpmSolverFast};
+pub use momentum::{Ghvb, HeavyBall};
+pub use pndm::{FPndm, Fon, SPndm};
+pub use runge_kutta::{RungeKutta, Tableau, Variable};
+pub use sde::{EulerMaruyama, PredictorCorrector};
+
+use super::{DiffusionError, Interval, Plan};
+
+/// A sampling method: how many steps a number of evaluations buys, and the plan of each step.
+pub trait Method {
+    fn name(&self) -> &'static str;
+    /// Order of convergence of the end point in the step length; for stochastic methods the weak order.
+    fn order(&self) -> u32;
+    fn is_stochastic(&self) -> bool {
+        false
+    }
+    /// How many remembered vectors of earlier steps it uses.
+    fn memory(&self) -> usize {
+        0
+    }
+    /// Evaluations that `steps` steps cost. Never falls as `steps` grows.
+    fn cost(&self, steps: usize) -> usize;
+    fn plan(&self, interval: &Interval) -> Plan;
+    /// Tolerances, if the method chooses its steps itself.
+    fn step_control(&self) -> Option<StepControl> {
+        None
+    }
+
+    /// The most steps that `evaluations` evaluations pay for.
+    fn steps_for(&self, evaluations: usize) -> Result<usize, DiffusionError> {
+        // cost(n) ≥ n for every method, so the answer is at most `evaluations`.
+        let mut steps = evaluations;
+        while steps > 0 && self.cost(steps) > evaluations {
+            steps -= 1;
+        }
+        if steps == 0 {
+            return Err(DiffusionError::Evaluations { method: self.name(), needed: self.cost(1), given: evaluations });
+        }
+        Ok(steps)
+    }
+}
+
+/// Tolerances of step control: the error of a step is kept below absolute + relative · |x|.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StepControl {
+    pub absolute: f64,
+    pub relative: f64,
+}
