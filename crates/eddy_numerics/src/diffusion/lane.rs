@@ -20,7 +20,7 @@ pub trait Lane: Real {
 /// needed (SSE2 and simd128 have none for 64-bit integers). Taylor remainder at |r| = 0.3466: 5e-9 for f32 (degree 7),
 /// 4e-18 for f64 (degree 13).
 macro_rules! vector_exp {
-    ($float:ty, $int:ty, $low:expr, $high:expr, $magic:expr, $ln2_high:expr, $ln2_low:expr, $bias:expr, $mantissa:expr, [$($c:expr),+]) => {
+    ($float:ty, $low:expr, $high:expr, $magic:expr, $ln2_high:expr, $ln2_low:expr, $bias:expr, $mantissa:expr, [$($c:expr),+]) => {
         #[inline(always)]
         fn exp_lanes(x: [Self; LANES]) -> [Self; LANES] {
             let mut out = [0.0; LANES];

@@ -17,8 +17,9 @@ pub(super) fn newest(j: usize) -> Source {
 /// Adams-Bashforth on d(x/α)/dρ = ε with the weights for equal steps; order 4 is PLMS (Liu et al. 2022, equation 12, as
 /// used by latent diffusion), warmed up with the lower orders at one evaluation each.
 ///
-/// One evaluation per step. The steps in ρ = σ/α are not equal on any usual grid, so beyond order 1 this converges only
-/// at first order in general; the published samplers do the same. Small region of stability: diverges under guidance.
+/// One evaluation per step. Order k on a grid even in ρ = σ/α ([`Spacing::Karras`](crate::diffusion::Spacing) with
+/// ρ = 1). The usual grids are not even in ρ; on them the order is at most 2, and the published samplers use these
+/// weights all the same. Small region of stability: diverges under guidance.
 #[derive(Clone, Copy, Debug)]
 pub struct Adams {
     order: usize,

@@ -69,7 +69,11 @@ impl Method for DpmSolverFast {
 /// e^z − 1 over z, minus 1.
 fn phi(z: f64) -> f64 {
     // Below 0.01 five terms of the series are exact to rounding; the closed form would lose those digits.
-    if z.abs() < 1e-2 { z / 2.0 * (1.0 + z / 3.0 * (1.0 + z / 4.0 * (1.0 + z / 5.0 * (1.0 + z / 6.0)))) } else { z.exp_m1() / z - 1.0 }
+    if z.abs() < 1e-2 {
+        z / 2.0 * (1.0 + z / 3.0 * (1.0 + z / 4.0 * (1.0 + z / 5.0 * (1.0 + z / 6.0))))
+    } else {
+        z.exp_m1() / z - 1.0
+    }
 }
 
 fn single_step(order: u32, schedule: &dyn Schedule, from: &Node, to: &Node) -> Plan {

@@ -1,5 +1,5 @@
 //! Momentum samplers (Wizadwongsa et al. 2024, "Diffusion sampling with momentum for mitigating divergence artifacts"),
-//! on d(x/α)/dρ = ε with weights for equal steps.
+//! on d(x/α)/dρ = ε with weights for equal steps of ρ = σ/α. On grids that are not even in ρ the order is at most 2.
 
 use super::{
     Method,
