@@ -46,7 +46,6 @@ impl Lane for f32 {
     const ONE: Self = 1.0;
     vector_exp!(
         f32,
-        u32,
         -87.0,
         88.0,
         12_582_912.0,
@@ -63,7 +62,6 @@ impl Lane for f64 {
     const ONE: Self = 1.0;
     vector_exp!(
         f64,
-        u64,
         -708.0,
         709.0,
         6_755_399_441_055_744.0,
