@@ -1,0 +1,184 @@
+//! Activations and how jets pass through them, forward and backward.
+
+use crate::{
+    JetSpec, Real,
+    functions::{sin_cos, tanh},
+    lanes::Lanes,
+    real::{Kernel, Level},
+};
+
+/// What a hidden layer applies to each of its sums.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    Tanh,
+    Sin,
+    /// x Φ(x) with the exact normal distribution function.
+    Gelu,
+    /// A linear layer.
+    Identity,
+}
+
+impl Activation {
+    /// σ, σ′, σ″, σ‴ at z.
+    #[inline(always)]
+    fn derivatives<T: Real, V: Lanes<T>>(self, z: V) -> [V; 4] {
+        let number = |x: f64| V::splat(T::from_f64(x));
+        match self {
+            Self::Tanh => {
+                let y = tanh(z);
+                let y2 = y.mul(y);
+                let first = number(1.0).sub(y2);
+                [y, first, number(-2.0).mul(y).mul(first), first.mul(number(6.0).fma(y2, number(-2.0)))]
+            }
+            Self::Sin => {
+                let (sin, cos) = sin_cos(z);
+                let zero = number(0.0);
+                [sin, cos, zero.sub(sin), zero.sub(cos)]
+            }
+            Self::Gelu => {
+                let cdf =
+                    z.map(|x| T::from_f64(0.5) * (T::ONE + (x * T::from_f64(std::f64::consts::FRAC_1_SQRT_2)).erf()));
+                let pdf = z.map(|x| T::from_f64(0.3989422804014327) * (T::from_f64(-0.5) * x * x).exp());
+                let z2 = z.mul(z);
+                [z.mul(cdf), z.fma(pdf, cdf), number(2.0).sub(z2).mul(pdf), z2.sub(number(4.0)).mul(z).mul(pdf)]
+            }
+            Self::Identity => [z, number(1.0), number(0.0), number(0.0)],
+        }
+    }
+}
+
+/// One layer's activation for a tile: rows of `components × lanes` numbers, one row per unit.
+pub(crate) struct Layer<'a> {
+    pub activation: Activation,
+    pub jets: &'a JetSpec,
+    pub units: usize,
+    pub lanes: usize,
+}
+
+impl Layer<'_> {
+    /// From the sums `z` without bias to the outputs `y`, both [units][components][lanes]; keeps σ′, σ″, σ‴ in `slopes`,
+    /// [units][3][lanes], for the way back.
+    pub fn forward<T: Real>(&self, level: Level, bias: &[T], z: &[T], y: &mut [T], slopes: &mut [T]) {
+        let row = self.jets.components() * self.lanes;
+        assert!(
+            self.lanes.is_multiple_of(16) && bias.len() >= self.units && slopes.len() >= 3 * self.units * self.lanes
+        );
+        assert!(z.len() >= self.units * row && y.len() >= self.units * row);
+        T::run(level, Forward { layer: self, bias, z, y, slopes });
+    }
+
+    /// From the adjoints of the outputs to those of the sums, in place.
+    pub fn backward<T: Real>(&self, level: Level, z: &[T], slopes: &[T], adjoints: &mut [T]) {
+        let row = self.jets.components() * self.lanes;
+        assert!(self.lanes.is_multiple_of(16) && slopes.len() >= 3 * self.units * self.lanes);
+        assert!(z.len() >= self.units * row && adjoints.len() >= self.units * row);
+        T::run(level, Backward { layer: self, z, slopes, adjoints });
+    }
+}
+
+struct Forward<'a, T> {
+    layer: &'a Layer<'a>,
+    bias: &'a [T],
+    z: &'a [T],
+    y: &'a mut [T],
+    slopes: &'a mut [T],
+}
+
+impl<T: Real> Kernel<T> for Forward<'_, T> {
+    #[inline(always)]
+    fn run<V: Lanes<T>>(self) {
+        // One loop per activation: the choice is made outside.
+        match self.layer.activation {
+            Activation::Tanh => self.apply::<V>(Activation::Tanh),
+            Activation::Sin => self.apply::<V>(Activation::Sin),
+            Activation::Gelu => self.apply::<V>(Activation::Gelu),
+            Activation::Identity => self.apply::<V>(Activation::Identity),
+        }
+    }
+}
+
+impl<T: Real> Forward<'_, T> {
+    #[inline(always)]
+    fn apply<V: Lanes<T>>(self, activation: Activation) {
+        let Layer { jets, units, lanes, .. } = *self.layer;
+        let row = jets.components() * lanes;
+        let firsts = jets.directions().len();
+        for unit in 0..units {
+            let bias = V::splat(self.bias[unit]);
+            // SAFETY: `Layer::forward` has checked the extents, lanes is a multiple of V::N, and every component index
+            // is below `components` (JetSpec::check).
+            unsafe {
+                let z = self.z.as_ptr().add(unit * row);
+                let y = self.y.as_mut_ptr().add(unit * row);
+                let slopes = self.slopes.as_mut_ptr().add(unit * 3 * lanes);
+                let mut i = 0;
+                while i < lanes {
+                    let [value, s1, s2, s3] = activation.derivatives(V::load(z.add(i)).add(bias));
+                    value.store(y.add(i));
+                    s1.store(slopes.add(i));
+                    s2.store(slopes.add(lanes + i));
+                    s3.store(slopes.add(2 * lanes + i));
+                    for c in 1..=firsts {
+                        s1.mul(V::load(z.add(c * lanes + i))).store(y.add(c * lanes + i));
+                    }
+                    for (k, &(a, b)) in jets.pairs().iter().enumerate() {
+                        let at = (1 + firsts + k) * lanes + i;
+                        let product = V::load(z.add((1 + a) * lanes + i)).mul(V::load(z.add((1 + b) * lanes + i)));
+                        s2.fma(product, s1.mul(V::load(z.add(at)))).store(y.add(at));
+                    }
+                    i += V::N;
+                }
+            }
+        }
+    }
+}
+
+struct Backward<'a, T> {
+    layer: &'a Layer<'a>,
+    z: &'a [T],
+    slopes: &'a [T],
+    adjoints: &'a mut [T],
+}
+
+impl<T: Real> Kernel<T> for Backward<'_, T> {
+    #[inline(always)]
+    fn run<V: Lanes<T>>(self) {
+        let Layer { jets, units, lanes, .. } = *self.layer;
+        let row = jets.components() * lanes;
+        let firsts = jets.directions().len();
+        for unit in 0..units {
+            // SAFETY: as in `Forward`.
+            unsafe {
+                let z = self.z.as_ptr().add(unit * row);
+                let slopes = self.slopes.as_ptr().add(unit * 3 * lanes);
+                let adjoints = self.adjoints.as_mut_ptr().add(unit * row);
+                let mut i = 0;
+                while i < lanes {
+                    let (s1, s2) = (V::load(slopes.add(i)), V::load(slopes.add(lanes + i)));
+                    let s3 = V::load(slopes.add(2 * lanes + i));
+                    let mut value = s1.mul(V::load(adjoints.add(i)));
+                    for c in 1..=firsts {
+                        let at = c * lanes + i;
+                        let adjoint = V::load(adjoints.add(at));
+                        value = s2.mul(V::load(z.add(at))).fma(adjoint, value);
+                        s1.mul(adjoint).store(adjoints.add(at));
+                    }
+                    for (k, &(a, b)) in jets.pairs().iter().enumerate() {
+                        let (a, b) = ((1 + a) * lanes + i, (1 + b) * lanes + i);
+                        let at = (1 + firsts + k) * lanes + i;
+                        let adjoint = V::load(adjoints.add(at));
+                        let (za, zb) = (V::load(z.add(a)), V::load(z.add(b)));
+                        let slope = s3.mul(za).fma(zb, s2.mul(V::load(z.add(at))));
+                        value = slope.fma(adjoint, value);
+                        let curved = s2.mul(adjoint);
+                        curved.fma(zb, V::load(adjoints.add(a))).store(adjoints.add(a));
+                        curved.fma(za, V::load(adjoints.add(b))).store(adjoints.add(b));
+                        s1.mul(adjoint).store(adjoints.add(at));
+                    }
+                    value.store(adjoints.add(i));
+                    i += V::N;
+                }
+            }
+        }
+    }
+}

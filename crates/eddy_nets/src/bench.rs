@@ -1,0 +1,77 @@
+//! The two steps whose speed is tracked, natively and in a browser.
+
+use web_time::Instant;
+
+use crate::{Activation, Adam, AdamSettings, Architecture, Engine, JetSpec, NetError, Network, Real, uniform};
+
+/// Seconds per training step of a 2-64-64-64-64-1 tanh network on viscous Burgers with (u, u_t, u_x, u_xx), Adam, f32.
+pub fn pinn_step_4x64(points: usize, iterations: usize) -> Result<f64, NetError> {
+    let jets = JetSpec::value(2).along(0).along(1).second(1, 1);
+    let mut bench = Bench::<f32>::new(&[64; 4], &jets, points)?;
+    let nu = 0.01 / std::f32::consts::PI;
+    Ok(bench.time(iterations, |tile, scale| {
+        let [u, ut, ux, uxx] = [0, 1, 2, 3].map(|c| tile.jet(0, c));
+        let mut loss = 0.0;
+        for i in 0..tile.len {
+            let r = ut[i] + u[i] * ux[i] - nu * uxx[i];
+            let s = 2.0 * scale * r;
+            loss += r * r;
+            tile.adjoint(0, 0)[i] = s * ux[i];
+            tile.adjoint(0, 1)[i] = s;
+            tile.adjoint(0, 2)[i] = s * u[i];
+            tile.adjoint(0, 3)[i] = -s * nu;
+        }
+        f64::from(loss * scale)
+    }))
+}
+
+/// Seconds per training step of a 2-64-64-1 tanh network fitted to a function, Adam, f32.
+pub fn value_step(batch: usize, iterations: usize) -> Result<f64, NetError> {
+    let mut bench = Bench::<f32>::new(&[64; 2], &JetSpec::value(2), batch)?;
+    Ok(bench.time(iterations, |tile, scale| {
+        let u = tile.jet(0, 0);
+        let mut loss = 0.0;
+        for i in 0..tile.len {
+            let r = u[i] - tile.input(0)[i] * tile.input(1)[i];
+            loss += r * r;
+            tile.adjoint(0, 0)[i] = 2.0 * scale * r;
+        }
+        f64::from(loss * scale)
+    }))
+}
+
+struct Bench<T> {
+    network: Network<T>,
+    engine: Engine<T>,
+    adam: Adam<T>,
+    points: Vec<T>,
+    gradient: Vec<T>,
+}
+
+impl<T: Real> Bench<T> {
+    fn new(hidden: &[usize], jets: &JetSpec, points: usize) -> Result<Self, NetError> {
+        let network = Network::<T>::new(Architecture::dense(2, hidden, 1, Activation::Tanh), 1)?;
+        let count = network.parameters.len();
+        Ok(Self {
+            engine: Engine::new(&network, jets)?,
+            adam: Adam::new(count, AdamSettings::default()),
+            points: (0..2 * points.max(1)).map(|i| T::from_f64(2.0 * uniform(7, i as u64) - 1.0)).collect(),
+            gradient: vec![T::ZERO; count],
+            network,
+        })
+    }
+
+    /// Seconds per step over `iterations` steps after one to warm up. `loss` also gets 1/points.
+    fn time(&mut self, iterations: usize, loss: impl Fn(&mut crate::Tile<'_, T>, T) -> f64) -> f64 {
+        let scale = T::from_f64(2.0 / self.points.len() as f64);
+        let mut begun = Instant::now();
+        for iteration in 0..=iterations {
+            if iteration == 1 {
+                begun = Instant::now();
+            }
+            self.engine.gradient(&self.network, &self.points, &mut self.gradient, |tile| loss(tile, scale));
+            self.adam.step(&mut self.network.parameters, &mut self.gradient);
+        }
+        begun.elapsed().as_secs_f64() / iterations.max(1) as f64
+    }
+}

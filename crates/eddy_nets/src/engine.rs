@@ -1,0 +1,242 @@
+//! One pass over a batch: features, layers forward, the caller's loss, layers backward, tile by tile.
+
+use crate::{
+    Architecture, JetSpec, LayerShape, Level, NetError, Network, Real,
+    activation::Layer,
+    features::FeatureLayer,
+    matmul::{Strided, add_product_transposed, product},
+};
+
+/// All memory of a training step, for one architecture and one set of derivatives. Nothing is allocated per step.
+///
+/// The points are taken in order, a tile of [`lanes`](Self::lanes) at a time; a tile's jets stay in cache through all
+/// layers and back. Cost per point, with P parameters and C jet components: about 6·P·C floating-point operations with
+/// the gradient, 2·P·C without.
+pub struct Engine<T> {
+    level: Level,
+    lanes: usize,
+    jets: JetSpec,
+    architecture: Architecture,
+    layers: Vec<LayerShape>,
+    feature_layer: FeatureLayer<T>,
+    /// Points of the tile, [inputs][lanes].
+    points: Vec<T>,
+    /// Features of the tile, [features][components][lanes].
+    features: Vec<T>,
+    hidden: Vec<Hidden<T>>,
+    /// Outputs and their adjoints, [outputs][components][lanes].
+    outputs: Vec<T>,
+    output_adjoints: Vec<T>,
+    /// Adjoints of the layer in hand and of the one below it.
+    adjoints: [Vec<T>; 2],
+}
+
+/// What a hidden layer keeps for the way back: its sums and outputs, [units][components][lanes], and σ′, σ″, σ‴,
+/// [units][3][lanes].
+struct Hidden<T> {
+    sums: Vec<T>,
+    outputs: Vec<T>,
+    slopes: Vec<T>,
+}
+
+/// A tile of the batch, as the loss sees it. `jet`, `adjoint` and `input` give one number per point of the tile.
+pub struct Tile<'a, T> {
+    /// Number of the tile's first point within the batch.
+    pub start: usize,
+    /// Points in the tile.
+    pub len: usize,
+    lanes: usize,
+    components: usize,
+    points: &'a [T],
+    jets: &'a [T],
+    adjoints: &'a mut [T],
+}
+
+impl<'a, T: Real> Tile<'a, T> {
+    /// Input `i` at the tile's points.
+    pub fn input(&self, i: usize) -> &'a [T] {
+        &self.points[i * self.lanes..][..self.len]
+    }
+    /// Component `component` of output `output`'s jet at the tile's points.
+    pub fn jet(&self, output: usize, component: usize) -> &'a [T] {
+        &self.jets[(output * self.components + component) * self.lanes..][..self.len]
+    }
+    /// The derivative of the loss with respect to that component, to be written by the loss; zero if it is not.
+    pub fn adjoint(&mut self, output: usize, component: usize) -> &mut [T] {
+        &mut self.adjoints[(output * self.components + component) * self.lanes..][..self.len]
+    }
+}
+
+impl<T: Real> Engine<T> {
+    /// Memory for networks of the shape of `network`.
+    pub fn new(network: &Network<T>, jets: &JetSpec) -> Result<Self, NetError> {
+        // About 256 columns (f64: 128) keep a layer of 64 units near the size of a first-level cache.
+        let columns = 1024 / size_of::<T>();
+        let lanes = (columns / jets.components() / 16 * 16).clamp(16, 128);
+        Self::with(network, jets, lanes, Level::best())
+    }
+
+    /// The same with a chosen tile (rounded up to a multiple of 16 points) and instruction set.
+    pub fn with(network: &Network<T>, jets: &JetSpec, lanes: usize, level: Level) -> Result<Self, NetError> {
+        let architecture = network.architecture().clone();
+        jets.check(architecture.inputs)?;
+        let lanes = lanes.max(1).next_multiple_of(16);
+        let row = jets.components() * lanes;
+        let widest = architecture.hidden.iter().copied().max().unwrap_or(0).max(architecture.outputs);
+        Ok(Self {
+            level,
+            lanes,
+            layers: architecture.layers(),
+            feature_layer: FeatureLayer::new(&architecture.features, jets, lanes),
+            points: vec![T::ZERO; architecture.inputs * lanes],
+            features: vec![T::ZERO; architecture.features.count() * row],
+            hidden: architecture
+                .hidden
+                .iter()
+                .map(|&units| Hidden {
+                    sums: vec![T::ZERO; units * row],
+                    outputs: vec![T::ZERO; units * row],
+                    slopes: vec![T::ZERO; units * 3 * lanes],
+                })
+                .collect(),
+            outputs: vec![T::ZERO; architecture.outputs * row],
+            output_adjoints: vec![T::ZERO; architecture.outputs * row],
+            adjoints: [vec![T::ZERO; widest * row], vec![T::ZERO; widest * row]],
+            jets: jets.clone(),
+            architecture,
+        })
+    }
+
+    /// Points per tile.
+    pub fn lanes(&self) -> usize {
+        self.lanes
+    }
+    pub fn jets(&self) -> &JetSpec {
+        &self.jets
+    }
+
+    /// Loss and its gradient. `points` is [point][input]; `loss` is called once per tile, in order, writes the adjoint of
+    /// each jet component that it uses and returns its part of the loss; `gradient`, one number per parameter, is
+    /// overwritten.
+    ///
+    /// # Panics
+    /// If `network` has another shape than the one given to [`new`](Self::new), or a length does not fit.
+    pub fn gradient(
+        &mut self,
+        network: &Network<T>,
+        points: &[T],
+        gradient: &mut [T],
+        mut loss: impl FnMut(&mut Tile<'_, T>) -> f64,
+    ) -> f64 {
+        assert_eq!(gradient.len(), network.parameters.len(), "one gradient entry per parameter");
+        gradient.fill(T::ZERO);
+        let mut total = 0.0;
+        self.tiles(network, points, |engine, start, len| {
+            engine.output_adjoints.fill(T::ZERO);
+            total += loss(&mut engine.tile(start, len));
+            engine.backward(network, gradient);
+        });
+        total
+    }
+
+    /// Calls `read` with every tile's jets; nothing goes backward.
+    ///
+    /// # Panics
+    /// As [`gradient`](Self::gradient).
+    pub fn evaluate(&mut self, network: &Network<T>, points: &[T], mut read: impl FnMut(&Tile<'_, T>)) {
+        self.tiles(network, points, |engine, start, len| read(&engine.tile(start, len)));
+    }
+
+    fn tiles(&mut self, network: &Network<T>, points: &[T], mut each: impl FnMut(&mut Self, usize, usize)) {
+        assert_eq!(network.architecture(), &self.architecture, "the engine was made for another network");
+        let inputs = self.architecture.inputs;
+        assert!(points.len().is_multiple_of(inputs), "one number per input and point");
+        let count = points.len() / inputs;
+        let mut start = 0;
+        while start < count {
+            let len = self.lanes.min(count - start);
+            for lane in 0..self.lanes {
+                // Idle lanes repeat the last point; their adjoints are zero.
+                let point = &points[(start + lane.min(len - 1)) * inputs..][..inputs];
+                for (input, x) in point.iter().enumerate() {
+                    self.points[input * self.lanes + lane] = *x;
+                }
+            }
+            self.forward(network);
+            each(self, start, len);
+            start += len;
+        }
+    }
+
+    fn tile(&mut self, start: usize, len: usize) -> Tile<'_, T> {
+        Tile {
+            start,
+            len,
+            lanes: self.lanes,
+            components: self.jets.components(),
+            points: &self.points,
+            jets: &self.outputs,
+            adjoints: &mut self.output_adjoints,
+        }
+    }
+
+    fn forward(&mut self, network: &Network<T>) {
+        let row = self.jets.components() * self.lanes;
+        self.feature_layer.fill(self.level, &self.points, &mut self.features);
+        for (l, shape) in self.layers.iter().enumerate() {
+            let weights =
+                Strided { data: &network.parameters[shape.weights..shape.biases], row: shape.inputs, column: 1 };
+            let biases = &network.parameters[shape.biases..][..shape.outputs];
+            let (below, rest) = self.hidden.split_at_mut(l);
+            let inputs = below.last().map_or(&self.features, |h| &h.outputs);
+            if let Some(hidden) = rest.first_mut() {
+                product(self.level, weights, inputs, &mut hidden.sums, shape.outputs, shape.inputs, row);
+                let layer = Layer {
+                    activation: self.architecture.activation,
+                    jets: &self.jets,
+                    units: shape.outputs,
+                    lanes: self.lanes,
+                };
+                layer.forward(self.level, biases, &hidden.sums, &mut hidden.outputs, &mut hidden.slopes);
+            } else {
+                product(self.level, weights, inputs, &mut self.outputs, shape.outputs, shape.inputs, row);
+                for (output, bias) in biases.iter().enumerate() {
+                    for value in &mut self.outputs[output * row..][..self.lanes] {
+                        *value += *bias;
+                    }
+                }
+            }
+        }
+    }
+
+    fn backward(&mut self, network: &Network<T>, gradient: &mut [T]) {
+        let row = self.jets.components() * self.lanes;
+        let [mut above, mut below] = self.adjoints.each_mut();
+        for (l, shape) in self.layers.iter().enumerate().rev() {
+            if let Some(hidden) = self.hidden.get(l) {
+                let layer = Layer {
+                    activation: self.architecture.activation,
+                    jets: &self.jets,
+                    units: shape.outputs,
+                    lanes: self.lanes,
+                };
+                layer.backward(self.level, &hidden.sums, &hidden.slopes, above);
+            }
+            let adjoints: &[T] = if l == self.hidden.len() { &self.output_adjoints } else { above };
+            let inputs = if l == 0 { &self.features } else { &self.hidden[l - 1].outputs };
+            let (weights, biases) = gradient[shape.weights..][..shape.inputs * shape.outputs + shape.outputs]
+                .split_at_mut(shape.inputs * shape.outputs);
+            add_product_transposed(self.level, adjoints, inputs, weights, shape.outputs, shape.inputs, row);
+            for (unit, bias) in biases.iter_mut().enumerate() {
+                // Only the value sees the bias.
+                *bias += adjoints[unit * row..][..self.lanes].iter().fold(T::ZERO, |sum, a| sum + *a);
+            }
+            if l > 0 {
+                let transposed =
+                    Strided { data: &network.parameters[shape.weights..shape.biases], row: 1, column: shape.inputs };
+                product(self.level, transposed, adjoints, below, shape.inputs, shape.outputs, row);
+                std::mem::swap(&mut above, &mut below);
+            }
+        }
+    }
+}

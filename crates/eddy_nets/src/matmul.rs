@@ -1,0 +1,177 @@
+//! Small matrix products in registers. A block of rows times a block of vectors of columns is kept in registers over the
+//! whole inner dimension; the blocks are chosen for sixteen registers.
+
+use crate::{
+    Real,
+    lanes::Lanes,
+    real::{Kernel, Level},
+};
+
+/// A matrix read entry by entry: entry (r, k) lies at `r·row + k·column`.
+#[derive(Clone, Copy)]
+pub struct Strided<'a, T> {
+    pub data: &'a [T],
+    pub row: usize,
+    pub column: usize,
+}
+
+/// C = A·B: A is rows × inner, strided; B is inner × n and C rows × n, both in rows of n. n is a multiple of 16.
+pub fn product<T: Real>(level: Level, a: Strided<'_, T>, b: &[T], c: &mut [T], rows: usize, inner: usize, n: usize) {
+    assert!(n.is_multiple_of(16) && b.len() >= inner * n && c.len() >= rows * n && rows > 0 && inner > 0);
+    assert!(a.data.len() > (rows - 1) * a.row + (inner - 1) * a.column);
+    T::run(level, Product { a, b, c, rows, inner, n });
+}
+
+/// C += A·Bᵀ: A is rows × n, B is columns × n, C is rows × columns, all in rows. n is a multiple of 16.
+pub fn add_product_transposed<T: Real>(
+    level: Level,
+    a: &[T],
+    b: &[T],
+    c: &mut [T],
+    rows: usize,
+    columns: usize,
+    n: usize,
+) {
+    assert!(n.is_multiple_of(16) && a.len() >= rows * n && b.len() >= columns * n && c.len() >= rows * columns);
+    T::run(level, AddProductTransposed { a, b, c, rows, columns, n });
+}
+
+struct Product<'a, T> {
+    a: Strided<'a, T>,
+    b: &'a [T],
+    c: &'a mut [T],
+    rows: usize,
+    inner: usize,
+    n: usize,
+}
+
+impl<T: Real> Kernel<T> for Product<'_, T> {
+    #[inline(always)]
+    fn run<V: Lanes<T>>(mut self) {
+        let mut column = 0;
+        // Columns outermost: three vectors of B's rows stay in the first cache while all rows of A pass over them.
+        while column + 3 * V::N <= self.n {
+            self.stripe::<V, 3>(column);
+            column += 3 * V::N;
+        }
+        while column < self.n {
+            self.stripe::<V, 1>(column);
+            column += V::N;
+        }
+    }
+}
+
+impl<T: Real> Product<'_, T> {
+    #[inline(always)]
+    fn stripe<V: Lanes<T>, const WIDE: usize>(&mut self, column: usize) {
+        let mut row = 0;
+        while row + 4 <= self.rows {
+            self.block::<V, 4, WIDE>(row, column);
+            row += 4;
+        }
+        while row < self.rows {
+            self.block::<V, 1, WIDE>(row, column);
+            row += 1;
+        }
+    }
+
+    #[inline(always)]
+    fn block<V: Lanes<T>, const HIGH: usize, const WIDE: usize>(&mut self, row: usize, column: usize) {
+        // SAFETY: `product` has checked the extents; n is a multiple of every V::N, so column + WIDE·N ≤ n, and the
+        // loops above keep row + HIGH ≤ rows. C is borrowed mutably by `self` and aliases nothing.
+        unsafe {
+            let mut sums = [[V::splat(T::ZERO); WIDE]; HIGH];
+            let mut a = self.a.data.as_ptr().add(row * self.a.row);
+            let mut b = self.b.as_ptr().add(column);
+            for _ in 0..self.inner {
+                let mut right = [V::splat(T::ZERO); WIDE];
+                for w in 0..WIDE {
+                    right[w] = V::load(b.add(w * V::N));
+                }
+                for h in 0..HIGH {
+                    let left = V::splat(*a.add(h * self.a.row));
+                    for w in 0..WIDE {
+                        sums[h][w] = left.fma(right[w], sums[h][w]);
+                    }
+                }
+                a = a.wrapping_add(self.a.column);
+                b = b.wrapping_add(self.n);
+            }
+            let c = self.c.as_mut_ptr().add(row * self.n + column);
+            for h in 0..HIGH {
+                for w in 0..WIDE {
+                    sums[h][w].store(c.add(h * self.n + w * V::N));
+                }
+            }
+        }
+    }
+}
+
+struct AddProductTransposed<'a, T> {
+    a: &'a [T],
+    b: &'a [T],
+    c: &'a mut [T],
+    rows: usize,
+    columns: usize,
+    n: usize,
+}
+
+impl<T: Real> Kernel<T> for AddProductTransposed<'_, T> {
+    #[inline(always)]
+    fn run<V: Lanes<T>>(mut self) {
+        let mut row = 0;
+        while row + 4 <= self.rows {
+            self.stripe::<V, 4>(row);
+            row += 4;
+        }
+        while row < self.rows {
+            self.stripe::<V, 1>(row);
+            row += 1;
+        }
+    }
+}
+
+impl<T: Real> AddProductTransposed<'_, T> {
+    #[inline(always)]
+    fn stripe<V: Lanes<T>, const HIGH: usize>(&mut self, row: usize) {
+        let mut column = 0;
+        while column + 3 <= self.columns {
+            self.block::<V, HIGH, 3>(row, column);
+            column += 3;
+        }
+        while column < self.columns {
+            self.block::<V, HIGH, 1>(row, column);
+            column += 1;
+        }
+    }
+
+    #[inline(always)]
+    fn block<V: Lanes<T>, const HIGH: usize, const WIDE: usize>(&mut self, row: usize, column: usize) {
+        let mut sums = [[V::splat(T::ZERO); WIDE]; HIGH];
+        // SAFETY: `add_product_transposed` has checked the extents; row + HIGH ≤ rows, column + WIDE ≤ columns, and n is
+        // a multiple of every V::N.
+        unsafe {
+            let a = self.a.as_ptr().add(row * self.n);
+            let b = self.b.as_ptr().add(column * self.n);
+            let mut i = 0;
+            while i < self.n {
+                let mut right = [V::splat(T::ZERO); WIDE];
+                for w in 0..WIDE {
+                    right[w] = V::load(b.add(w * self.n + i));
+                }
+                for h in 0..HIGH {
+                    let left = V::load(a.add(h * self.n + i));
+                    for w in 0..WIDE {
+                        sums[h][w] = left.fma(right[w], sums[h][w]);
+                    }
+                }
+                i += V::N;
+            }
+        }
+        for h in 0..HIGH {
+            for w in 0..WIDE {
+                self.c[(row + h) * self.columns + column + w] += sums[h][w].sum();
+            }
+        }
+    }
+}
