@@ -1,0 +1,110 @@
+// In-place FFT of many lines, 2 to 1024 points (a power of two), each line in workgroup memory.
+// Radix 4 with one leading radix-2 stage where log2 is odd; Stockham's ordering needs no bit reversal
+// (Govindaraju et al. 2008, "High performance discrete Fourier transforms on graphics processors", section 4).
+// #import shared/complex
+struct Params {
+    points: u32,
+    lines: u32,
+    // Line l starts at (l / inner) * outer_stride + (l % inner) * inner_stride.
+    inner: u32,
+    inner_stride: u32,
+    outer_stride: u32,
+    element_stride: u32,
+    inverse: u32,
+    scale: f32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+// exp(-2πi m / points), m < points
+@group(0) @binding(1) var<storage, read> twiddles: array<vec2<f32>>;
+@group(0) @binding(2) var<storage, read_write> data: array<vec2<f32>>;
+
+const TILE: u32 = 1024u;
+const THREADS: u32 = 256u;
+var<workgroup> tile: array<vec2<f32>, 1024>;
+
+// (line within the workgroup, element) of the e-th number of the tile, neighbouring threads on neighbouring addresses.
+fn place(e: u32) -> vec2<u32> {
+    if params.element_stride == 1u {
+        return vec2<u32>(e / params.points, e % params.points);
+    }
+    let lines = TILE / params.points;
+    return vec2<u32>(e % lines, e / lines);
+}
+
+fn address(line: u32, element: u32) -> u32 {
+    return (line / params.inner) * params.outer_stride + (line % params.inner) * params.inner_stride
+        + element * params.element_stride;
+}
+
+fn twiddle(m: u32) -> vec2<f32> {
+    let w = twiddles[m];
+    return select(w, vec2<f32>(w.x, -w.y), params.inverse != 0u);
+}
+
+// -i z forward, i z inverse.
+fn quarter_turn(z: vec2<f32>) -> vec2<f32> {
+    return select(vec2<f32>(z.y, -z.x), vec2<f32>(-z.y, z.x), params.inverse != 0u);
+}
+
+@compute @workgroup_size(256)
+fn stockham(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+    let n = params.points;
+    let first_line = group.x * (TILE / n);
+    for (var i = 0u; i < 4u; i++) {
+        let at = place(thread + i * THREADS);
+        if first_line + at.x < params.lines {
+            tile[at.x * n + at.y] = data[address(first_line + at.x, at.y)];
+        }
+    }
+    workgroupBarrier();
+
+    var span = 1u;
+    if (firstTrailingBit(n) & 1u) == 1u {
+        let half = n / 2u;
+        let p = thread % half;
+        let base = (thread / half) * n;
+        let q = (thread + THREADS) % half;
+        let other = ((thread + THREADS) / half) * n;
+        let a = tile[base + p];
+        let b = tile[base + p + half];
+        let c = tile[other + q];
+        let d = tile[other + q + half];
+        workgroupBarrier();
+        tile[base + 2u * p] = a + b;
+        tile[base + 2u * p + 1u] = a - b;
+        tile[other + 2u * q] = c + d;
+        tile[other + 2u * q + 1u] = c - d;
+        workgroupBarrier();
+        span = 2u;
+    }
+    for (; span < n; span *= 4u) {
+        let quarter = n / 4u;
+        let j = thread % quarter;
+        let base = (thread / quarter) * n;
+        let k = j % span;
+        let step = k * (quarter / span);
+        let x0 = tile[base + j];
+        let x1 = complex_multiply(twiddle(step), tile[base + j + quarter]);
+        let x2 = complex_multiply(twiddle(2u * step), tile[base + j + 2u * quarter]);
+        let x3 = complex_multiply(twiddle(3u * step), tile[base + j + 3u * quarter]);
+        workgroupBarrier();
+        let even = x0 + x2;
+        let odd = x0 - x2;
+        let sum = x1 + x3;
+        let turned = quarter_turn(x1 - x3);
+        let out = base + (j / span) * span * 4u + k;
+        tile[out] = even + sum;
+        tile[out + span] = odd + turned;
+        tile[out + 2u * span] = even - sum;
+        tile[out + 3u * span] = odd - turned;
+        workgroupBarrier();
+    }
+
+    for (var i = 0u; i < 4u; i++) {
+        let at = place(thread + i * THREADS);
+        if first_line + at.x < params.lines {
+            data[address(first_line + at.x, at.y)] = params.scale * tile[at.x * n + at.y];
+        }
+    }
+}

@@ -1,0 +1,44 @@
+// A stage of the classical Runge-Kutta method for u_tt = c² ∇²u - damping u_t as a pair, arrays [u…, u_t…] with index
+// y * nx + x: sum (+)= share · f(state), next = start + ahead · f(state). Points on a Dirichlet wall keep their value.
+// #import shared/laplacian
+struct Params {
+    stencil: Stencil,
+    speed_squared: f32,
+    damping: f32,
+    share: f32,
+    ahead: f32,
+    // 1 in the first stage, where the sum starts from `start`.
+    is_first: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> start: array<f32>;
+@group(0) @binding(2) var<storage, read> state: array<f32>;
+@group(0) @binding(3) var<storage, read_write> sum: array<f32>;
+@group(0) @binding(4) var<storage, read_write> next: array<f32>;
+
+fn is_held(index: u32, points: u32, edge: u32) -> bool {
+    return edge == DIRICHLET && (index == 0u || index + 1u == points);
+}
+
+@compute @workgroup_size(16, 16)
+fn rk4(@builtin(global_invocation_id) id: vec3<u32>) {
+    let s = params.stencil;
+    if id.x >= s.nx || id.y >= s.ny {
+        return;
+    }
+    let points = s.nx * s.ny;
+    let i = id.y * s.nx + id.x;
+    let j = points + i;
+    var u_t = state[j];
+    var v_t = params.speed_squared * laplacian(s, 0u, id.x, id.y) - params.damping * u_t;
+    if is_held(id.x, s.nx, s.edge_x) || is_held(id.y, s.ny, s.edge_y) {
+        u_t = 0.0;
+        v_t = 0.0;
+    }
+    let first = params.is_first != 0u;
+    sum[i] = select(sum[i], start[i], first) + params.share * u_t;
+    sum[j] = select(sum[j], start[j], first) + params.share * v_t;
+    next[i] = start[i] + params.ahead * u_t;
+    next[j] = start[j] + params.ahead * v_t;
+}
