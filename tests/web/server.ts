@@ -1,0 +1,41 @@
+/** Serves web/dist from a sub-path, as a file host would: no rewriting, no headers but what a test asks for. */
+import { createReadStream, existsSync, statSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import { extname, join, normalize } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('../../web/dist', import.meta.url));
+/** A folder two levels down: an address that starts with “/” in the build would break. */
+export const BASE = '/some/folder';
+const TYPES: Record<string, string> = {
+  '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.wasm': 'application/wasm', '.json': 'application/json',
+  '.svg': 'image/svg+xml', '.woff2': 'font/woff2', '.png': 'image/png',
+};
+
+export interface Served {
+  url: string;
+  close(): Promise<void>;
+}
+
+/** `headers` are added to every answer. */
+export async function serve(headers: Record<string, string> = {}): Promise<Served> {
+  if (!existsSync(join(root, 'index.html'))) throw new Error('web/dist is empty: run “npm run build” in web/ first.');
+  const server: Server = createServer((request, response) => {
+    const path = decodeURIComponent(new URL(request.url ?? '/', 'http://x').pathname);
+    let file = join(root, normalize(path.startsWith(BASE) ? path.slice(BASE.length) : '/outside-the-folder'));
+    if (existsSync(file) && statSync(file).isDirectory()) file = join(file, 'index.html');
+    if (!file.startsWith(root) || !existsSync(file)) {
+      response.writeHead(404, { 'content-type': 'text/plain' }).end('not found');
+      return;
+    }
+    response.writeHead(200, { 'content-type': TYPES[extname(file)] ?? 'application/octet-stream', 'cache-control': 'no-store', ...headers });
+    createReadStream(file).pipe(response);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  const port = typeof address === 'object' && address ? address.port : 0;
+  return {
+    url: `http://127.0.0.1:${port}${BASE}`,
+    close: () => new Promise((resolve) => { server.closeAllConnections(); server.close(() => resolve()); }),
+  };
+}

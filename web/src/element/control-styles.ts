@@ -1,0 +1,68 @@
+import { css } from 'lit';
+
+export const controlStyles = css`
+  :host { display: grid; gap: 16px; align-content: start; }
+  .group { padding: 16px 18px 4px; }
+  .group:not(.card) { padding: 0; }
+  .group h3 { margin-bottom: 12px; }
+  .control { margin-bottom: 14px; }
+  .row { display: flex; justify-content: space-between; align-items: center; gap: 10px; min-height: 28px; }
+  .name { font-size: 14px; line-height: 1.3; min-width: 0; }
+  .name em { font-style: normal; margin-left: 7px; color: var(--ink-soft); }
+  .name em .katex { font-size: 1.02em; }
+  .unit { margin-left: 6px; color: var(--ink-faint); font-size: 12.5px; }
+  .live { margin-left: 8px; color: var(--good); font-size: 11.5px; }
+  .entry {
+    width: 84px; text-align: right; border: 1px solid transparent; border-bottom: 1px dotted var(--line-strong); background: none; padding: 2px 4px; font-size: 14px;
+    border-radius: 3px 3px 0 0;
+  }
+  .entry:hover, .entry:focus { border-color: var(--line-strong); border-style: solid; border-radius: 4px; background: var(--surface); }
+  .wrong .entry, .wrong .expression { border: 1px solid var(--stop); border-radius: 4px; }
+  .error { color: var(--stop); font-size: 13px; line-height: 1.4; margin-top: 4px; }
+  input[type='range'] { appearance: none; width: 100%; height: 24px; background: none; margin: 0; display: block; cursor: pointer; }
+  input[type='range']::-webkit-slider-runnable-track { height: 3px; border-radius: 2px; background: var(--line-strong); }
+  input[type='range']::-moz-range-track { height: 3px; border-radius: 2px; background: var(--line-strong); }
+  input[type='range']::-webkit-slider-thumb {
+    appearance: none; width: 16px; height: 16px; border-radius: 50%; background: var(--surface); border: 1.5px solid var(--ink); margin-top: -6.5px;
+  }
+  input[type='range']::-moz-range-thumb { width: 14px; height: 14px; border-radius: 50%; background: var(--surface); border: 1.5px solid var(--ink); }
+  @media (pointer: coarse) {
+    input[type='range'] { height: 36px; }
+    input[type='range']::-webkit-slider-thumb { width: 22px; height: 22px; margin-top: -9.5px; }
+  }
+  fieldset { border: 0; margin: 0; padding: 0; min-width: 0; }
+  legend { padding: 0; margin-bottom: 5px; }
+  .segments { display: grid; grid-auto-flow: column; grid-auto-columns: 1fr; border: 1px solid var(--line-strong); border-radius: var(--radius); overflow: hidden; font-size: 13px; }
+  .segments label { position: relative; border-right: 1px solid var(--line-strong); display: grid; cursor: pointer; }
+  .segments label:last-child { border-right: 0; }
+  .segments input { position: absolute; inset: 0; opacity: 0; margin: 0; cursor: pointer; }
+  .segments span { padding: 6px 4px; text-align: center; color: var(--ink-soft); line-height: 1.25; align-self: center; }
+  .segments label:has(:checked) { background: var(--ink); }
+  .segments :checked + span { color: var(--paper); }
+  .segments label:has(:focus-visible) { outline: 2px solid var(--accent); outline-offset: -3px; }
+  .stacked { display: grid; gap: 5px; }
+  .select { position: relative; display: grid; align-items: center; }
+  .select .icon { position: absolute; right: 9px; pointer-events: none; color: var(--ink-faint); }
+  select, .expression {
+    width: 100%; min-height: 34px; border: 1px solid var(--line-strong); border-radius: var(--radius); background: var(--surface); padding: 4px 10px; font-size: 14px;
+    appearance: none;
+  }
+  .switch { cursor: pointer; }
+  .switch input { appearance: none; width: 36px; height: 20px; border-radius: 99px; background: var(--line-strong); position: relative; margin: 0; cursor: pointer; flex: none; }
+  .switch input::after { content: ''; position: absolute; left: 2px; top: 2px; width: 16px; height: 16px; border-radius: 50%; background: var(--surface); transition: translate 0.12s; }
+  .switch input:checked { background: var(--ink); }
+  .switch input:checked::after { translate: 16px 0; }
+  .stepper { display: inline-flex; align-items: center; gap: 2px; }
+  .stepper button { width: 28px; height: 28px; border: 1px solid var(--line-strong); border-radius: var(--radius); background: var(--surface); line-height: 1; }
+  .stepper .entry { width: 44px; text-align: center; }
+  .seed { display: inline-flex; gap: 6px; align-items: center; }
+  .seed .button { min-height: 30px; padding: 0 10px; font-size: 13px; }
+  .reset { justify-self: start; }
+  .notice {
+    display: flex; flex-wrap: wrap; gap: 8px; align-items: flex-start; padding: 10px 14px; border-radius: var(--radius-card); background: var(--warn-soft); color: var(--ink);
+    border: 1px solid color-mix(in srgb, var(--warn) 35%, transparent); font-size: 14px; overflow-wrap: anywhere;
+  }
+  .notice > span { flex: 1; min-width: 180px; }
+  .notice .icon { color: var(--warn); margin-top: 3px; }
+  @media (prefers-reduced-motion: reduce) { .switch input::after { transition: none; } }
+`;

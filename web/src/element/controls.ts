@@ -1,0 +1,179 @@
+/** The controls, derived from the parameter table of the experiment. */
+import { LitElement, html, nothing, type TemplateResult } from 'lit';
+import { customElement, property } from 'lit/decorators.js';
+import { live } from 'lit/directives/live.js';
+import type { ChoiceParam, NumberParam, ParamSpec, SeedParam, TextParam, ToggleParam } from '../lib/catalog';
+import { icon } from '../lib/icons';
+import { math } from '../lib/math';
+import type { RunModel } from '../lib/run-model';
+import { shared } from '../styles/shared';
+import { controlStyles } from './control-styles';
+import { Watch } from './watch';
+
+/** Positions of a slider; fine enough that one is less than a pixel. */
+const SLIDER_STEPS = 1000;
+/** Up to this many options, with short enough labels, stand side by side. */
+const SEGMENTS = 5;
+
+@customElement('eddy-controls')
+export class EddyControls extends LitElement {
+  static override styles = [shared, controlStyles];
+  @property({ attribute: false }) model?: RunModel;
+  /** Keys to show; all if empty. */
+  @property({ attribute: false }) only: string[] = [];
+  @property({ type: Boolean }) plain = false;
+
+  constructor() {
+    super();
+    new Watch(this, ['settings']);
+  }
+
+  protected override render() {
+    const model = this.model;
+    if (!model) return nothing;
+    const shown = model.experiment.params.filter((p) => (this.only.length ? this.only.includes(p.key) : true) && this.applies(p));
+    const groups = new Map<string, ParamSpec[]>();
+    for (const p of shown) {
+      const name = p.group || (p.kind === 'seed' ? 'Run' : 'Parameters');
+      groups.set(name, [...(groups.get(name) ?? []), p]);
+    }
+    const changed = model.experiment.params.some((p) => model.values.get(p.key) !== p.default);
+    return html`
+      ${model.notices.map(
+        (n) => html`<div class="notice" role="alert">${icon('alert')}<span>${n.message}</span>
+          ${/gpu|adapter|device/.test(n.code) && model.options.device === 'gpu'
+            ? html`<button class="button" type="button" @click=${() => void model.setOptions({ ...model.options, device: 'cpu' })}>Run on the CPU</button>`
+            : nothing}
+        </div>`,
+      )}
+      ${[...groups].map(
+        ([name, params]) => html`<section class=${this.plain ? 'group' : 'card group'} aria-label=${name}>
+          ${this.plain && groups.size === 1 ? nothing : html`<h3>${name}</h3>`}${params.map((p) => this.control(p))}
+        </section>`,
+      )}
+      ${this.plain
+        ? nothing
+        : html`<button class="button reset" type="button" ?disabled=${!changed && !model.errors.size} @click=${() => model.reset()}>${icon('undo')} Back to the defaults</button>`}
+    `;
+  }
+
+  private applies(p: ParamSpec): boolean {
+    if (!p.only_when) return true;
+    const [key, values] = p.only_when;
+    return values.includes(this.model!.values.get(key) ?? '');
+  }
+
+  private set(p: ParamSpec, text: string): void {
+    this.model!.set(p.key, text);
+  }
+
+  private control(p: ParamSpec): TemplateResult {
+    const model = this.model!;
+    const error = model.errors.get(p.key);
+    const value = model.values.get(p.key) ?? p.default;
+    const body =
+      p.kind === 'number' ? this.number(p, value, error)
+      : p.kind === 'choice' ? this.choice(p, value)
+      : p.kind === 'toggle' ? this.toggle(p, value)
+      : p.kind === 'seed' ? this.seed(p, value, error)
+      : this.text(p, value, error);
+    return html`<div class="control ${error ? 'wrong' : ''} kind-${p.kind}" data-key=${p.key}>
+      ${body}
+      ${error ? html`<p class="error" id=${`error-${p.key}`} role="alert">${error}</p>` : nothing}
+    </div>`;
+  }
+
+  private label(p: ParamSpec): TemplateResult {
+    return html`<span class="name" title=${p.doc || nothing}>${p.label}${p.symbol ? html`<em ${math(p.symbol)}></em>` : nothing}${p.unit
+        ? html`<span class="unit">${p.unit}</span>`
+        : nothing}${p.live ? html`<span class="live" title="Applies while it runs">live</span>` : nothing}</span>`;
+  }
+
+  private entry(p: NumberParam | SeedParam, value: string, error: string | undefined): TemplateResult {
+    return html`<input
+      class="entry number" id=${`entry-${p.key}`} type="text" inputmode=${p.kind === 'seed' || p.integer ? 'numeric' : 'decimal'} autocomplete="off" spellcheck="false"
+      aria-label=${p.label} aria-invalid=${error ? 'true' : 'false'} aria-describedby=${error ? `error-${p.key}` : nothing}
+      .value=${live(value)} @change=${(e: Event) => this.set(p, (e.target as HTMLInputElement).value.trim())}
+    />`;
+  }
+
+  private number(p: NumberParam, value: string, error: string | undefined): TemplateResult {
+    const position = sliderFromValue(p, Number(value));
+    const move = (e: Event) => this.set(p, valueFromSlider(p, Number((e.target as HTMLInputElement).value)));
+    const few = p.integer && p.max - p.min <= 12;
+    return html`<div class="row">${this.label(p)}
+        ${few
+          ? html`<span class="stepper">
+              <button type="button" aria-label="${p.label}: less" ?disabled=${Number(value) <= p.min} @click=${() => this.set(p, String(Number(value) - 1))}>−</button>
+              ${this.entry(p, value, error)}
+              <button type="button" aria-label="${p.label}: more" ?disabled=${Number(value) >= p.max} @click=${() => this.set(p, String(Number(value) + 1))}>+</button>
+            </span>`
+          : this.entry(p, value, error)}
+      </div>
+      ${few
+        ? nothing
+        : html`<input type="range" min="0" max=${sliderMax(p)} step="1" .value=${live(String(position))} aria-label="${p.label}, slider"
+            aria-valuetext=${`${value} ${p.unit}`.trim()} @input=${move} />`}`;
+  }
+
+  private choice(p: ChoiceParam, value: string): TemplateResult {
+    const letters = p.options.reduce((n, [, label]) => n + label.length, 0);
+    if (p.options.length <= SEGMENTS && letters <= 34) {
+      return html`<fieldset><legend>${this.label(p)}</legend><div class="segments">
+        ${p.options.map(
+          ([key, label]) => html`<label><input type="radio" name=${`${p.key}`} value=${key} .checked=${live(key === value)} @change=${() => this.set(p, key)} /><span>${label}</span></label>`,
+        )}</div></fieldset>`;
+    }
+    return html`<label class="stacked">${this.label(p)}
+      <span class="select"><select @change=${(e: Event) => this.set(p, (e.target as HTMLSelectElement).value)}>
+        ${p.options.map(([key, label]) => html`<option value=${key} .selected=${live(key === value)}>${label}</option>`)}
+      </select>${icon('chevronDown')}</span></label>`;
+  }
+
+  private toggle(p: ToggleParam, value: string): TemplateResult {
+    return html`<label class="row switch">${this.label(p)}
+      <input type="checkbox" role="switch" .checked=${live(value === 'on')} @change=${(e: Event) => this.set(p, (e.target as HTMLInputElement).checked ? 'on' : 'off')} /></label>`;
+  }
+
+  private seed(p: SeedParam, value: string, error: string | undefined): TemplateResult {
+    return html`<div class="row">${this.label(p)}<span class="seed">${this.entry(p, value, error)}
+      <button class="button" type="button" @click=${() => this.model!.newSeed()}>${icon('dices')} New</button></span></div>`;
+  }
+
+  private text(p: TextParam, value: string, error: string | undefined): TemplateResult {
+    return html`<label class="stacked">${this.label(p)}
+      <input class="expression mono" type="text" maxlength=${p.max_len} autocomplete="off" autocapitalize="off" spellcheck="false" aria-invalid=${error ? 'true' : 'false'}
+        aria-describedby=${error ? `error-${p.key}` : nothing} .value=${live(value)} @change=${(e: Event) => this.set(p, (e.target as HTMLInputElement).value)} /></label>`;
+  }
+}
+
+function sliderMax(p: NumberParam): number {
+  if (p.scale === 'linear') {
+    if (p.integer) return Math.min(p.max - p.min, 4000);
+    if (p.step > 0) return Math.min(Math.round((p.max - p.min) / p.step), 4000);
+  }
+  return SLIDER_STEPS;
+}
+
+function sliderFromValue(p: NumberParam, value: number): number {
+  if (Number.isNaN(value)) return 0;
+  const part =
+    p.scale === 'log' && p.min > 0
+      ? Math.log(Math.max(value, p.min) / p.min) / Math.log(p.max / p.min)
+      : (value - p.min) / (p.max - p.min);
+  return Math.round(Math.min(1, Math.max(0, part)) * sliderMax(p));
+}
+
+/** The ends give the ends exactly; in between, three or four significant digits. */
+function valueFromSlider(p: NumberParam, position: number): string {
+  const count = sliderMax(p);
+  if (position <= 0) return String(p.min);
+  if (position >= count) return String(p.max);
+  const part = position / count;
+  let value = p.scale === 'log' && p.min > 0 ? p.min * (p.max / p.min) ** part : p.min + (p.max - p.min) * part;
+  if (p.integer) value = Math.round(value);
+  else if (p.step > 0) value = p.min + Math.round((value - p.min) / p.step) * p.step;
+  const text = String(Number(value.toPrecision(p.integer ? 12 : p.scale === 'log' ? 3 : 4)));
+  // Rounding must not step over an end.
+  return String(Math.min(p.max, Math.max(p.min, Number(text))));
+}

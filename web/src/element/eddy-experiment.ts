@@ -1,0 +1,167 @@
+/**
+ * `<eddy-experiment>`: the stage of an experiment with its transport and controls. The page is made of it, and so are
+ * the frames that other sites embed.
+ *
+ * Attributes: `experiment` (id) or `permalink`; `controls` (`all`, `none`, or keys separated by commas); `theme`;
+ * `autoplay`; `aspect` (width by height of a plot); `layout="page"` puts the controls beside and takes what stands below
+ * the stage from the slot. Events: `eddy-settings` (detail: permalink), `eddy-finished`.
+ */
+import { LitElement, css, html, nothing, type PropertyValues } from 'lit';
+import { customElement, property, state } from 'lit/decorators.js';
+import { RunModel } from '../lib/run-model';
+import { linkFromText } from '../lib/permalink';
+import { nearMisses } from '../lib/catalog';
+import { reducedMotion } from '../lib/theme';
+import { shared } from '../styles/shared';
+import type { PaneIndex, Progress, ViewPayload } from '../worker/protocol';
+import './controls';
+import './stage';
+
+@customElement('eddy-experiment')
+export class EddyExperiment extends LitElement {
+  static override styles = [
+    shared,
+    css`
+      .layout { display: grid; gap: 20px; grid-template-columns: minmax(0, 1fr); }
+      .main { display: grid; gap: 16px; min-width: 0; align-content: start; }
+      :host([layout='page']) .layout { gap: 24px; }
+      @media (min-width: 960px) {
+        :host([layout='page']) .layout { grid-template-columns: minmax(0, 1fr) 320px; }
+      }
+      .missing { padding: 24px; }
+      .narrow { max-width: 460px; }
+    `,
+  ];
+  @property() experiment = '';
+  @property() permalink = '';
+  @property() controls = 'all';
+  @property() aspect = '';
+  @property() layout = '';
+  @property({ type: Boolean, attribute: 'no-baseline' }) noBaseline = false;
+  @property({ type: Boolean }) autoplay = false;
+  @state() model: RunModel | undefined;
+  private seen = new IntersectionObserver((entries) => {
+    if (entries.some((e) => e.isIntersecting)) this.begin();
+  }, { rootMargin: '200px' });
+  private begun = false;
+  private off: (() => void)[] = [];
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.seen.observe(this);
+  }
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.seen.disconnect();
+    this.drop();
+  }
+
+  private drop(): void {
+    this.off.forEach((f) => f());
+    this.off = [];
+    this.model?.close();
+    this.model = undefined;
+    this.begun = false;
+  }
+
+  private get link(): string {
+    return this.permalink || this.experiment;
+  }
+
+  protected override willUpdate(changed: PropertyValues<this>): void {
+    if ((changed.has('permalink') || changed.has('experiment')) && this.link) {
+      const id = linkFromText(this.link).id;
+      if (this.model?.experiment.id === id) {
+        if (this.link !== this.model.permalink) void this.model.open(this.link);
+      } else {
+        this.drop();
+        this.model = RunModel.forLink(this.link, !this.noBaseline);
+        if (this.model) {
+          const model = this.model;
+          let reported = model.permalink;
+          let ended = false;
+          this.off = [
+            model.on('settings', () => {
+              if (model.permalink === reported) return;
+              reported = model.permalink;
+              this.dispatchEvent(new CustomEvent('eddy-settings', { detail: model.permalink, bubbles: true }));
+            }),
+            model.on('state', () => {
+              if (model.ended !== ended && (ended = model.ended)) this.dispatchEvent(new CustomEvent('eddy-finished', { bubbles: true }));
+            }),
+          ];
+          this.dispatchEvent(new CustomEvent('eddy-model', { detail: model }));
+        }
+        if (this.isConnected) {
+          // Observed afresh, so that an element already in sight starts.
+          this.seen.unobserve(this);
+          this.seen.observe(this);
+        }
+      }
+    }
+  }
+
+  /** Loads the engine: only once the element is near the viewport. */
+  private begin(): void {
+    if (this.begun || !this.model) return;
+    this.begun = true;
+    void this.model.start(this.autoplay && !reducedMotion());
+  }
+
+  play(): void {
+    this.model?.play();
+  }
+  pause(): void {
+    this.model?.pause();
+  }
+  restart(): Promise<void> {
+    return this.model?.restart() ?? Promise.resolve();
+  }
+  async set(key: string, text: string): Promise<void> {
+    this.model?.set(key, text);
+    await this.model?.settled();
+  }
+  get(key: string): string | undefined {
+    return this.model?.values.get(key);
+  }
+  /** Pauses and moves every pane by `count` steps. */
+  advanceSteps(count: number): Promise<Progress[]> {
+    return this.demand().steps(count);
+  }
+  /** Numbers of a view, as they are drawn. */
+  readView(key: string, pane: PaneIndex = 0): Promise<ViewPayload> {
+    return this.demand().readView(key, pane);
+  }
+  memoryBytes(): Promise<number> {
+    return this.demand().memoryBytes();
+  }
+  private demand(): RunModel {
+    if (!this.model) throw new Error('There is no experiment here yet.');
+    return this.model;
+  }
+
+  protected override render() {
+    const model = this.model;
+    if (!model) {
+      if (!this.link) return nothing;
+      const near = nearMisses(linkFromText(this.link).id);
+      return html`<div class="card missing"><p>There is no experiment “${linkFromText(this.link).id}”.
+        ${near.length ? `Did you mean ${near.map((e) => e.id).join(' or ')}?` : ''}</p></div>`;
+    }
+    const only = this.controls === 'all' || this.controls === 'none' ? [] : this.controls.split(',').map((k) => k.trim());
+    const [wide, high] = this.aspect.split(/[/:]/).map(Number);
+    const aspect = wide ? wide / (high || 1) : 0;
+    return html`<div class="layout">
+      <div class="main"><eddy-stage .model=${model} .aspect=${aspect}></eddy-stage><slot></slot></div>
+      ${this.controls === 'none'
+        ? nothing
+        : html`<div class=${only.length ? 'narrow' : ''}><eddy-controls .model=${model} .only=${only} ?plain=${only.length > 0}></eddy-controls><slot name="aside"></slot></div>`}
+    </div>`;
+  }
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    'eddy-experiment': EddyExperiment;
+  }
+}

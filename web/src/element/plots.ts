@@ -1,0 +1,280 @@
+/** Plots below the stage: each metric against the run's axis, and curve views, with the baseline in grey. */
+import { LitElement, css, html, nothing } from 'lit';
+import { customElement, property, state } from 'lit/decorators.js';
+import type uPlot from 'uplot';
+import type { Axis, Metric, ViewSpec } from '../lib/catalog';
+import { curveViews } from '../lib/catalog';
+import { axisText, capital, numberText } from '../lib/format';
+import { paneLabel } from '../lib/labels';
+import type { RunModel } from '../lib/run-model';
+import { onTheme } from '../lib/theme';
+import { shared } from '../styles/shared';
+import { Watch } from './watch';
+
+type Uplot = typeof uPlot;
+let library: Promise<Uplot> | undefined;
+const sheet = typeof CSSStyleSheet === 'function' ? new CSSStyleSheet() : undefined;
+
+function loadUplot(): Promise<Uplot> {
+  library ??= Promise.all([import('uplot'), import('uplot/dist/uPlot.min.css?inline')]).then(([module, rules]) => {
+    sheet?.replaceSync(rules.default);
+    return module.default;
+  });
+  return library;
+}
+
+interface Curve {
+  name: string;
+  color: string;
+  dash?: number[];
+  width: number;
+  dots: boolean;
+}
+interface PlotData {
+  x: number[];
+  series: (number | null)[][];
+  curves: Curve[];
+}
+
+/** One plot; `read` gives its data anew. */
+class Plot {
+  private plot: uPlot | undefined;
+  private signature = '';
+  private xLog = false;
+  private yLog = false;
+
+  constructor(
+    private Uplot: Uplot,
+    private box: HTMLElement,
+    private x: Axis,
+    private y: Axis,
+  ) {}
+
+  update(data: PlotData, color: (name: string) => string): void {
+    const positive = (list: (number | null)[]) => list.every((v) => v === null || Number.isNaN(v) || v > 0) && list.some((v) => v !== null && v > 0);
+    // A logarithmic axis cannot show a zero; such data stay linear.
+    const xLog = this.x.scale === 'log' && positive(data.x);
+    const yLog = this.y.scale === 'log' && data.series.length > 0 && data.series.some(positive);
+    const series = yLog ? data.series.map((list) => list.map((v) => (v !== null && v > 0 ? v : null))) : data.series;
+    const signature = JSON.stringify([data.curves, xLog, yLog, color('--ink')]);
+    if (!this.plot || signature !== this.signature) {
+      this.signature = signature;
+      this.xLog = xLog;
+      this.yLog = yLog;
+      this.plot?.destroy();
+      this.plot = new this.Uplot(this.options(data.curves, color), [data.x, ...series], this.box);
+    } else this.plot.setData([data.x, ...series] as uPlot.AlignedData);
+  }
+
+  private options(curves: Curve[], color: (name: string) => string): uPlot.Options {
+    const axis = (a: Axis, log: boolean, vertical: boolean): uPlot.Axis => ({
+      label: axisText(a),
+      labelSize: 22,
+      labelFont: '12px "Inter Variable", system-ui, sans-serif',
+      font: '12px "Inter Variable", system-ui, sans-serif',
+      stroke: color('--ink-faint'),
+      grid: { stroke: color('--line'), width: 1 },
+      ticks: { stroke: color('--line-strong'), width: 1, size: 4 },
+      size: vertical ? 58 : 34,
+      gap: 4,
+      values: (_u, splits) => splits.map((v) => (v === null ? '' : log && !isPower(v) ? '' : numberText(v, 3))),
+    });
+    return {
+      width: this.box.clientWidth || 300,
+      height: 220,
+      padding: [10, 12, 0, 0],
+      cursor: { points: { size: 6 }, drag: { x: false, y: false } },
+      legend: { show: false },
+      scales: { x: { time: false, distr: this.xLog ? 3 : 1 }, y: { distr: this.yLog ? 3 : 1, ...(this.yLog ? {} : { range: padded }) } },
+      axes: [axis(this.x, this.xLog, false), axis(this.y, this.yLog, true)],
+      series: [
+        {},
+        ...curves.map((c): uPlot.Series => ({
+          label: c.name,
+          stroke: c.color,
+          width: c.width,
+          ...(c.dash ? { dash: c.dash } : {}),
+          spanGaps: true,
+          points: { show: c.dots, size: 6, fill: c.color, stroke: c.color },
+        })),
+      ],
+    };
+  }
+
+  resize(): void {
+    this.plot?.setSize({ width: this.box.clientWidth, height: 220 });
+  }
+  destroy(): void {
+    this.plot?.destroy();
+  }
+}
+
+const isPower = (v: number): boolean => Math.abs(Math.log10(v) - Math.round(Math.log10(v))) < 1e-9;
+
+/** A constant gets room around it. */
+function padded(_u: uPlot, low: number | null, high: number | null): [number, number] {
+  if (low === null || high === null || !Number.isFinite(low) || !Number.isFinite(high)) return [0, 1];
+  const span = high - low || Math.abs(high) || 1;
+  return [low - 0.06 * span, high + 0.06 * span];
+}
+
+/** Columns of a record: `rows` holds [x, metric…] one after another. */
+export function recordColumns(rows: Float64Array | undefined, width: number): { x: number[]; columns: number[][] } {
+  const columns: number[][] = Array.from({ length: width }, () => []);
+  const x: number[] = [];
+  if (rows) {
+    for (let i = 0; i + width < rows.length; i += width + 1) {
+      x.push(rows[i]!);
+      for (let m = 0; m < width; m++) columns[m]!.push(rows[i + 1 + m]!);
+    }
+  }
+  return { x, columns };
+}
+
+/** Several curves on one sorted axis; where a curve has no point there is a null. */
+function aligned(lists: { xs: ArrayLike<number>; ys: ArrayLike<number> }[]): { x: number[]; series: (number | null)[][] } {
+  const x = [...new Set(lists.flatMap((l) => Array.from(l.xs)))].filter((v) => !Number.isNaN(v)).sort((a, b) => a - b);
+  const at = new Map(x.map((v, i) => [v, i]));
+  const series = lists.map((l) => {
+    const out: (number | null)[] = new Array(x.length).fill(null);
+    for (let i = 0; i < l.xs.length; i++) {
+      const index = at.get(l.xs[i]!);
+      const y = l.ys[i]!;
+      if (index !== undefined && Number.isFinite(y)) out[index] = y;
+    }
+    return out;
+  });
+  return { x, series };
+}
+
+@customElement('eddy-plots')
+export class EddyPlots extends LitElement {
+  static override styles = [
+    shared,
+    css`
+      .grid { display: grid; gap: 16px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 360px), 1fr)); }
+      .card { padding: 14px 16px 8px; min-width: 0; }
+      .head { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 2px 16px; align-items: baseline; margin-bottom: 4px; }
+      .keys { display: flex; flex-wrap: wrap; gap: 2px 14px; font-size: 13px; color: var(--ink-soft); }
+      .keys i { display: inline-block; width: 16px; border-top: 2.5px solid; vertical-align: 3px; margin-right: 6px; }
+      .box { min-height: 220px; overflow: hidden; }
+      .u-legend { display: none; }
+    `,
+  ];
+  @property({ attribute: false }) model?: RunModel;
+  @state() private names = '';
+  private plots = new Map<string, Plot>();
+  private waiting = false;
+  private offTheme: (() => void) | undefined;
+  private sizes = new ResizeObserver(() => this.plots.forEach((p) => p.resize()));
+
+  constructor() {
+    super();
+    new Watch(this, ['record', 'settings'], () => this.schedule());
+  }
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.offTheme = onTheme(() => this.schedule());
+    this.sizes.observe(this);
+  }
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.offTheme?.();
+    this.sizes.disconnect();
+    this.plots.forEach((p) => p.destroy());
+    this.plots.clear();
+  }
+  protected override updated(): void {
+    this.schedule();
+  }
+
+  private schedule(): void {
+    if (this.waiting) return;
+    this.waiting = true;
+    requestAnimationFrame(() => {
+      this.waiting = false;
+      void this.draw();
+    });
+  }
+
+  private async draw(): Promise<void> {
+    const Uplot = await loadUplot();
+    const model = this.model;
+    if (!model || !this.isConnected) return;
+    const root = this.renderRoot as ShadowRoot;
+    if (sheet && root.adoptedStyleSheets && !root.adoptedStyleSheets.includes(sheet)) root.adoptedStyleSheets.push(sheet);
+    const style = getComputedStyle(this);
+    const color = (name: string) => style.getPropertyValue(name).trim();
+    const { metrics, axis } = model.experiment;
+    const panes = model.hasBaseline ? [0, 1] : [0];
+    const records = panes.map((i) => recordColumns(model.records[i], metrics.length));
+    this.names = panes.map((i) => paneLabel(model, i)).join('\n');
+    metrics.forEach((metric, m) => {
+      const lists = records.map((r) => ({ xs: r.x, ys: r.columns[m]! }));
+      const curves = panes.map((i): Curve => ({ name: paneLabel(model, i), color: color(i ? '--plot-b' : '--plot-a'), width: i ? 1.6 : 2.2, dots: lists[i]!.xs.length < 30 }));
+      // The baseline lies below the experiment.
+      this.plotOf(Uplot, `metric-${metric.key}`, axis, metric.axis)?.update(orderLast({ ...aligned(lists), curves }), color);
+    });
+    for (const view of curveViews(model.experiment)) {
+      const sets = model.curves.get(view.key) ?? [];
+      const lists: { xs: Float32Array; ys: Float32Array }[] = [];
+      const curves: Curve[] = [];
+      panes.forEach((i) => {
+        const set = sets[i];
+        if (!set) return;
+        let offset = 0;
+        for (const s of set.header.series) {
+          lists.push({ xs: set.data.subarray(offset, offset + s.length), ys: set.data.subarray(offset + s.length, offset + 2 * s.length) });
+          offset += 2 * s.length;
+          const role = { result: '--plot-a', reference: '--plot-b', second: '--plot-c', third: '--plot-d' }[s.role];
+          curves.push({
+            name: i ? `${s.name} (${paneLabel(model, 1)})` : s.name,
+            color: color(i ? '--plot-b' : role),
+            width: i ? 1.4 : 2.2,
+            dots: s.marker !== 'line',
+            ...(s.role === 'reference' ? { dash: [5, 4] } : {}),
+          });
+        }
+      });
+      this.plotOf(Uplot, `view-${view.key}`, view.x, view.y)?.update(orderLast({ ...aligned(lists), curves }), color);
+    }
+  }
+
+  private plotOf(Uplot: Uplot, id: string, x: Axis, y: Axis): Plot | undefined {
+    let plot = this.plots.get(id);
+    const box = this.renderRoot.querySelector<HTMLElement>(`#${CSS.escape(id)}`);
+    if (!box) return undefined;
+    if (!plot) this.plots.set(id, (plot = new Plot(Uplot, box, x, y)));
+    return plot;
+  }
+
+  protected override willUpdate(changed: Map<string, unknown>): void {
+    if (changed.has('model')) {
+      this.plots.forEach((p) => p.destroy());
+      this.plots.clear();
+    }
+  }
+
+  protected override render() {
+    const model = this.model;
+    if (!model) return nothing;
+    const [name = '', baseline] = this.names.split('\n');
+    const keys = html`<span class="keys"><span><i style="border-color:var(--plot-a)"></i>${name}</span>${baseline
+        ? html`<span><i style="border-color:var(--plot-b)"></i>${baseline}</span>`
+        : nothing}</span>`;
+    const card = (id: string, title: string, doc: string, summary: string) => html`<section class="card" aria-label=${title}>
+      <div class="head"><h3 title=${doc || nothing}>${title}</h3>${baseline ? keys : nothing}</div>
+      <div class="box" id=${id} role="img" aria-label=${summary}></div>
+    </section>`;
+    const against = `against ${model.experiment.axis.label}`;
+    return html`<div class="grid">
+      ${curveViews(model.experiment).map((v: ViewSpec) => card(`view-${v.key}`, capital(v.label), '', `Plot of ${v.label}; the Data tab has the numbers.`))}
+      ${model.experiment.metrics.map((m: Metric) => card(`metric-${m.key}`, `${capital(m.axis.label)} ${against}`, m.doc, `Plot of ${m.axis.label} ${against}; the Data tab has the numbers.`))}
+    </div>`;
+  }
+}
+
+/** Draws the first curve last, on top. */
+function orderLast(data: PlotData): PlotData {
+  return { x: data.x, series: [...data.series].reverse(), curves: [...data.curves].reverse() };
+}

@@ -1,0 +1,71 @@
+import { css } from 'lit';
+
+export const stageStyles = css`
+  .views { display: flex; flex-wrap: wrap; gap: 4px; margin-bottom: 8px; }
+  .views button {
+    border: 1px solid transparent; background: none; border-radius: 99px; padding: 3px 12px; font-size: 13px; color: var(--ink-soft); min-height: 28px;
+  }
+  .views button[aria-pressed='true'] { border-color: var(--line-strong); background: var(--surface); color: var(--ink); font-weight: 550; }
+  .stage {
+    position: relative; display: grid; grid-template-columns: minmax(0, 1fr); gap: 1px; background: var(--stage-line);
+    border-radius: var(--radius-card); overflow: hidden; color: var(--stage-ink);
+  }
+  .stage.columns-2 { grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); }
+  .stage:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
+  .pane { background: var(--stage); min-width: 0; display: flex; flex-direction: column; }
+  .caption {
+    display: flex; flex-wrap: wrap; align-items: center; column-gap: 14px; row-gap: 2px; padding: 10px 14px 4px; font-size: 13px; min-height: 42px;
+    color: var(--stage-faint); flex: 1;
+  }
+  .tag { color: var(--stage-ink); font-weight: 560; font-size: 14px; }
+  .reading b { color: var(--stage-ink); font-weight: 560; }
+  .legend { margin-left: auto; display: inline-flex; flex-wrap: wrap; gap: 4px 14px; align-items: center; font-variant-numeric: tabular-nums; }
+  .legend.bar { gap: 7px; }
+  .legend.bar i { width: 84px; height: 9px; border-radius: 2px; display: inline-block; }
+  .legend em { font-family: var(--font-prose); font-size: 15px; color: var(--stage-ink); }
+  .series i { display: inline-block; width: 16px; height: 0; border-top: 2.5px solid #8fb4ff; vertical-align: 3px; margin-right: 6px; }
+  .series.of-baseline.result i { border-color: #b9c0cb; }
+  .series.reference i { border-top: 2px dashed #c6cbd4; }
+  .series.second i { border-color: #ffab73; }
+  .series.third i { border-color: #5fd6a8; }
+  .plot { position: relative; }
+  .plot canvas { position: absolute; display: block; touch-action: pan-y pinch-zoom; }
+  .axes { position: absolute; inset: 0; pointer-events: none; overflow: visible; }
+  .axes text { font: 11.5px var(--font-ui); fill: var(--stage-faint); font-variant-numeric: tabular-nums; }
+  .axes text.name { font-size: 12px; fill: var(--stage-ink); opacity: 0.85; }
+  .axes line, .axes rect { stroke: #454e5b; stroke-width: 1; fill: none; shape-rendering: crispEdges; }
+  .waiting { position: absolute; inset: 0; display: grid; place-items: center; color: var(--stage-faint); }
+  .trouble {
+    position: absolute; left: 12px; right: 12px; bottom: 12px; max-width: 560px; margin: 0 auto; max-height: calc(100% - 24px); overflow: auto;
+    background: var(--surface); color: var(--ink); border: 1px solid var(--line-strong); border-radius: var(--radius-card); padding: 14px 16px; font-size: 14px;
+    display: grid; gap: 8px;
+  }
+  .trouble strong { color: var(--stop); }
+  .trouble code { font-family: var(--font-mono); font-size: 12.5px; overflow-wrap: anywhere; }
+  .actions { display: flex; flex-wrap: wrap; gap: 8px; }
+  .repair { background: var(--ink); color: var(--paper); border-color: var(--ink); white-space: normal; }
+  .help {
+    position: absolute; right: 12px; top: 12px; background: var(--surface); color: var(--ink); border: 1px solid var(--line-strong);
+    border-radius: var(--radius-card); padding: 14px 16px; font-size: 14px; display: grid; gap: 8px; justify-items: start;
+  }
+  .help dl { display: grid; grid-template-columns: auto 1fr; gap: 6px 14px; margin: 0; }
+  .help dd { margin: 0; }
+  kbd { font: 12.5px var(--font-mono); border: 1px solid var(--line-strong); border-radius: 4px; padding: 1px 6px; background: var(--sunk); }
+  .transport { display: flex; flex-wrap: wrap; align-items: center; gap: 8px; padding-top: 10px; }
+  .play { min-width: 98px; }
+  .clock { color: var(--ink-faint); font-size: 14px; margin-left: 6px; min-width: 92px; }
+  .clock em { font-family: var(--font-prose); font-size: 16px; }
+  progress { flex: 1; min-width: 60px; height: 3px; appearance: none; border: 0; border-radius: 2px; overflow: hidden; background: var(--line); }
+  progress::-webkit-progress-bar { background: var(--line); }
+  progress::-webkit-progress-value { background: var(--ink-faint); }
+  progress::-moz-progress-bar { background: var(--ink-faint); }
+  .speed { margin-left: auto; }
+  select { border: 1px solid transparent; background: none; border-radius: var(--radius); padding: 4px 6px; font-size: 13px; color: var(--ink-soft); min-height: 32px; }
+  select option { background: var(--surface); color: var(--ink); }
+  select:hover { border-color: var(--line-strong); }
+  @media (max-width: 520px) {
+    .word { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+    .legend.bar i { width: 56px; }
+    .transport .speed { margin-left: 0; }
+  }
+`;

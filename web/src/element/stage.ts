@@ -1,0 +1,299 @@
+/** The stage: one pane, or two on the same clock; pictures, axes, what went wrong, and the transport below. */
+import { LitElement, css, html, nothing, type PropertyValues, type TemplateResult } from 'lit';
+import { customElement, property, state } from 'lit/decorators.js';
+import { styleMap } from 'lit/directives/style-map.js';
+import { stageViews } from '../lib/catalog';
+import { numberText, plainSymbol } from '../lib/format';
+import { icon } from '../lib/icons';
+import { hasEqualAxes, type RunModel } from '../lib/run-model';
+import { paneLabel } from '../lib/labels';
+import { reducedMotion } from '../lib/theme';
+import { shared } from '../styles/shared';
+import type { PaneIndex, PaneState } from '../worker/protocol';
+import { axesOverlay, legend, type PlotRect } from './axes';
+import { stageStyles } from './stage-styles';
+import { Watch } from './watch';
+
+const GUTTER = { left: 58, right: 14, top: 8, bottom: 44 };
+
+@customElement('eddy-stage')
+export class EddyStage extends LitElement {
+  static override styles = [shared, stageStyles, css``];
+  @property({ attribute: false }) model?: RunModel;
+  /** Width by height of a plot; by default it follows the data. */
+  @property({ type: Number }) aspect = 0;
+  @state() private width = 0;
+  @state() private help = false;
+  private canvases: HTMLCanvasElement[] = [];
+  private sizes = new ResizeObserver((entries) => {
+    const width = Math.floor(entries[0]!.contentRect.width);
+    if (width !== this.width) this.width = width;
+  });
+  private sight = new IntersectionObserver((entries) => this.model?.setVisible(entries.at(-1)!.isIntersecting), { rootMargin: '40px' });
+  private dragging = false;
+  private canvasModel: RunModel | undefined;
+
+  constructor() {
+    super();
+    new Watch(this, ['state', 'settings', 'header', 'engine']);
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.sizes.observe(this);
+    this.sight.observe(this);
+    window.addEventListener('resize', this.onResize);
+  }
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.sizes.disconnect();
+    this.sight.disconnect();
+    window.removeEventListener('resize', this.onResize);
+  }
+  private onResize = () => this.requestUpdate();
+
+  private get paneCount(): number {
+    return this.model?.hasBaseline ? 2 : 1;
+  }
+  /** Panes lie side by side where there is room for both. */
+  private get columns(): number {
+    return this.paneCount === 2 && this.width >= 560 ? 2 : 1;
+  }
+  private get paneWidth(): number {
+    return Math.floor((this.width - (this.columns - 1)) / this.columns);
+  }
+
+  private plotRect(): PlotRect {
+    const model = this.model!;
+    const view = model.view!;
+    const header = model.headers[0];
+    const room = Math.max(60, this.paneWidth - GUTTER.left - GUTTER.right);
+    const tallest = Math.max(200, Math.min(760, window.innerHeight * (this.columns === 1 && this.paneCount === 2 ? 0.4 : 0.58)));
+    let width = room;
+    let height: number;
+    if (hasEqualAxes(view)) {
+      const known = header && header.kind !== 'empty';
+      const proportion = known ? (header.x[1] - header.x[0]) / (header.y[1] - header.y[0]) : 1;
+      height = Math.min(room / proportion, tallest);
+      width = height * proportion;
+    } else {
+      height = this.aspect > 0 ? room / this.aspect : Math.min(tallest, Math.max(180, room * (this.columns === 2 ? 0.72 : 0.52)));
+    }
+    return { left: Math.round(GUTTER.left + (room - width) / 2), top: GUTTER.top, width: Math.round(width), height: Math.round(height) };
+  }
+
+  protected override updated(changed: PropertyValues): void {
+    if (changed.has('model') || this.canvasModel !== this.model) {
+      this.canvasModel = this.model;
+      this.model?.withCanvases(() => this.renewCanvases());
+    }
+    this.placeCanvases();
+  }
+
+  /** A canvas can be handed to one worker only: each engine gets fresh ones. */
+  private renewCanvases(): void {
+    for (const canvas of this.canvases) canvas.remove();
+    this.canvases = [];
+    this.placeCanvases();
+  }
+
+  private placeCanvases(): void {
+    const model = this.model;
+    if (!model?.view || this.width === 0) return;
+    const rect = this.plotRect();
+    const ratio = Math.min(3, window.devicePixelRatio || 1);
+    const boxes = this.renderRoot.querySelectorAll<HTMLElement>('.plot');
+    boxes.forEach((box, i) => {
+      let canvas = this.canvases[i];
+      if (!canvas) {
+        canvas = document.createElement('canvas');
+        canvas.setAttribute('role', 'img');
+        this.canvases[i] = canvas;
+        box.prepend(canvas);
+        void model.giveCanvas(i as PaneIndex, canvas);
+        canvas.addEventListener('pointerdown', this.onPointer);
+        canvas.addEventListener('pointermove', this.onPointer);
+        canvas.addEventListener('pointerup', this.onPointer);
+        canvas.addEventListener('pointercancel', this.onPointer);
+        canvas.addEventListener('contextmenu', (e) => e.preventDefault());
+      } else if (canvas.parentElement !== box) box.prepend(canvas);
+      canvas.setAttribute('aria-label', `${paneLabel(model, i)}: ${model.view!.label}`);
+      const size = `${rect.left},${rect.top},${rect.width},${rect.height},${ratio}`;
+      if (canvas.dataset.size !== size) {
+        canvas.dataset.size = size;
+        Object.assign(canvas.style, { left: `${rect.left}px`, top: `${rect.top}px`, width: `${rect.width}px`, height: `${rect.height}px` });
+        void model.sizeCanvas(i as PaneIndex, rect.width, rect.height, ratio);
+      }
+    });
+  }
+
+  /** Pointer positions in data coordinates. */
+  private onPointer = (event: PointerEvent): void => {
+    const model = this.model;
+    const header = model?.headers[0];
+    if (!model?.view || !header || header.kind === 'empty') return;
+    if (event.type === 'pointerdown') {
+      this.dragging = true;
+      (event.target as Element).setPointerCapture(event.pointerId);
+    } else if (!this.dragging) return;
+    const box = (event.target as Element).getBoundingClientRect();
+    const [x0, x1] = header.x;
+    const [y0, y1] = header.y;
+    const ended = event.type === 'pointerup' || event.type === 'pointercancel';
+    if (ended) this.dragging = false;
+    model.pointer({
+      view: model.view.key,
+      kind: event.type === 'pointerdown' ? 'down' : ended ? 'up' : 'move',
+      x: x0 + ((event.clientX - box.left) / box.width) * (x1 - x0),
+      y: y1 - ((event.clientY - box.top) / box.height) * (y1 - y0),
+      radius: 0.04 * Math.min(Math.abs(x1 - x0), Math.abs(y1 - y0)),
+      secondary: event.button === 2 || event.shiftKey,
+    });
+  };
+
+  private onKey = (event: KeyboardEvent): void => {
+    if (event.altKey || event.ctrlKey || event.metaKey) return;
+    const model = this.model;
+    if (!model) return;
+    // Buttons inside the stage keep their own space bar.
+    const onButton = (event.composedPath()[0] as Element).closest?.('button, input, select, a');
+    const actions: Record<string, () => void> = {
+      ' ': () => void model.toggle(),
+      '.': () => void model.steps(1),
+      r: () => void model.restart(),
+      n: () => model.newSeed(),
+      '?': () => (this.help = !this.help),
+      Escape: () => (this.help = false),
+    };
+    const action = actions[event.key];
+    if (!action || (onButton && event.key === ' ')) return;
+    event.preventDefault();
+    action();
+  };
+
+  protected override render() {
+    const model = this.model;
+    if (!model?.view) return nothing;
+    const views = stageViews(model.experiment);
+    const rect = this.width ? this.plotRect() : { left: 0, top: 0, width: 0, height: 0 };
+    return html`
+      ${views.length > 1
+        ? html`<div class="views" role="group" aria-label="What the stage shows">
+            ${views.map(
+              (v) => html`<button type="button" aria-pressed=${v.key === model.view!.key} @click=${() => model.showView(v.key)}>${v.label}</button>`,
+            )}
+          </div>`
+        : nothing}
+      <div
+        class="stage columns-${this.columns}" tabindex="0" role="group" aria-label="Stage. Space plays and pauses, ? lists the keys."
+        aria-keyshortcuts="Space . r n ?" @keydown=${this.onKey}
+      >
+        ${Array.from({ length: this.paneCount }, (_, i) => this.pane(i as PaneIndex, rect))}
+        ${this.help ? this.helpCard() : nothing}
+      </div>
+      ${this.transport()}
+    `;
+  }
+
+  private pane(index: PaneIndex, rect: PlotRect): TemplateResult {
+    const model = this.model!;
+    const pane = model.panes[index];
+    const height = rect.top + rect.height + GUTTER.bottom;
+    const header = model.headers[index] ?? model.headers[0];
+    return html`<div class="pane">
+      <div class="caption">
+        <span class="tag">${paneLabel(model, index)}</span>${this.reading(pane)}
+        ${legend(model.view!, header, index === 1)}
+      </div>
+      <div class="plot" style=${styleMap({ height: `${height}px` })}>
+        ${this.width ? axesOverlay(model.view!, header, rect, this.paneWidth, height) : nothing}
+        ${model.status === 'loading' ? html`<p class="waiting" role="status">Loading…</p>` : nothing}
+        ${this.trouble(pane, index)}
+      </div>
+    </div>`;
+  }
+
+  /** The first metric's latest value. */
+  private reading(pane: PaneState | undefined) {
+    const metric = this.model!.experiment.metrics[0];
+    const value = pane?.latest[1];
+    if (!metric || value === undefined || Number.isNaN(value)) return nothing;
+    const unit = metric.axis.unit ? ` ${metric.axis.unit}` : '';
+    return html`<span class="reading number">${metric.axis.label} <b>${numberText(value)}${unit}</b></span>`;
+  }
+
+  private trouble(pane: PaneState | undefined, index: PaneIndex) {
+    const model = this.model!;
+    if (index === 0 && model.fault) return this.faultPanel();
+    const outcome = pane?.progress.outcome;
+    if (outcome?.kind !== 'diverged') return nothing;
+    const { repair } = outcome;
+    const spec = repair && model.experiment.params.find((p) => p.key === repair[0]);
+    return html`<div class="trouble" role="alert">
+      <p><strong>Diverged at step ${outcome.step}.</strong> ${outcome.cause}</p>
+      <p>${outcome.advice}</p>
+      <div class="actions">
+        ${repair && spec && index === 0
+          ? html`<button class="button repair" type="button" @click=${() => model.set(repair[0], repair[1])}>
+              Set ${spec.label.toLowerCase()} to ${numberText(Number(repair[1])) === '–' ? repair[1] : numberText(Number(repair[1]))}
+            </button>`
+          : nothing}
+        ${index === 0 ? html`<button class="button quiet" type="button" @click=${() => void model.restart()}>Restart</button>` : nothing}
+      </div>
+    </div>`;
+  }
+
+  private faultPanel() {
+    const model = this.model!;
+    const fault = model.fault!;
+    const gpu = fault.code.startsWith('gpu') || model.options.device === 'gpu';
+    return html`<div class="trouble fault" role="alert">
+      <p><strong>${/^(wasm|bundle)/.test(fault.code) ? 'The computation cannot start here.' : 'The computation stopped.'}</strong> ${fault.message}</p>
+      <p>Your settings are kept: <code>${model.permalink}</code></p>
+      <div class="actions">
+        <button class="button" type="button" @click=${() => void model.start(true)}>${icon('replay')} Restart</button>
+        ${gpu
+          ? html`<button class="button" type="button" @click=${() => void model.setOptions({ ...model.options, device: 'cpu' })}>Run on the CPU</button>`
+          : nothing}
+      </div>
+    </div>`;
+  }
+
+  private helpCard() {
+    const keys: [string, string][] = [
+      ['Space', 'play, pause'], ['.', 'one step'], ['r', 'restart, same seed'], ['n', 'restart, new seed'], ['?', 'this card'],
+    ];
+    return html`<div class="help" role="dialog" aria-label="Keys of the stage">
+      <dl>${keys.map(([key, what]) => html`<dt><kbd>${key}</kbd></dt><dd>${what}</dd>`)}</dl>
+      <button class="button quiet" type="button" @click=${() => (this.help = false)}>Close</button>
+    </div>`;
+  }
+
+  private transport() {
+    const model = this.model!;
+    const first = model.panes[0];
+    const ready = model.status === 'ready';
+    const over = model.ended && !model.playing;
+    const { axis } = model.experiment;
+    const symbol = plainSymbol(axis.symbol) || axis.label;
+    const unit = axis.unit ? ` ${axis.unit}` : '';
+    const fraction = first?.progress.fraction ?? 0;
+    return html`<div class="transport">
+      <button class="button primary play" type="button" ?disabled=${!ready} @click=${() => void model.toggle()}>
+        ${model.playing ? icon('pause') : over ? icon('replay') : icon('play')}
+        ${model.playing ? 'Pause' : over ? 'Replay' : reducedMotion() ? 'Run' : 'Play'}
+      </button>
+      <button class="button step" type="button" ?disabled=${!ready || over} @click=${() => void model.steps(1)}>${icon('stepForward')}<span class="word">Step</span></button>
+      <button class="button restart" type="button" ?disabled=${!ready} @click=${() => void model.restart().then(() => model.play())}>${icon('replay')}<span class="word">Restart</span></button>
+      <span class="clock number">${first ? html`<em>${symbol}</em> = ${numberText(first.progress.position, 4)}${unit}` : nothing}</span>
+      <progress max="1" .value=${fraction} aria-label="Part of the run that is done" ?hidden=${fraction <= 0}></progress>
+      <label class="speed"><span class="visually-hidden">Speed</span>
+        <select @change=${(e: Event) => model.setSpeed((e.target as HTMLSelectElement).value as 'slow')}>
+          <option value="slow" ?selected=${model.speed === 'slow'}>slow</option>
+          <option value="normal" ?selected=${model.speed === 'normal'}>normal speed</option>
+          <option value="fast" ?selected=${model.speed === 'fast'}>as fast as it goes</option>
+        </select>
+      </label>
+    </div>`;
+  }
+}

@@ -1,0 +1,9 @@
+/// <reference types="vite/client" />
+declare module 'virtual:catalog' {
+  const catalog: import('./lib/catalog').Catalog;
+  export default catalog;
+}
+declare module 'virtual:sources' {
+  const sources: import('./lib/catalog').SourceText[];
+  export default sources;
+}

@@ -1,0 +1,156 @@
+/** The page's end of an engine: requests as promises, events as callbacks, and the watch over its health. */
+import type { EngineError, FromEngine, ToEngine } from '../worker/protocol';
+
+type Event = Exclude<FromEngine, { type: 'reply' } | { type: 'failure' } | { type: 'ready' }>;
+type Body<T> = T extends { id: number } ? Omit<T, 'id'> : never;
+export type RequestBody = Body<ToEngine>;
+export type Notice = Exclude<ToEngine, { id: number }>;
+
+/** After this long without an answer an engine is taken for lost. */
+const SILENCE_MS = 9000;
+const PING_MS = 2500;
+
+export class EngineFailure extends Error {
+  readonly code: string;
+  readonly key: string | undefined;
+  constructor(error: EngineError) {
+    super(error.message);
+    this.code = error.code;
+    this.key = error.key;
+  }
+}
+
+interface Pending {
+  resolve: (value: never) => void;
+  reject: (error: EngineFailure) => void;
+}
+
+interface Port {
+  send(message: ToEngine, transfer: Transferable[]): void;
+  close(): void;
+}
+
+export class EngineClient {
+  onEvent: (event: Event) => void = () => {};
+  /** The engine is gone; a new client has to be made. */
+  onLost: (error: EngineError) => void = () => {};
+  /** Whether canvases are handed over to a worker. */
+  readonly inWorker: Promise<boolean>;
+  private port: Promise<Port>;
+  private pending = new Map<number, Pending>();
+  private nextId = 1;
+  private lastHeard = performance.now();
+  private waitingSince = 0;
+  private watch: ReturnType<typeof setInterval> | undefined;
+  private closed = false;
+
+  constructor() {
+    const opened = this.openWorker().catch(() => this.openPage());
+    this.port = opened.then(([port]) => port);
+    this.inWorker = opened.then(([, inWorker]) => inWorker);
+  }
+
+  /** A module worker that has said it is ready; rejects where workers or off-screen canvases cannot be had. */
+  private openWorker(): Promise<[Port, boolean]> {
+    return new Promise((resolve, reject) => {
+      if (typeof Worker !== 'function' || typeof OffscreenCanvas !== 'function' || !('transferControlToOffscreen' in HTMLCanvasElement.prototype)) {
+        reject(new Error('no workers'));
+        return;
+      }
+      // Throws in a frame of opaque origin.
+      const worker = new Worker(new URL('../worker/worker.ts', import.meta.url), { type: 'module', name: 'eddy' });
+      let ready = false;
+      worker.onmessage = (event: MessageEvent<FromEngine>) => {
+        if (event.data.type === 'ready') {
+          ready = true;
+          this.startWatch();
+          resolve([{ send: (m, transfer) => worker.postMessage(m, transfer), close: () => worker.terminate() }, true]);
+        } else this.receive(event.data);
+      };
+      worker.onerror = (event) => {
+        event.preventDefault();
+        if (!ready) {
+          worker.terminate();
+          reject(new Error(event.message));
+        } else this.lose({ code: 'worker-error', message: `The computation stopped unexpectedly (${event.message || 'no reason given'}).` });
+      };
+    });
+  }
+
+  private async openPage(): Promise<[Port, boolean]> {
+    const { Engine } = await import('../worker/engine');
+    const engine = new Engine((message) => queueMicrotask(() => this.receive(message)), 'page');
+    return [{ send: (m) => engine.handle(m), close: () => engine.close() }, false];
+  }
+
+  /** A closed or hung worker raises no event: only its silence tells. */
+  private startWatch(): void {
+    this.lastHeard = performance.now();
+    let pinged = false;
+    this.watch = setInterval(() => {
+      if (document.hidden) {
+        pinged = false;
+        this.waitingSince = 0;
+        return;
+      }
+      const now = performance.now();
+      if (!pinged) {
+        pinged = true;
+        this.waitingSince = now;
+        void this.request({ type: 'ping' }).then(
+          () => (pinged = false),
+          () => {},
+        );
+      } else if (this.waitingSince && now - Math.max(this.waitingSince, this.lastHeard) > SILENCE_MS) {
+        this.lose({ code: 'worker-closed', message: 'The computation no longer answers: its worker was closed, or a single step takes very long.' });
+      }
+    }, PING_MS);
+  }
+
+  private receive(message: FromEngine): void {
+    if (this.closed) return;
+    this.lastHeard = performance.now();
+    if (message.type === 'reply' || message.type === 'failure') {
+      const waiting = this.pending.get(message.id);
+      this.pending.delete(message.id);
+      if (message.type === 'reply') waiting?.resolve(message.value as never);
+      else waiting?.reject(new EngineFailure(message.error));
+    } else if (message.type === 'fault' && message.error.code === 'panic') {
+      this.lose(message.error);
+    } else if (message.type !== 'ready') {
+      this.onEvent(message);
+    }
+  }
+
+  private lose(error: EngineError): void {
+    if (this.closed) return;
+    this.close();
+    this.onLost(error);
+  }
+
+  request<T>(body: RequestBody, transfer: Transferable[] = []): Promise<T> {
+    const id = this.nextId++;
+    return new Promise<T>((resolve, reject) => {
+      if (this.closed) {
+        reject(new EngineFailure({ code: 'worker-closed', message: 'The computation was closed.' }));
+        return;
+      }
+      this.pending.set(id, { resolve, reject });
+      void this.port.then((port) => port.send({ ...body, id } as ToEngine, transfer));
+    });
+  }
+
+  notify(message: Notice, transfer: Transferable[] = []): void {
+    if (!this.closed) void this.port.then((port) => port.send(message, transfer));
+  }
+
+  close(): void {
+    this.closed = true;
+    clearInterval(this.watch);
+    void this.port.then((port) => port.close());
+    for (const { reject } of this.pending.values()) {
+      reject(new EngineFailure({ code: 'worker-closed', message: 'The computation was closed.' }));
+    }
+    this.pending.clear();
+  }
+}

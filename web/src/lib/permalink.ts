@@ -1,0 +1,49 @@
+/**
+ * The permalink on the page: `id` or `id?key=value&…`. The codec that counts is the Rust one (eddy_spec::Setting); this
+ * reads links before wasm is there and keeps the user's texts when wasm refuses them.
+ */
+import type { Experiment } from './catalog';
+
+/** A link as written: values are texts, not yet checked. */
+export interface Link {
+  id: string;
+  values: Map<string, string>;
+}
+
+export function linkFromText(text: string): Link {
+  const cut = text.indexOf('?');
+  const id = cut < 0 ? text : text.slice(0, cut);
+  const values = new Map<string, string>();
+  if (cut >= 0) {
+    for (const part of text.slice(cut + 1).split('&')) {
+      const at = part.indexOf('=');
+      if (at <= 0) continue;
+      try {
+        values.set(decodeURIComponent(part.slice(0, at)), decodeURIComponent(part.slice(at + 1)));
+      } catch {
+        // Broken percent-encoding: the Rust codec reports it.
+      }
+    }
+  }
+  values.delete('v');
+  return { id, values };
+}
+
+/** `encodeURIComponent`, with the characters common in formulas left readable, as the Rust codec leaves them. */
+function encode(text: string): string {
+  return encodeURIComponent(text).replace(/%(2F|3A|2C|3B|40)/g, (code) => decodeURIComponent(code));
+}
+
+/** The link of `values` that differ from the defaults, in the order of the table. */
+export function textFromValues(experiment: Experiment, values: Map<string, string>): string {
+  const parts = experiment.params
+    .filter((p) => values.has(p.key) && values.get(p.key) !== p.default)
+    .map((p) => `${encode(p.key)}=${encode(values.get(p.key)!)}`);
+  return parts.length ? `${experiment.id}?${parts.join('&')}` : experiment.id;
+}
+
+/** Text of every parameter: the link's where it has one, else the default. */
+export function valuesFromLink(experiment: Experiment, text: string): Map<string, string> {
+  const given = linkFromText(text).values;
+  return new Map(experiment.params.map((p) => [p.key, given.get(p.key) ?? p.default]));
+}

@@ -1,0 +1,387 @@
+/**
+ * A setting being run: what the stage, the controls, the plots and the page share. It keeps the user's settings whatever
+ * becomes of the engine behind it.
+ */
+import type {
+  Capabilities, DeviceKind, DrawSpec, EngineError, LinesHeader, Opened, PaneIndex, PaneState, PointerMessage, Progress, RunOptions, SetResult, Speed,
+  ViewHeader, ViewPayload,
+} from '../worker/protocol';
+import { curveViews, experimentById, stageViews, type Experiment, type ViewSpec } from './catalog';
+import { EngineClient, EngineFailure, type RequestBody } from './client';
+import { linkFromText, textFromValues, valuesFromLink } from './permalink';
+import { readStored, writeStored } from './theme';
+
+/** What changed: settings and errors; the run's state; its record; axes of a picture; the engine itself. */
+export type Topic = 'settings' | 'state' | 'record' | 'header' | 'engine';
+export interface CurveSet {
+  header: LinesHeader;
+  data: Float32Array;
+}
+
+const PRECISION_KEY = 'eddy.precision';
+
+export class RunModel {
+  experiment: Experiment;
+  /** Text of every parameter, as the user gave it. */
+  values: Map<string, string>;
+  /** Message at each control that was given what it cannot take. */
+  errors = new Map<string, string>();
+  /** Errors without a control. */
+  notices: EngineError[] = [];
+  permalink: string;
+  options: RunOptions = { device: 'cpu', precision: readStored(PRECISION_KEY) === 'f32' ? 'f32' : 'f64' };
+  capabilities: Capabilities | undefined;
+  device = '';
+  /** Whether the run can be used. */
+  status: 'loading' | 'ready' | 'failed' = 'loading';
+  /** Why the engine is gone or the run could not start. */
+  fault: EngineError | undefined;
+  playing = false;
+  speed: Speed = 'normal';
+  view: ViewSpec | undefined;
+  panes: PaneState[] = [];
+  hasBaseline: boolean;
+  withBaseline: boolean;
+  records: (Float64Array | undefined)[] = [];
+  headers: (ViewHeader | undefined)[] = [];
+  curves = new Map<string, (CurveSet | undefined)[]>();
+  private client: EngineClient | undefined;
+  private listeners = new Map<Topic, Set<() => void>>();
+  private opening = 0;
+  private sending = new Map<string, string>();
+  private settingNow = false;
+  private canvases: (() => void) | undefined;
+  private idle: (() => void)[] = [];
+  private visible = true;
+
+  constructor(experiment: Experiment, permalink: string, withBaseline = true) {
+    this.experiment = experiment;
+    this.permalink = permalink;
+    this.values = valuesFromLink(experiment, permalink);
+    this.view = stageViews(experiment)[0];
+    this.withBaseline = withBaseline;
+    this.hasBaseline = withBaseline && experiment.baseline !== null;
+  }
+
+  static forLink(permalink: string, withBaseline = true): RunModel | undefined {
+    const experiment = experimentById(linkFromText(permalink).id);
+    return experiment && new RunModel(experiment, permalink, withBaseline);
+  }
+
+  on(topic: Topic, listener: () => void): () => void {
+    let set = this.listeners.get(topic);
+    if (!set) this.listeners.set(topic, (set = new Set()));
+    set.add(listener);
+    return () => set.delete(listener);
+  }
+  private tell(...topics: Topic[]): void {
+    for (const topic of topics) for (const listener of [...(this.listeners.get(topic) ?? [])]) listener();
+  }
+
+  get bundle(): string {
+    return this.experiment.bundle === 'learn' && this.options.device === 'gpu' ? 'learn-gpu' : this.experiment.bundle;
+  }
+
+  /** Starts an engine, a fresh one if there was one, and opens the present setting. */
+  async start(play: boolean): Promise<void> {
+    this.client?.close();
+    this.fault = undefined;
+    this.status = 'loading';
+    const client = new EngineClient();
+    this.client = client;
+    client.onEvent = (event) => {
+      switch (event.type) {
+        case 'state':
+          this.panes = event.panes;
+          if (!this.panes.some((p) => p.progress.outcome.kind === 'running')) this.playing = false;
+          this.tell('state');
+          break;
+        case 'record':
+          this.records[event.pane] = event.rows;
+          this.tell('record');
+          break;
+        case 'curves': {
+          const sets = this.curves.get(event.key) ?? [];
+          sets[event.pane] = { header: event.header, data: event.data };
+          this.curves.set(event.key, sets);
+          break;
+        }
+        case 'drawn':
+          this.headers[event.pane] = event.header;
+          this.tell('header');
+          break;
+        case 'fault':
+          this.playing = false;
+          this.notices = [event.error];
+          this.tell('settings', 'state');
+          break;
+      }
+    };
+    client.onLost = (error) => {
+      this.status = 'failed';
+      this.fault = error;
+      this.playing = false;
+      this.tell('engine', 'state', 'settings');
+    };
+    this.tell('engine');
+    this.canvases?.();
+    this.sendView();
+    client.notify({ type: 'speed', speed: this.speed });
+    client.notify({ type: 'visible', visible: this.visible });
+    await this.open(this.permalink, play);
+  }
+
+  /** Opens a link of the same experiment in the running engine. */
+  async open(permalink: string, play = this.playing): Promise<void> {
+    const client = this.client;
+    if (!client) return;
+    const turn = ++this.opening;
+    this.values = valuesFromLink(this.experiment, permalink);
+    this.errors.clear();
+    this.notices = [];
+    this.sending.clear();
+    try {
+      const opened = await client.request<Opened>(this.openRequest(permalink));
+      if (turn !== this.opening) return;
+      this.adopt(opened);
+      if (play) this.play();
+    } catch (thrown) {
+      if (turn !== this.opening) return;
+      this.permalink = permalink;
+      this.refuse(thrown);
+    }
+    this.tell('settings', 'engine', 'state');
+  }
+
+  private openRequest(permalink: string): RequestBody {
+    return {
+      type: 'open',
+      bundle: this.bundle,
+      permalink,
+      options: this.options,
+      keys: this.experiment.params.map((p) => p.key),
+      curves: curveViews(this.experiment).map((v) => v.key),
+      withBaseline: this.withBaseline,
+    };
+  }
+
+  private adopt(opened: Opened): void {
+    this.status = 'ready';
+    this.fault = undefined;
+    this.permalink = opened.permalink;
+    this.values = new Map(opened.values);
+    this.device = opened.device;
+    this.hasBaseline = opened.baseline;
+    this.playing = false;
+    this.records = [];
+    this.curves.clear();
+    for (const warning of opened.warnings) this.placeError(warning);
+  }
+
+  /** A run that cannot start: shown where it belongs, with the settings kept. */
+  private refuse(thrown: unknown): void {
+    const error: EngineError =
+      thrown instanceof EngineFailure
+        ? { code: thrown.code, message: thrown.message, ...(thrown.key === undefined ? {} : { key: thrown.key }) }
+        : { code: 'internal', message: String(thrown) };
+    if (this.fault) return;
+    this.playing = false;
+    if (/^(wasm|bundle)-/.test(error.code)) {
+      this.status = 'failed';
+      this.fault = error;
+    } else {
+      if (this.status === 'loading') this.status = 'failed';
+      this.placeError(error);
+    }
+  }
+
+  private placeError(error: EngineError): void {
+    if (error.key && this.experiment.params.some((p) => p.key === error.key)) this.errors.set(error.key, error.message);
+    else this.notices = [...this.notices, error];
+  }
+
+  /** Sets a parameter. While one change is under way only the latest text of each key is kept. */
+  set(key: string, text: string): void {
+    this.values.set(key, text);
+    this.sending.set(key, text);
+    if (!this.settingNow) void this.sendSettings();
+    this.tell('settings');
+  }
+
+  private async sendSettings(): Promise<void> {
+    this.settingNow = true;
+    while (this.sending.size) {
+      const [key, text] = this.sending.entries().next().value!;
+      this.sending.delete(key);
+      this.notices = [];
+      try {
+        if (this.status !== 'ready') {
+          // Nothing runs yet: try again with all of the settings.
+          this.sending.clear();
+          await this.open(textFromValues(this.experiment, this.values), true);
+          continue;
+        }
+        const result = await this.client!.request<SetResult>({ type: 'set', key, text });
+        this.errors.delete(key);
+        this.permalink = result.permalink;
+        if (!this.sending.has(key)) this.values.set(key, result.value);
+        if (result.effect === 'restart') {
+          this.records = [];
+          this.curves.clear();
+          // A fresh run after a finished or diverged one is there to be seen.
+          if (!this.playing && this.ended) this.play();
+        }
+      } catch (thrown) {
+        this.refuse(thrown);
+        if (thrown instanceof EngineFailure && thrown.key === undefined && this.status === 'ready') this.errors.set(key, thrown.message);
+      }
+      this.tell('settings', 'state');
+    }
+    this.settingNow = false;
+    for (const done of this.idle.splice(0)) done();
+  }
+
+  /** Resolves when every change asked for has been tried. */
+  settled(): Promise<void> {
+    return this.settingNow ? new Promise((resolve) => this.idle.push(resolve)) : Promise.resolve();
+  }
+
+  reset(): void {
+    void this.open(this.experiment.id, true);
+  }
+
+  /** Whether the experiment's run is over. */
+  get ended(): boolean {
+    const first = this.panes[0];
+    return first !== undefined && first.progress.outcome.kind !== 'running';
+  }
+
+  play(): void {
+    if (this.status !== 'ready') return;
+    this.playing = true;
+    this.client?.notify({ type: 'play', playing: true });
+    this.tell('state');
+  }
+  pause(): void {
+    this.playing = false;
+    this.client?.notify({ type: 'play', playing: false });
+    this.tell('state');
+  }
+  async toggle(): Promise<void> {
+    if (this.playing) return this.pause();
+    if (this.panes.length && !this.panes.some((p) => p.progress.outcome.kind === 'running')) await this.restart();
+    this.play();
+  }
+  async restart(): Promise<void> {
+    if (this.status !== 'ready') return;
+    try {
+      await this.client!.request({ type: 'restart' });
+      this.records = [];
+      this.curves.clear();
+    } catch (thrown) {
+      this.refuse(thrown);
+    }
+    this.tell('state', 'settings', 'record');
+  }
+  async steps(count: number): Promise<Progress[]> {
+    this.pause();
+    return this.client!.request<Progress[]>({ type: 'steps', count });
+  }
+  newSeed(): void {
+    const seed = this.experiment.params.find((p) => p.kind === 'seed');
+    if (seed) this.set(seed.key, String(Math.floor(Math.random() * 100_000)));
+  }
+  setSpeed(speed: Speed): void {
+    this.speed = speed;
+    this.client?.notify({ type: 'speed', speed });
+    this.tell('state');
+  }
+
+  /** Another device or precision: the same settings, from the start. */
+  async setOptions(options: RunOptions): Promise<void> {
+    const before = this.bundle;
+    this.options = options;
+    if (options.device === 'cpu') writeStored(PRECISION_KEY, options.precision);
+    if (this.bundle !== before || this.status !== 'ready') await this.start(true);
+    else await this.open(this.permalink, true);
+  }
+  supports(kind: DeviceKind): boolean {
+    return this.experiment.devices.includes(kind);
+  }
+  async probe(): Promise<Capabilities> {
+    try {
+      this.capabilities ??= await this.client!.request<Capabilities>({ type: 'capabilities', bundle: this.bundle });
+    } catch (thrown) {
+      this.capabilities = { webgpu: false, adapter: '', reason: String((thrown as Error).message) };
+    }
+    this.tell('settings');
+    return this.capabilities;
+  }
+
+  showView(key: string): void {
+    this.view = this.experiment.views.find((v) => v.key === key) ?? this.view;
+    this.headers = [];
+    this.sendView();
+    this.tell('header', 'settings');
+  }
+  private sendView(): void {
+    if (this.view) this.client?.notify({ type: 'show', view: drawSpec(this.view) });
+  }
+  pointer(message: PointerMessage): void {
+    this.client?.notify({ type: 'pointer', ...message });
+  }
+  setVisible(visible: boolean): void {
+    if (this.visible === visible) return;
+    this.visible = visible;
+    this.client?.notify({ type: 'visible', visible });
+  }
+
+  /** `attach` hands canvases to the engine; called now and for each new engine. */
+  withCanvases(attach: () => void): void {
+    this.canvases = attach;
+    if (this.client) attach();
+  }
+  async giveCanvas(pane: PaneIndex, canvas: HTMLCanvasElement): Promise<void> {
+    const client = this.client;
+    if (!client) return;
+    if (await client.inWorker) {
+      const offscreen = canvas.transferControlToOffscreen();
+      client.notify({ type: 'canvas', pane, canvas: offscreen }, [offscreen]);
+    } else client.notify({ type: 'canvas', pane, canvas });
+  }
+  async sizeCanvas(pane: PaneIndex, width: number, height: number, ratio: number): Promise<void> {
+    const client = this.client;
+    await client?.inWorker;
+    client?.notify({ type: 'size', pane, width, height, ratio });
+  }
+
+  readView(key: string, pane: PaneIndex = 0): Promise<ViewPayload> {
+    return this.client!.request<ViewPayload>({ type: 'read-view', key, pane });
+  }
+  readMetrics(pane: PaneIndex = 0): Promise<Float64Array> {
+    return this.client!.request<Float64Array>({ type: 'read-metrics', pane });
+  }
+  memoryBytes(): Promise<number> {
+    return this.client!.request<number>({ type: 'memory' });
+  }
+
+  close(): void {
+    this.client?.close();
+    this.client = undefined;
+    this.listeners.clear();
+  }
+}
+
+export function drawSpec(view: ViewSpec): DrawSpec {
+  const lines = view.kind === 'lines' || view.kind === 'curves';
+  return { key: view.key, colors: view.colors, xLog: lines && view.x.scale === 'log', yLog: lines && view.y.scale === 'log' };
+}
+
+/** Whether both axes of a picture measure the same thing, so that it keeps its proportions. */
+export function hasEqualAxes(view: ViewSpec): boolean {
+  const time = /^t$|time|step|epoch/i;
+  return (
+    view.kind !== 'lines' && view.kind !== 'curves' && view.x.unit === view.y.unit &&
+    ![view.x.symbol, view.y.symbol, view.x.label, view.y.label].some((text) => time.test(text))
+  );
+}

@@ -1,0 +1,79 @@
+/** The page of one experiment: its stage and controls, the claim, plots, and tabs. */
+import { LitElement, html, nothing } from 'lit';
+import { customElement, property, state } from 'lit/decorators.js';
+import '../element/device-chip';
+import '../element/eddy-experiment';
+import '../element/plots';
+import '../element/verdict-bar';
+import './tabs';
+import { experimentById, nearMisses, type Experiment } from '../lib/catalog';
+import type { RunModel } from '../lib/run-model';
+import { linkFromText } from '../lib/permalink';
+import { experimentHref } from '../lib/router';
+
+@customElement('eddy-experiment-page')
+export class EddyExperimentPage extends LitElement {
+  @property() permalink = '';
+  @state() private model: RunModel | undefined;
+
+  protected override createRenderRoot(): HTMLElement {
+    return this;
+  }
+
+  protected override willUpdate(changed: Map<string, unknown>): void {
+    if (!changed.has('permalink')) return;
+    const before = changed.get('permalink') as string | undefined;
+    if (before !== undefined && linkFromText(before).id !== linkFromText(this.permalink).id) this.model = undefined;
+    const experiment = experimentById(linkFromText(this.permalink).id);
+    document.title = experiment ? `${experiment.title} · Eddy` : 'Not found · Eddy';
+  }
+
+  /** The address always says what is shown, so that it can be copied at any time. */
+  private onSettings = (event: Event): void => {
+    history.replaceState(null, '', experimentHref((event as CustomEvent<string>).detail));
+  };
+
+  protected override render() {
+    const id = linkFromText(this.permalink).id;
+    const experiment = experimentById(id);
+    if (!experiment) return this.missing(id);
+    const { model } = this;
+    return html`<article class="experiment">
+      <header class="head">
+        <div>
+          ${this.papers(experiment)}
+          <h1>${experiment.title}</h1>
+          <p class="lead">${experiment.summary}</p>
+        </div>
+        <eddy-device .model=${model}></eddy-device>
+      </header>
+      <eddy-experiment layout="page" autoplay .permalink=${this.permalink} @eddy-settings=${this.onSettings}
+        @eddy-model=${(e: Event) => (this.model = (e as CustomEvent<RunModel>).detail)}>
+        <eddy-verdict .experiment=${experiment}></eddy-verdict>
+        <eddy-plots .model=${model}></eddy-plots>
+        <eddy-tabs .experiment=${experiment} .model=${model}></eddy-tabs>
+      </eddy-experiment>
+    </article>`;
+  }
+
+  private papers(experiment: Experiment) {
+    if (!experiment.papers.length) return html`<p class="citation">${experiment.labLabel} lab</p>`;
+    return experiment.papers.map(
+      (p) => html`<p class="citation">${p.authors.replace(/\s+and\s+/g, ', ')}, ${p.year} · ${p.url ? html`<a href=${p.url} target="_blank" rel="noopener">${p.title}</a>` : p.title}${p.number
+          ? html` · <span class="number">no. ${p.number}</span>`
+          : nothing}</p>`,
+    );
+  }
+
+  private missing(id: string) {
+    const near = nearMisses(id);
+    return html`<section class="missing">
+      <h1>There is no experiment “${id}”</h1>
+      ${near.length
+        ? html`<p>Did you mean one of these? Its settings are taken from your link.</p>
+            <ul>${near.map((e) => html`<li><a href=${experimentHref(e.id + this.permalink.slice(id.length))}>${e.title}</a> <code>${e.id}</code></li>`)}</ul>`
+        : html`<p>The name of an experiment is the part of the link before the “?”. Nothing in the catalogue resembles this one.</p>`}
+      <p><a class="button" href="#/">All experiments</a></p>
+    </section>`;
+  }
+}

@@ -1,0 +1,371 @@
+/**
+ * The engine: one experiment and its baseline on one clock, advanced in slices, drawn, and reported. It runs in a
+ * worker, and where none can be had in short slices on the page's thread; the code is the same.
+ *
+ * All calls into wasm happen inside one loop, one after the other: a session is borrowed while it advances.
+ */
+import { checkClaim, renderPoster } from './jobs';
+import { Pane, Surface } from './pane';
+import type { Capabilities, DrawSpec, EngineError, FromEngine, OpenRequest, PaneIndex, Speed, SetResult, Opened, ToEngine, LinesHeader } from './protocol';
+import { errorFromThrown, loadBundle, engineError, type WasmModule } from './wasm';
+
+type Post = (message: FromEngine, transfer?: Transferable[]) => void;
+
+/** Seconds that a short run is stretched to, so that one sees it happen. */
+const RUN_SECONDS: Record<Speed, number> = { slow: 16, normal: 5, fast: 0 };
+/** Milliseconds between reports of state, and between records of the metrics. */
+const STATE_EVERY = 66;
+const RECORD_EVERY = 140;
+
+export class Engine {
+  private queue: ToEngine[] = [];
+  private wake: (() => void) | undefined;
+  private module: WasmModule | undefined;
+  private request: OpenRequest | undefined;
+  private panes: Pane[] = [];
+  private surfaces: (Surface | undefined)[] = [];
+  private view: DrawSpec | undefined;
+  private playing = false;
+  private visible = true;
+  private speed: Speed = 'normal';
+  /** Where the clock of the run should be, as a fraction. */
+  private clock = 0;
+  private lastFrame = 0;
+  private lastState = 0;
+  private lastRecord = 0;
+  private dirty = { draw: false, state: false, record: false };
+  private dead = false;
+  /** Milliseconds of computing per pane and frame. */
+  private slice: number;
+
+  constructor(
+    readonly post: Post,
+    private place: 'worker' | 'page',
+  ) {
+    this.slice = place === 'worker' ? 12 : 5;
+    void this.loop();
+  }
+
+  handle(message: ToEngine): void {
+    this.queue.push(message);
+    this.wake?.();
+  }
+
+  /** Ends the loop; the sessions are freed. */
+  close(): void {
+    this.dead = true;
+    this.wake?.();
+  }
+
+  private async loop(): Promise<void> {
+    while (!this.dead) {
+      let message: ToEngine | undefined;
+      while (!this.dead && (message = this.queue.shift())) {
+        try {
+          await this.dispatch(message);
+        } catch (thrown) {
+          this.fail(message, errorFromThrown(thrown));
+        }
+      }
+      if (this.dead) break;
+      try {
+        if (this.active) await this.frame();
+        else await this.report(true);
+      } catch (thrown) {
+        this.playing = false;
+        const error = errorFromThrown(thrown);
+        this.post({ type: 'fault', error });
+        if (error.code === 'panic') this.dead = true;
+      }
+      await this.rest();
+    }
+    if (this.place === 'page') for (const pane of this.panes) pane.session.free();
+  }
+
+  private get active(): boolean {
+    return this.playing && this.visible && this.panes.some((p) => p.running);
+  }
+
+  /** Waits for the next frame while playing, for the next message otherwise. */
+  private rest(): Promise<void> {
+    if (this.queue.length) return Promise.resolve();
+    return new Promise((resolve) => {
+      let done = false;
+      const finish = () => {
+        if (done) return;
+        done = true;
+        this.wake = undefined;
+        resolve();
+      };
+      this.wake = finish;
+      if (this.active) {
+        // A worker without animation frames (an old Safari) keeps time by itself.
+        if (typeof requestAnimationFrame === 'function') requestAnimationFrame(finish);
+        else setTimeout(finish, 16);
+      }
+    });
+  }
+
+  private fail(message: ToEngine, error: EngineError): void {
+    if ('id' in message) this.post({ type: 'failure', id: message.id, error });
+    else this.post({ type: 'fault', error });
+    if (error.code === 'panic') {
+      // A trapped module keeps its locks and its broken memory: nothing of it may be used again.
+      this.post({ type: 'fault', error });
+      this.dead = true;
+    }
+  }
+
+  private async dispatch(m: ToEngine): Promise<void> {
+    const reply = (value: unknown, transfer?: Transferable[]) => {
+      if ('id' in m) this.post({ type: 'reply', id: m.id, value }, transfer);
+    };
+    switch (m.type) {
+      case 'open':
+        return reply(await this.open(m));
+      case 'set':
+        return reply(await this.set(m.key, m.text));
+      case 'restart':
+        this.restart();
+        return reply(null);
+      case 'steps':
+        await this.steps(m.count);
+        return reply(this.panes.map((p) => p.progress));
+      case 'read-view': {
+        const raw = await this.pane(m.pane).session.view(m.key);
+        return reply({ header: JSON.parse(raw.header), data: raw.data }, [raw.data.buffer]);
+      }
+      case 'read-metrics':
+        return reply(this.pane(m.pane).session.metrics());
+      case 'memory':
+        return reply(this.module?.memoryBytes() ?? 0);
+      case 'capabilities':
+        return reply(await this.capabilities(m.bundle));
+      case 'claim':
+        return reply(await checkClaim(m, (progress) => this.post({ type: 'claim-progress', id: m.id, progress })));
+      case 'poster': {
+        const bitmap = await renderPoster(m);
+        return reply(bitmap, [bitmap]);
+      }
+      case 'ping':
+        return reply(null);
+      case 'canvas':
+        this.surfaces[m.pane] = new Surface(m.pane, m.canvas);
+        this.dirty.draw = true;
+        return;
+      case 'size':
+        this.surfaces[m.pane]?.resize(m.width, m.height, m.ratio);
+        this.dirty.draw = true;
+        return;
+      case 'show':
+        this.view = m.view;
+        for (const s of this.surfaces) s?.forget();
+        this.dirty.draw = true;
+        return;
+      case 'play':
+        this.playing = m.playing;
+        this.lastFrame = 0;
+        this.dirty.state = true;
+        return;
+      case 'speed':
+        this.speed = m.speed;
+        return;
+      case 'visible':
+        this.visible = m.visible;
+        this.lastFrame = 0;
+        return;
+      case 'pointer': {
+        for (const pane of this.panes) {
+          if (pane.session.pointer(m.view, m.kind, m.x, m.y, m.radius, m.secondary)) this.dirty.draw = true;
+        }
+        return;
+      }
+    }
+  }
+
+  private pane(index: PaneIndex): Pane {
+    const pane = this.panes[index];
+    if (!pane) throw engineError('no-run', 'There is no run here yet.');
+    return pane;
+  }
+
+  private async capabilities(bundle: string): Promise<Capabilities> {
+    const module = await loadBundle(bundle);
+    if (!module.capabilities) return { webgpu: false, adapter: '', reason: 'This build has no GPU back end.' };
+    return JSON.parse(await module.capabilities());
+  }
+
+  private async open(request: OpenRequest): Promise<Opened> {
+    this.playing = false;
+    this.module = await loadBundle(request.bundle);
+    const options = JSON.stringify(request.options);
+    const session = await this.module.Session.open(request.permalink, options);
+    const fresh = [new Pane(session)];
+    const baseline = request.withBaseline ? session.baselinePermalink() : undefined;
+    if (baseline !== undefined) fresh.push(new Pane(await this.module.Session.open(baseline, options)));
+    // Only now is the old run given up: a failed change of the link leaves it as it was.
+    for (const pane of this.panes) pane.session.free();
+    this.panes = fresh;
+    this.request = request;
+    this.rewind();
+    return {
+      permalink: session.permalink(),
+      values: request.keys.map((key) => [key, session.get(key) ?? '']),
+      device: session.device(),
+      warnings: JSON.parse(session.warnings()),
+      baseline: fresh.length > 1,
+    };
+  }
+
+  private rewind(): void {
+    this.clock = 0;
+    this.lastFrame = 0;
+    for (const s of this.surfaces) s?.forget();
+    this.dirty = { draw: true, state: true, record: true };
+  }
+
+  private async set(key: string, text: string): Promise<SetResult> {
+    const { session } = this.pane(0);
+    const effect = session.set(key, text) as SetResult['effect'];
+    if (effect === 'restart') {
+      this.panes[0]!.refresh();
+      this.rewind();
+    }
+    await this.followBaseline(key, text, effect);
+    this.dirty = { draw: true, state: true, record: true };
+    return { effect, permalink: session.permalink(), value: session.get(key) ?? text };
+  }
+
+  /** Gives the baseline the change too, except for what makes it the baseline. */
+  private async followBaseline(key: string, text: string, effect: string): Promise<void> {
+    const pane = this.panes[1];
+    if (!pane || !this.module || !this.request) return;
+    const wanted = this.pane(0).session.baselinePermalink();
+    if (wanted === undefined) return;
+    if (wanted !== pane.session.permalink()) {
+      try {
+        pane.session.set(key, text);
+      } catch {
+        // Not settable alone: opened afresh below, where a real error is reported.
+      }
+      if (pane.session.permalink() !== wanted) {
+        const session = await this.module.Session.open(wanted, JSON.stringify(this.request.options));
+        pane.session.free();
+        pane.session = session;
+      }
+    } else if (effect === 'restart') {
+      pane.session.restart();
+    }
+    if (effect === 'restart') pane.refresh();
+  }
+
+  private restart(): void {
+    for (const pane of this.panes) {
+      pane.session.restart();
+      pane.refresh();
+    }
+    this.rewind();
+  }
+
+  /** Moves every pane by exactly `count` steps (fewer if it ends). */
+  private async steps(count: number): Promise<void> {
+    for (const pane of this.panes) {
+      const end = pane.progress.steps + count;
+      while (pane.running && pane.progress.steps < end) {
+        const before = pane.progress.steps;
+        await pane.advance(1e9, end - before);
+        if (pane.progress.steps === before && pane.running) break;
+      }
+    }
+    this.clock = this.panes[0]?.progress.fraction ?? 0;
+    this.dirty = { draw: true, state: true, record: true };
+    await this.report(true);
+  }
+
+  private async frame(): Promise<void> {
+    const now = performance.now();
+    const elapsed = this.lastFrame ? Math.min(now - this.lastFrame, 100) / 1000 : 1 / 60;
+    this.lastFrame = now;
+    const duration = RUN_SECONDS[this.speed];
+    const [first, second] = this.panes;
+    if (!first) return;
+    if (duration > 0) {
+      this.clock += elapsed / duration;
+      // A run slower than the clock is not chased; an ended one no longer leads.
+      const reached = first.running ? first.progress.fraction : 1;
+      this.clock = Math.min(this.clock, reached + elapsed / duration + 1.5 * first.fractionPerStep);
+    }
+    const target = duration > 0 ? this.clock : Infinity;
+    // The experiment waits for a baseline that lags behind, so that both show the same moment.
+    const lagging = second?.running && first.running && second.progress.fraction + 1e-12 < first.progress.fraction - 2 * first.fractionPerStep;
+    if (!lagging) await this.advanceTo(first, target, now);
+    if (second) {
+      if (!first.running || first.progress.fraction > 0) {
+        const follow = first.running ? Math.min(target, first.progress.fraction) : target;
+        await this.advanceTo(second, follow, performance.now());
+      } else if (second.running && second.progress.steps < first.progress.steps) {
+        // Runs without an end keep together by their steps.
+        await second.advance(this.slice, first.progress.steps - second.progress.steps);
+      }
+    }
+    this.dirty.draw = true;
+    await this.report(false);
+    if (!this.active) await this.report(true);
+  }
+
+  /** Advances `pane` until its fraction reaches `target` or the slice is spent. */
+  private async advanceTo(pane: Pane, target: number, started: number): Promise<void> {
+    while (pane.running) {
+      const left = this.slice - (performance.now() - started);
+      if (left <= 0) return;
+      const gap = target - pane.progress.fraction;
+      let steps = 0;
+      if (Number.isFinite(gap) && pane.progress.fraction >= 0) {
+        if (pane.fractionPerStep > 0) {
+          if (gap < pane.fractionPerStep * 0.5) return;
+          steps = Math.max(1, Math.floor(gap / pane.fractionPerStep + 0.5));
+        } else if (pane.progress.steps === 0) {
+          // How much of the run a step is, is not known before the first.
+          steps = 1;
+        }
+      }
+      const before = pane.progress;
+      await pane.advance(left, steps);
+      if (pane.progress.steps === before.steps && pane.running) return;
+    }
+  }
+
+  private async report(final: boolean): Promise<void> {
+    const now = performance.now();
+    if (this.dirty.draw && this.view) {
+      this.dirty.draw = false;
+      for (let i = 0; i < this.panes.length; i++) {
+        const header = await this.surfaces[i]?.draw(this.panes[i]!.session, this.view);
+        if (header) this.post({ type: 'drawn', pane: i as PaneIndex, header });
+      }
+      this.dirty.state = true;
+    }
+    if (this.dirty.state && (final || now - this.lastState >= STATE_EVERY) && this.panes.length) {
+      this.lastState = now;
+      this.dirty.state = false;
+      this.dirty.record = true;
+      this.post({ type: 'state', playing: this.playing, panes: this.panes.map((p) => p.state()) });
+    }
+    if (this.dirty.record && (final || now - this.lastRecord >= RECORD_EVERY)) {
+      this.lastRecord = now;
+      this.dirty.record = false;
+      for (let i = 0; i < this.panes.length; i++) await this.sendRecord(i as PaneIndex);
+    }
+  }
+
+  private async sendRecord(index: PaneIndex): Promise<void> {
+    const { session } = this.pane(index);
+    const rows = session.metrics();
+    this.post({ type: 'record', pane: index, rows }, [rows.buffer]);
+    for (const key of this.request?.curves ?? []) {
+      const raw = await session.view(key);
+      const header = JSON.parse(raw.header) as LinesHeader | { kind: 'empty' };
+      if (header.kind === 'lines') this.post({ type: 'curves', pane: index, key, header, data: raw.data }, [raw.data.buffer]);
+    }
+  }
+}

@@ -1,0 +1,74 @@
+/** Work apart from the stage: checking a claim, drawing a poster. */
+import { FieldBitmap, STAGE, drawView, type Context2d } from './draw';
+import type { ClaimProgress, Progress, RunOptions, ToEngine, Verdict, ViewHeader } from './protocol';
+import { engineError, loadBundle } from './wasm';
+
+type ClaimRequest = Extract<ToEngine, { type: 'claim' }>;
+type PosterRequest = Extract<ToEngine, { type: 'poster' }>;
+
+/** Lets messages in between two slices. */
+const breathe = () => new Promise<void>((resolve) => setTimeout(resolve, 0));
+
+export async function checkClaim(request: ClaimRequest, report: (progress: ClaimProgress) => void): Promise<Verdict> {
+  const module = await loadBundle(request.bundle);
+  const check = await module.ClaimSession.open(request.experiment, JSON.stringify(request.options));
+  try {
+    for (;;) {
+      const progress: ClaimProgress = JSON.parse(await check.advance(80));
+      report(progress);
+      const verdict = check.verdict();
+      if (verdict !== undefined) return JSON.parse(verdict);
+      await breathe();
+    }
+  } finally {
+    check.free();
+  }
+}
+
+/** Runs the experiment for a while and draws it once. */
+export async function renderPoster(request: PosterRequest): Promise<ImageBitmap> {
+  const module = await loadBundle(request.bundle);
+  const options: RunOptions = { device: 'cpu', precision: 'f64' };
+  const session = await module.Session.open(request.permalink, JSON.stringify(options));
+  try {
+    let spent = 0;
+    let progress: Progress = JSON.parse(session.progress());
+    while (progress.outcome.kind === 'running' && spent < request.milliseconds) {
+      // Decaying runs look best on their way; others at their end.
+      const started = performance.now();
+      progress = JSON.parse(await session.advance(20, 0));
+      spent += performance.now() - started;
+      await breathe();
+    }
+    const raw = await session.view(request.view.key);
+    const header: ViewHeader = JSON.parse(raw.header);
+    const canvas = new OffscreenCanvas(request.width, request.height);
+    const context = canvas.getContext('2d') as Context2d | null;
+    if (!context) throw engineError('canvas', 'This browser cannot draw off-screen.');
+    context.fillStyle = STAGE;
+    context.fillRect(0, 0, request.width, request.height);
+    let [width, height] = [request.width, request.height];
+    if (request.equal && header.kind !== 'empty') {
+      // Cover the card: the picture keeps its proportions and overflows evenly.
+      const aspect = (header.x[1] - header.x[0]) / (header.y[1] - header.y[0]);
+      if (header.kind === 'field') {
+        if (width / height > aspect) height = width / aspect;
+        else width = height * aspect;
+      } else if (width / height > aspect) width = height * aspect;
+      else height = width / aspect;
+    }
+    const inner = new OffscreenCanvas(Math.round(width), Math.round(height));
+    const innerContext = inner.getContext('2d', { alpha: false }) as Context2d | null;
+    if (!innerContext) throw engineError('canvas', 'This browser cannot draw off-screen.');
+    drawView(
+      { context: innerContext, width: inner.width, height: inner.height, ratio: 1.5, baseline: false },
+      { header, data: raw.data },
+      request.view,
+      new FieldBitmap(),
+    );
+    context.drawImage(inner, (request.width - width) / 2, (request.height - height) / 2);
+    return canvas.transferToImageBitmap();
+  } finally {
+    session.free();
+  }
+}

@@ -1,0 +1,109 @@
+/** One pane of the stage: a session, its canvas, and what was last drawn. */
+import { FieldBitmap, drawView, type Context2d } from './draw';
+import type { DrawSpec, PaneIndex, PaneState, Progress, ViewHeader, ViewPayload } from './protocol';
+import type { WasmSession } from './wasm';
+
+export class Pane {
+  session: WasmSession;
+  progress: Progress;
+  /** Milliseconds of computing, and the work done in them, since the rate was last read. */
+  private busyMs = 0;
+  private rateWork: number;
+  private rate = 0;
+  /** Fraction of the run that one step is; 0 while unknown. */
+  fractionPerStep = 0;
+  msPerStep = 0;
+
+  constructor(session: WasmSession) {
+    this.session = session;
+    this.progress = JSON.parse(session.progress());
+    this.rateWork = this.progress.work;
+  }
+
+  get running(): boolean {
+    return this.progress.outcome.kind === 'running';
+  }
+
+  /** Advances; `maxSteps` 0 means no limit but the time. */
+  async advance(budgetMs: number, maxSteps: number): Promise<void> {
+    const before = this.progress;
+    const started = performance.now();
+    this.progress = JSON.parse(await this.session.advance(budgetMs, maxSteps));
+    const spent = performance.now() - started;
+    this.busyMs += spent;
+    const steps = this.progress.steps - before.steps;
+    if (steps > 0) {
+      this.fractionPerStep = Math.max(0, (this.progress.fraction - before.fraction) / steps);
+      this.msPerStep = spent / steps;
+    }
+  }
+
+  /** After a restart or a change of the session from outside. */
+  refresh(): void {
+    this.progress = JSON.parse(this.session.progress());
+    this.busyMs = 0;
+    this.rateWork = this.progress.work;
+    this.rate = 0;
+    this.fractionPerStep = 0;
+    this.msPerStep = 0;
+  }
+
+  state(): PaneState {
+    // A rate over less than this is noise of the clock.
+    if (this.busyMs > 150) {
+      this.rate = ((this.progress.work - this.rateWork) / this.busyMs) * 1000;
+      this.busyMs = 0;
+      this.rateWork = this.progress.work;
+    }
+    return { progress: this.progress, latest: Array.from(this.session.latest()), rate: this.rate };
+  }
+}
+
+/** The canvas of a pane. It outlives the pane's sessions. */
+export class Surface {
+  private context: Context2d | null;
+  private bitmap = new FieldBitmap();
+  private ratio = 1;
+  private lastHeader = '';
+
+  constructor(
+    readonly index: PaneIndex,
+    private canvas: OffscreenCanvas | HTMLCanvasElement,
+  ) {
+    this.context = canvas.getContext('2d', { alpha: false }) as Context2d | null;
+  }
+
+  resize(width: number, height: number, ratio: number): void {
+    const w = Math.max(1, Math.round(width * ratio));
+    const h = Math.max(1, Math.round(height * ratio));
+    this.ratio = ratio;
+    if (this.canvas.width !== w || this.canvas.height !== h) {
+      this.canvas.width = w;
+      this.canvas.height = h;
+    }
+  }
+
+  /** Draws the view; returns its header when that differs from the one before. */
+  async draw(session: WasmSession, spec: DrawSpec): Promise<ViewHeader | undefined> {
+    const raw = await session.view(spec.key);
+    if (raw.header !== this.lastHeader || !this.header) {
+      this.lastHeader = raw.header;
+      this.header = JSON.parse(raw.header) as ViewHeader;
+      this.paint({ header: this.header, data: raw.data }, spec);
+      return this.header;
+    }
+    this.paint({ header: this.header, data: raw.data }, spec);
+    return undefined;
+  }
+  private header: ViewHeader | undefined;
+
+  private paint(payload: ViewPayload, spec: DrawSpec): void {
+    if (!this.context) return;
+    const { width, height } = this.canvas;
+    drawView({ context: this.context, width, height, ratio: this.ratio, baseline: this.index === 1 }, payload, spec, this.bitmap);
+  }
+
+  forget(): void {
+    this.lastHeader = '';
+  }
+}

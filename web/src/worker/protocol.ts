@@ -1,0 +1,177 @@
+/** Messages between the page and the engine (a worker, or the same thread where no worker can be had). */
+import type { ColorMapName } from '../lib/catalog';
+
+export type DeviceKind = 'cpu' | 'gpu';
+export interface RunOptions {
+  device: DeviceKind;
+  precision: 'f32' | 'f64';
+}
+/** Something the user can fix; `key` names the parameter it belongs to. */
+export interface EngineError {
+  code: string;
+  message: string;
+  key?: string;
+}
+export type Outcome =
+  | { kind: 'running' }
+  | { kind: 'finished' }
+  | { kind: 'diverged'; step: number; cause: string; advice: string; repair: [string, string] | null }
+  | { kind: 'step-limit'; steps: number }
+  | { kind: 'cancelled' };
+export interface Progress {
+  steps: number;
+  position: number;
+  /** Done part in [0, 1]; stays 0 for a run without an end. */
+  fraction: number;
+  work: number;
+  workUnit: string;
+  outcome: Outcome;
+}
+export type Range = [number, number];
+export interface FieldHeader {
+  kind: 'field';
+  nx: number;
+  ny: number;
+  x: Range;
+  y: Range;
+  range: Range;
+}
+export interface SeriesHeader {
+  name: string;
+  role: 'result' | 'reference' | 'second' | 'third';
+  marker: 'line' | 'line-and-dots' | 'dots';
+  length: number;
+}
+export interface LinesHeader {
+  kind: 'lines';
+  x: Range;
+  y: Range;
+  series: SeriesHeader[];
+}
+export interface PointsHeader {
+  kind: 'points';
+  count: number;
+  x: Range;
+  y: Range;
+  range: Range;
+  trails: number;
+  trailLength: number;
+  backdrop: Omit<FieldHeader, 'kind'> | null;
+}
+export type ViewHeader = FieldHeader | LinesHeader | PointsHeader | { kind: 'empty' };
+export interface ViewPayload {
+  header: ViewHeader;
+  data: Float32Array;
+}
+
+/** 0: the experiment; 1: its baseline. */
+export type PaneIndex = 0 | 1;
+export type Speed = 'slow' | 'normal' | 'fast';
+
+/** How a view is drawn: what the engine needs of its specification. */
+export interface DrawSpec {
+  key: string;
+  colors: ColorMapName;
+  /** Logarithmic axes of lines. */
+  xLog: boolean;
+  yLog: boolean;
+}
+export interface OpenRequest {
+  bundle: string;
+  permalink: string;
+  options: RunOptions;
+  /** Keys of all parameters, whose texts are sent back. */
+  keys: string[];
+  /** Keys of the curve views. */
+  curves: string[];
+  withBaseline: boolean;
+}
+export interface PointerMessage {
+  view: string;
+  kind: 'down' | 'move' | 'up';
+  x: number;
+  y: number;
+  radius: number;
+  secondary: boolean;
+}
+
+/** Requests are answered by `reply` with the same id; the others are not answered. */
+export type ToEngine =
+  | ({ type: 'open'; id: number } & OpenRequest)
+  | { type: 'set'; id: number; key: string; text: string }
+  | { type: 'restart'; id: number }
+  | { type: 'steps'; id: number; count: number }
+  | { type: 'read-view'; id: number; pane: PaneIndex; key: string }
+  | { type: 'read-metrics'; id: number; pane: PaneIndex }
+  | { type: 'memory'; id: number }
+  | { type: 'capabilities'; id: number; bundle: string }
+  | { type: 'claim'; id: number; bundle: string; experiment: string; options: RunOptions }
+  | { type: 'poster'; id: number; bundle: string; permalink: string; view: DrawSpec; milliseconds: number; width: number; height: number; equal: boolean }
+  | { type: 'ping'; id: number }
+  | { type: 'canvas'; pane: PaneIndex; canvas: OffscreenCanvas | HTMLCanvasElement }
+  | { type: 'size'; pane: PaneIndex; width: number; height: number; ratio: number }
+  | { type: 'show'; view: DrawSpec }
+  | { type: 'play'; playing: boolean }
+  | { type: 'speed'; speed: Speed }
+  | { type: 'visible'; visible: boolean }
+  | ({ type: 'pointer' } & PointerMessage);
+
+export interface Opened {
+  permalink: string;
+  values: [string, string][];
+  device: string;
+  warnings: EngineError[];
+  baseline: boolean;
+}
+export interface SetResult {
+  effect: 'live' | 'restart';
+  permalink: string;
+  value: string;
+}
+export interface PaneState {
+  progress: Progress;
+  /** `[axis position, metric…]`. */
+  latest: number[];
+  /** Units of work per second of computing. */
+  rate: number;
+}
+export interface TestResult {
+  label: string;
+  measured: number | null;
+  bound: { kind: 'at-most' | 'at-least'; limit: number };
+  unit: string;
+  held: boolean;
+}
+export interface ClaimProgress {
+  runs_done: number;
+  runs: number;
+  fraction: number;
+  seconds: number;
+  doing: string;
+  tests: TestResult[];
+}
+export interface Verdict {
+  held: boolean;
+  tests: TestResult[];
+  seeds: number[];
+  seconds: number;
+  device: string;
+  counter_held: boolean | null;
+}
+export interface Capabilities {
+  webgpu: boolean;
+  adapter: string;
+  reason: string;
+}
+
+export type FromEngine =
+  | { type: 'ready' }
+  | { type: 'reply'; id: number; value: unknown }
+  | { type: 'failure'; id: number; error: EngineError }
+  | { type: 'state'; playing: boolean; panes: PaneState[] }
+  | { type: 'record'; pane: PaneIndex; rows: Float64Array }
+  | { type: 'curves'; pane: PaneIndex; key: string; header: LinesHeader; data: Float32Array }
+  | { type: 'drawn'; pane: PaneIndex; header: ViewHeader }
+  | { type: 'claim-progress'; id: number; progress: ClaimProgress }
+  /** The engine cannot go on: a panic, or a failed run. */
+  | { type: 'fault'; error: EngineError };

@@ -1,0 +1,59 @@
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { defineConfig, type Plugin } from 'vite';
+
+const catalogFile = fileURLToPath(new URL('src/generated/catalog.json', import.meta.url));
+
+/**
+ * Splits catalog.json in two modules: `virtual:catalog`, what every page needs, and `virtual:sources`, the long texts
+ * (introductions and code) that only an experiment's tabs show.
+ */
+function catalog(): Plugin {
+  const ids = ['virtual:catalog', 'virtual:sources'];
+  return {
+    name: 'eddy-catalog',
+    resolveId: (id) => (ids.includes(id) ? `\0${id}` : undefined),
+    async load(id) {
+      if (!ids.some((known) => id === `\0${known}`)) return undefined;
+      this.addWatchFile(catalogFile);
+      let text: string;
+      try {
+        text = await readFile(catalogFile, 'utf8');
+      } catch {
+        throw new Error(`${catalogFile} is missing: run “cargo run -p xtask -- catalog”.`);
+      }
+      const full = JSON.parse(text);
+      const long = ['intro', 'code', 'bibtex'];
+      const pick = (keep: boolean) => (e: Record<string, unknown>) =>
+        Object.fromEntries(Object.entries(e).filter(([key]) => key === 'id' || long.includes(key) !== keep));
+      const part =
+        id === '\0virtual:catalog'
+          ? { ...full, experiments: full.experiments.map(pick(true)) }
+          : full.experiments.map(pick(false));
+      // A JSON string parses faster than the same object literal.
+      return `export default JSON.parse(${JSON.stringify(JSON.stringify(part))});`;
+    },
+  };
+}
+
+export default defineConfig({
+  // Relative addresses: the site works from any folder of any file host.
+  base: './',
+  plugins: [catalog()],
+  worker: { format: 'es' },
+  server: { fs: { allow: ['..'] } },
+  build: {
+    target: 'es2022',
+    outDir: 'dist',
+    // Small fonts and icons as files, so that a strict content security policy needs no data: sources.
+    assetsInlineLimit: 0,
+    chunkSizeWarningLimit: 700,
+    rollupOptions: {
+      input: {
+        index: fileURLToPath(new URL('index.html', import.meta.url)),
+        embed: fileURLToPath(new URL('embed.html', import.meta.url)),
+        host: fileURLToPath(new URL('examples/host.html', import.meta.url)),
+      },
+    },
+  },
+});
