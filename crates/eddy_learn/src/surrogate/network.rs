@@ -188,6 +188,88 @@ mod tests {
         assert!(worst(direct(1)) > 1e-2);
     }
 
+    /// The network's step in f64 with loops; weights as [layer][out][tap][in] and biases zero.
+    fn step_f64(weights: &[Vec<f64>], shape: &NetworkShape, state: &[f64]) -> Vec<f64> {
+        let n = state.len();
+        let mut h = vec![state.to_vec()];
+        for (l, ((inputs, outputs), w)) in shape.channel_pairs().into_iter().zip(weights).enumerate() {
+            h = (0..outputs)
+                .map(|o| {
+                    (0..n)
+                        .map(|i| {
+                            let mut z = 0.0;
+                            for tap in 0..shape.taps() {
+                                for c in 0..inputs {
+                                    z += w[(o * shape.taps() + tap) * inputs + c]
+                                        * h[c][(i + n + tap - shape.radius) % n];
+                                }
+                            }
+                            let is_last = l == shape.hidden_layers;
+                            if is_last { z } else { z * normal_distribution(z) }
+                        })
+                        .collect()
+                })
+                .collect();
+        }
+        (0..n).map(|i| state[i] - (h[0][i] - h[0][(i + n - 1) % n])).collect()
+    }
+
+    /// Φ by the series of erf, which converges for every argument; arguments here are below 3.
+    fn normal_distribution(z: f64) -> f64 {
+        let x = z / std::f64::consts::SQRT_2;
+        let (mut term, mut sum) = (x, x);
+        for k in 1..60 {
+            term *= -x * x / f64::from(k);
+            sum += term / f64::from(2 * k + 1);
+        }
+        0.5 + sum / std::f64::consts::PI.sqrt()
+    }
+
+    #[test]
+    fn gradients_equal_central_differences() {
+        let device = Engine::cpu().training();
+        let network = StepNetwork::new(&SHAPE, spread(), &device);
+        let state: Vec<f32> = (0..12).map(|i| (i as f32 * 0.9).sin() + 0.2).collect();
+        let input = Tensor::<2>::from_data(TensorData::new(state.clone(), [1, 12]), &device);
+        let loss = network.forward(input).powi_scalar(3).mean();
+        let mut gradients = loss.backward();
+        let mut found: Vec<Vec<f32>> = network
+            .layers
+            .iter()
+            .map(|layer| layer.weight.val().grad_remove(&mut gradients).unwrap().try_into_vec_as::<f32>().unwrap())
+            .collect();
+
+        let weights: Vec<Vec<f64>> = network
+            .layers
+            .iter()
+            .map(|layer| layer.weight.val().try_into_vec_as::<f32>().unwrap().into_iter().map(f64::from).collect())
+            .collect();
+        let state: Vec<f64> = state.into_iter().map(f64::from).collect();
+        let loss_f64 = |w: &[Vec<f64>]| step_f64(w, &SHAPE, &state).iter().map(|v| v.powi(3)).sum::<f64>() / 12.0;
+        assert!((f64::from(loss.into_scalar::<f32>()) - loss_f64(&weights)).abs() < 1e-6);
+        let worst = |found: &[Vec<f32>]| {
+            let (mut error, mut scale) = (0.0f64, 0.0f64);
+            for l in 0..weights.len() {
+                for i in 0..weights[l].len() {
+                    let at = |h: f64| {
+                        let mut moved = weights.clone();
+                        moved[l][i] += h;
+                        loss_f64(&moved)
+                    };
+                    // Errs by about h² = 1e-10; the bound below is f32 rounding.
+                    let exact = (at(1e-5) - at(-1e-5)) / 2e-5;
+                    error = error.max((exact - f64::from(found[l][i])).abs());
+                    scale = scale.max(exact.abs());
+                }
+            }
+            error / scale
+        };
+        assert!(worst(&found) < 1e-5, "{:e}", worst(&found));
+        // Planted fault: two taps of the first layer exchanged.
+        found[0].swap(0, 1);
+        assert!(worst(&found) > 1e-3);
+    }
+
     #[test]
     fn steps_commute_with_shifts_and_keep_the_mean_in_flux_form() {
         let points = 16;
