@@ -61,7 +61,7 @@ impl Layer<'_> {
     pub fn forward<T: Real>(&self, level: Level, bias: &[T], z: &[T], y: &mut [T], slopes: &mut [T]) {
         let row = self.jets.components() * self.lanes;
         assert!(
-            self.lanes.is_multiple_of(16) && bias.len() >= self.units && slopes.len() >= 3 * self.units * self.lanes
+            self.lanes.is_multiple_of(8) && bias.len() >= self.units && slopes.len() >= 3 * self.units * self.lanes
         );
         assert!(z.len() >= self.units * row && y.len() >= self.units * row);
         T::run(level, Forward { layer: self, bias, z, y, slopes });
@@ -70,7 +70,7 @@ impl Layer<'_> {
     /// From the adjoints of the outputs to those of the sums, in place.
     pub fn backward<T: Real>(&self, level: Level, z: &[T], slopes: &[T], adjoints: &mut [T]) {
         let row = self.jets.components() * self.lanes;
-        assert!(self.lanes.is_multiple_of(16) && slopes.len() >= 3 * self.units * self.lanes);
+        assert!(self.lanes.is_multiple_of(8) && slopes.len() >= 3 * self.units * self.lanes);
         assert!(z.len() >= self.units * row && adjoints.len() >= self.units * row);
         T::run(level, Backward { layer: self, z, slopes, adjoints });
     }

@@ -98,7 +98,7 @@ impl<T: Real> FeatureLayer<T> {
     /// From points [inputs][lanes] to jets [features][components][lanes].
     pub fn fill(&self, level: Level, points: &[T], jets: &mut [T]) {
         let count = self.linear.len() + 2 * (self.waves.len() / self.inputs.max(1));
-        assert!(points.len() >= self.inputs * self.lanes && self.lanes.is_multiple_of(16));
+        assert!(points.len() >= self.inputs * self.lanes && self.lanes.is_multiple_of(8));
         assert!(jets.len() >= count * self.components * self.lanes);
         T::run(level, Fill { layer: self, points, jets });
     }

@@ -119,7 +119,7 @@ impl<T: Real> Lanes<T> for Portable<T> {
 /// Implements [`Lanes`] for a register type from the names of its instructions.
 #[cfg(any(target_arch = "x86_64", all(target_arch = "wasm32", target_feature = "simd128")))]
 macro_rules! lanes {
-    ($name:ident, $t:ty, $register:ty, $n:literal, $splat:expr, $load:expr, $store:expr, $add:expr, $sub:expr, $mul:expr,
+    ($name:ident, $t:ty, $register:ty, $n:literal, $splat:expr, $add:expr, $sub:expr, $mul:expr,
      $div:expr, $fma:expr, $min:expr, $sqrt:expr, $and:expr, $or:expr, $xor:expr, $shift_mantissa:expr, $shift_sign:expr) => {
         #[derive(Clone, Copy)]
         pub struct $name($register);
@@ -135,11 +135,12 @@ macro_rules! lanes {
             }
             #[inline(always)]
             unsafe fn load(p: *const $t) -> Self {
-                Self(unsafe { $load(p.cast()) })
+                // Not the set's own load, which in builds with checks also looks for overlaps.
+                Self(unsafe { p.cast::<$register>().read_unaligned() })
             }
             #[inline(always)]
             unsafe fn store(self, p: *mut $t) {
-                unsafe { $store(p.cast(), self.0) }
+                unsafe { p.cast::<$register>().write_unaligned(self.0) }
             }
             #[inline(always)]
             fn add(self, b: Self) -> Self {
@@ -232,8 +233,6 @@ pub(crate) mod x86 {
         __m128,
         4,
         _mm_set1_ps,
-        _mm_loadu_ps,
-        _mm_storeu_ps,
         _mm_add_ps,
         _mm_sub_ps,
         _mm_mul_ps,
@@ -253,8 +252,6 @@ pub(crate) mod x86 {
         __m128d,
         2,
         _mm_set1_pd,
-        _mm_loadu_pd,
-        _mm_storeu_pd,
         _mm_add_pd,
         _mm_sub_pd,
         _mm_mul_pd,
@@ -274,8 +271,6 @@ pub(crate) mod x86 {
         __m256,
         8,
         _mm256_set1_ps,
-        _mm256_loadu_ps,
-        _mm256_storeu_ps,
         _mm256_add_ps,
         _mm256_sub_ps,
         _mm256_mul_ps,
@@ -295,8 +290,6 @@ pub(crate) mod x86 {
         __m256d,
         4,
         _mm256_set1_pd,
-        _mm256_loadu_pd,
-        _mm256_storeu_pd,
         _mm256_add_pd,
         _mm256_sub_pd,
         _mm256_mul_pd,
@@ -325,8 +318,6 @@ pub(crate) mod wasm {
         v128,
         4,
         f32x4_splat,
-        v128_load,
-        v128_store,
         f32x4_add,
         f32x4_sub,
         f32x4_mul,
@@ -346,8 +337,6 @@ pub(crate) mod wasm {
         v128,
         2,
         f64x2_splat,
-        v128_load,
-        v128_store,
         f64x2_add,
         f64x2_sub,
         f64x2_mul,

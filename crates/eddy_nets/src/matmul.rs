@@ -15,14 +15,14 @@ pub struct Strided<'a, T> {
     pub column: usize,
 }
 
-/// C = A·B: A is rows × inner, strided; B is inner × n and C rows × n, both in rows of n. n is a multiple of 16.
+/// C = A·B: A is rows × inner, strided; B is inner × n and C rows × n, both in rows of n. n is a multiple of 8.
 pub fn product<T: Real>(level: Level, a: Strided<'_, T>, b: &[T], c: &mut [T], rows: usize, inner: usize, n: usize) {
-    assert!(n.is_multiple_of(16) && b.len() >= inner * n && c.len() >= rows * n && rows > 0 && inner > 0);
+    assert!(n.is_multiple_of(8) && b.len() >= inner * n && c.len() >= rows * n && rows > 0 && inner > 0);
     assert!(a.data.len() > (rows - 1) * a.row + (inner - 1) * a.column);
     T::run(level, Product { a, b, c, rows, inner, n });
 }
 
-/// C += A·Bᵀ: A is rows × n, B is columns × n, C is rows × columns, all in rows. n is a multiple of 16.
+/// C += A·Bᵀ: A is rows × n, B is columns × n, C is rows × columns, all in rows. n is a multiple of 8.
 pub fn add_product_transposed<T: Real>(
     level: Level,
     a: &[T],
@@ -32,7 +32,7 @@ pub fn add_product_transposed<T: Real>(
     columns: usize,
     n: usize,
 ) {
-    assert!(n.is_multiple_of(16) && a.len() >= rows * n && b.len() >= columns * n && c.len() >= rows * columns);
+    assert!(n.is_multiple_of(8) && a.len() >= rows * n && b.len() >= columns * n && c.len() >= rows * columns);
     T::run(level, AddProductTransposed { a, b, c, rows, columns, n });
 }
 
@@ -49,10 +49,11 @@ impl<T: Real> Kernel<T> for Product<'_, T> {
     #[inline(always)]
     fn run<V: Lanes<T>>(mut self) {
         let mut column = 0;
-        // Columns outermost: three vectors of B's rows stay in the first cache while all rows of A pass over them.
-        while column + 3 * V::N <= self.n {
-            self.stripe::<V, 3>(column);
-            column += 3 * V::N;
+        // Four rows times two vectors: eight sums hide the latency of a fused multiply-add, and four by three would need
+        // all sixteen registers, of which compilers spill one. Columns outermost: two vectors of B's rows stay in the first cache while all rows of A pass over them.
+        while column + 2 * V::N <= self.n {
+            self.stripe::<V, 2>(column);
+            column += 2 * V::N;
         }
         while column < self.n {
             self.stripe::<V, 1>(column);
