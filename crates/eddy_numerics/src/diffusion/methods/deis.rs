@@ -5,7 +5,8 @@ use crate::diffusion::{Combination, Interval, Node, Plan, Source, ode::gauss_leg
 ///
 /// ε is replaced by the polynomial in t through its last `order + 1` values. With ρ = σ/α the coefficients are
 /// C_j = α_to ∫ ℓ_j dρ, here integrated over λ (dρ = −e^(−λ) dλ) by Gauss-Legendre. One evaluation per step; the first
-/// steps use the lower orders. Order 0 is DDIM. Works best on the quadratic grid at few steps.
+/// steps use the lower orders (as published; the first one, of order 1, caps the order at 2 in the limit, far below the
+/// accuracy at which it is used). Order 0 is DDIM. Works best on the quadratic grid at few steps.
 #[derive(Clone, Copy, Debug)]
 pub struct Deis {
     order: usize,

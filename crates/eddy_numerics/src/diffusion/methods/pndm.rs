@@ -14,9 +14,9 @@ fn warm_up_cost(steps: usize) -> usize {
     4 * steps.min(WARM_UP) + steps.saturating_sub(WARM_UP)
 }
 
-/// Half way in λ, where the exact solution of the flow is smooth; the paper's equal time steps are a special grid.
+/// Half way in time, as in the paper.
 fn middle(at: &Interval) -> Node {
-    at.schedule.node_of_lambda(0.5 * (at.from.lambda + at.to.lambda))
+    at.schedule.node(0.5 * (at.from.t + at.to.t))
 }
 
 /// F-PNDM: pseudo linear multistep of order 4 after three pseudo Runge-Kutta steps (the paper's equations 12 and 13).
