@@ -2,9 +2,8 @@
 import { createReadStream, existsSync, statSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { extname, join, normalize } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
-const root = fileURLToPath(new URL('../../web/dist', import.meta.url));
+const root = join(__dirname, '../../web/dist');
 /** A folder two levels down: an address that starts with “/” in the build would break. */
 export const BASE = '/some/folder';
 const TYPES: Record<string, string> = {

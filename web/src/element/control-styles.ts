@@ -4,7 +4,7 @@ export const controlStyles = css`
   :host { display: grid; gap: 16px; align-content: start; }
   .group { padding: 16px 18px 4px; }
   .group:not(.card) { padding: 0; }
-  .group h3 { margin-bottom: 12px; }
+  .group .heading { margin-bottom: 12px; }
   .control { margin-bottom: 14px; }
   .row { display: flex; justify-content: space-between; align-items: center; gap: 10px; min-height: 28px; }
   .name { font-size: 14px; line-height: 1.3; min-width: 0; }

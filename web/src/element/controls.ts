@@ -48,7 +48,7 @@ export class EddyControls extends LitElement {
       )}
       ${[...groups].map(
         ([name, params]) => html`<section class=${this.plain ? 'group' : 'card group'} aria-label=${name}>
-          ${this.plain && groups.size === 1 ? nothing : html`<h3>${name}</h3>`}${params.map((p) => this.control(p))}
+          ${this.plain && groups.size === 1 ? nothing : html`<h2 class="heading">${name}</h2>`}${params.map((p) => this.control(p))}
         </section>`,
       )}
       ${this.plain

@@ -23,10 +23,15 @@ export class EddyExperiment extends LitElement {
     shared,
     css`
       .layout { display: grid; gap: 20px; grid-template-columns: minmax(0, 1fr); }
-      .main { display: grid; gap: 16px; min-width: 0; align-content: start; }
-      :host([layout='page']) .layout { gap: 24px; }
+      .below { display: grid; gap: 16px; min-width: 0; align-content: start; }
+      .layout > * { min-width: 0; }
+      :host([layout='page']) .layout { gap: 20px 24px; }
+      /* On a phone the controls stand right under the stage. */
       @media (min-width: 960px) {
-        :host([layout='page']) .layout { grid-template-columns: minmax(0, 1fr) 320px; }
+        :host([layout='page']) .layout { grid-template: 'stage side' auto 'below side' 1fr / minmax(0, 1fr) 320px; }
+        :host([layout='page']) .stage { grid-area: stage; }
+        :host([layout='page']) .side { grid-area: side; }
+        :host([layout='page']) .below { grid-area: below; }
       }
       .missing { padding: 24px; }
       .narrow { max-width: 460px; }
@@ -152,10 +157,11 @@ export class EddyExperiment extends LitElement {
     const [wide, high] = this.aspect.split(/[/:]/).map(Number);
     const aspect = wide ? wide / (high || 1) : 0;
     return html`<div class="layout">
-      <div class="main"><eddy-stage .model=${model} .aspect=${aspect}></eddy-stage><slot></slot></div>
+      <eddy-stage class="stage" .model=${model} .aspect=${aspect}></eddy-stage>
       ${this.controls === 'none'
         ? nothing
-        : html`<div class=${only.length ? 'narrow' : ''}><eddy-controls .model=${model} .only=${only} ?plain=${only.length > 0}></eddy-controls><slot name="aside"></slot></div>`}
+        : html`<div class="side ${only.length ? 'narrow' : ''}"><eddy-controls .model=${model} .only=${only} ?plain=${only.length > 0}></eddy-controls></div>`}
+      <div class="below"><slot></slot></div>
     </div>`;
   }
 }

@@ -156,7 +156,8 @@ export class EddyPlots extends LitElement {
       .card { padding: 14px 16px 8px; min-width: 0; }
       .head { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 2px 16px; align-items: baseline; margin-bottom: 4px; }
       .keys { display: flex; flex-wrap: wrap; gap: 2px 14px; font-size: 13px; color: var(--ink-soft); }
-      .keys i { display: inline-block; width: 16px; border-top: 2.5px solid; vertical-align: 3px; margin-right: 6px; }
+      .keys i { display: inline-block; width: 16px; border-top: 2.5px solid var(--plot-a); vertical-align: 3px; margin-right: 6px; }
+      .keys i.of-baseline { border-color: var(--plot-b); }
       .box { min-height: 220px; overflow: hidden; }
       .u-legend { display: none; }
     `,
@@ -259,11 +260,11 @@ export class EddyPlots extends LitElement {
     const model = this.model;
     if (!model) return nothing;
     const [name = '', baseline] = this.names.split('\n');
-    const keys = html`<span class="keys"><span><i style="border-color:var(--plot-a)"></i>${name}</span>${baseline
-        ? html`<span><i style="border-color:var(--plot-b)"></i>${baseline}</span>`
+    const keys = html`<span class="keys"><span><i></i>${name}</span>${baseline
+        ? html`<span><i class="of-baseline"></i>${baseline}</span>`
         : nothing}</span>`;
     const card = (id: string, title: string, doc: string, summary: string) => html`<section class="card" aria-label=${title}>
-      <div class="head"><h3 title=${doc || nothing}>${title}</h3>${baseline ? keys : nothing}</div>
+      <div class="head"><h2 class="heading" title=${doc || nothing}>${title}</h2>${baseline ? keys : nothing}</div>
       <div class="box" id=${id} role="img" aria-label=${summary}></div>
     </section>`;
     const against = `against ${model.experiment.axis.label}`;

@@ -55,17 +55,18 @@ export const stageStyles = css`
   .play { min-width: 98px; }
   .clock { color: var(--ink-faint); font-size: 14px; margin-left: 6px; min-width: 92px; }
   .clock em { font-family: var(--font-prose); font-size: 16px; }
-  progress { flex: 1; min-width: 60px; height: 3px; appearance: none; border: 0; border-radius: 2px; overflow: hidden; background: var(--line); }
+  progress { flex: 1 0 100%; height: 3px; margin: -2px 0 2px; appearance: none; border: 0; border-radius: 2px; overflow: hidden; background: var(--line); }
   progress::-webkit-progress-bar { background: var(--line); }
   progress::-webkit-progress-value { background: var(--ink-faint); }
   progress::-moz-progress-bar { background: var(--ink-faint); }
-  .speed { margin-left: auto; }
+  .speed { margin-left: auto; font-size: 13px; color: var(--ink-faint); }
+  .narrow .word { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+  .narrow .step, .narrow .restart { padding: 0 11px; }
+  .narrow .clock { min-width: 0; margin-left: 2px; }
   select { border: 1px solid transparent; background: none; border-radius: var(--radius); padding: 4px 6px; font-size: 13px; color: var(--ink-soft); min-height: 32px; }
   select option { background: var(--surface); color: var(--ink); }
   select:hover { border-color: var(--line-strong); }
   @media (max-width: 520px) {
-    .word { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
     .legend.bar i { width: 56px; }
-    .transport .speed { margin-left: 0; }
   }
 `;

@@ -1,5 +1,5 @@
 /** The stage: one pane, or two on the same clock; pictures, axes, what went wrong, and the transport below. */
-import { LitElement, css, html, nothing, type PropertyValues, type TemplateResult } from 'lit';
+import { LitElement, html, nothing, type PropertyValues, type TemplateResult } from 'lit';
 import { customElement, property, state } from 'lit/decorators.js';
 import { styleMap } from 'lit/directives/style-map.js';
 import { stageViews } from '../lib/catalog';
@@ -18,7 +18,7 @@ const GUTTER = { left: 58, right: 14, top: 8, bottom: 44 };
 
 @customElement('eddy-stage')
 export class EddyStage extends LitElement {
-  static override styles = [shared, stageStyles, css``];
+  static override styles = [shared, stageStyles];
   @property({ attribute: false }) model?: RunModel;
   /** Width by height of a plot; by default it follows the data. */
   @property({ type: Number }) aspect = 0;
@@ -278,7 +278,8 @@ export class EddyStage extends LitElement {
     const symbol = plainSymbol(axis.symbol) || axis.label;
     const unit = axis.unit ? ` ${axis.unit}` : '';
     const fraction = first?.progress.fraction ?? 0;
-    return html`<div class="transport">
+    return html`<div class="transport ${this.width < 620 ? 'narrow' : ''}">
+      <progress max="1" .value=${fraction} aria-label="Part of the run that is done"></progress>
       <button class="button primary play" type="button" ?disabled=${!ready} @click=${() => void model.toggle()}>
         ${model.playing ? icon('pause') : over ? icon('replay') : icon('play')}
         ${model.playing ? 'Pause' : over ? 'Replay' : reducedMotion() ? 'Run' : 'Play'}
@@ -286,12 +287,11 @@ export class EddyStage extends LitElement {
       <button class="button step" type="button" ?disabled=${!ready || over} @click=${() => void model.steps(1)}>${icon('stepForward')}<span class="word">Step</span></button>
       <button class="button restart" type="button" ?disabled=${!ready} @click=${() => void model.restart().then(() => model.play())}>${icon('replay')}<span class="word">Restart</span></button>
       <span class="clock number">${first ? html`<em>${symbol}</em> = ${numberText(first.progress.position, 4)}${unit}` : nothing}</span>
-      <progress max="1" .value=${fraction} aria-label="Part of the run that is done" ?hidden=${fraction <= 0}></progress>
-      <label class="speed"><span class="visually-hidden">Speed</span>
+      <label class="speed"><span class="word">Speed</span>
         <select @change=${(e: Event) => model.setSpeed((e.target as HTMLSelectElement).value as 'slow')}>
           <option value="slow" ?selected=${model.speed === 'slow'}>slow</option>
-          <option value="normal" ?selected=${model.speed === 'normal'}>normal speed</option>
-          <option value="fast" ?selected=${model.speed === 'fast'}>as fast as it goes</option>
+          <option value="normal" ?selected=${model.speed === 'normal'}>normal</option>
+          <option value="fast" ?selected=${model.speed === 'fast'}>fastest</option>
         </select>
       </label>
     </div>`;

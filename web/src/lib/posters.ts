@@ -31,6 +31,8 @@ async function make(experiment: Experiment): Promise<ImageBitmap> {
   try {
     return await client.request<ImageBitmap>({
       type: 'poster', bundle: experiment.bundle, permalink: experiment.id, view: drawSpec(view), equal: hasEqualAxes(view),
+      // A decaying line is worth seeing on its way, a field well developed, a training or a sampler at its end.
+      fraction: experiment.lab === 'pde' ? (view.kind === 'lines' ? 0.15 : 0.8) : 1,
       milliseconds: experiment.cost === 'slow' ? 1600 : 900, ...POSTER,
     });
   } finally {

@@ -129,7 +129,7 @@ export class EddyTabs extends LitElement {
     const address = `${site}#/e/${permalink}`;
     const command = `./eddy run "${permalink}"`;
     const frame = `<iframe src="${site}embed.html?e=${encodeURIComponent(permalink)}" title="${this.experiment.title}" width="100%" height="480" loading="lazy" style="border:0"></iframe>`;
-    const row = (label: string, text: string) => html`<div class="share-row"><h3>${label}</h3><pre class="code" tabindex="0">${text}</pre>${this.copyButton(text, `Copy ${label.toLowerCase()}`)}</div>`;
+    const row = (label: string, text: string) => html`<div class="share-row"><h2 class="heading">${label}</h2><pre class="code" tabindex="0">${text}</pre>${this.copyButton(text, `Copy ${label.toLowerCase()}`)}</div>`;
     return html`${row('Link', address)}${row('Command', command)}${row('Frame for another site', frame)}`;
   }
 

@@ -15,7 +15,7 @@ export const shared = css`
   .faint { color: var(--ink-faint); }
   h1, h2, h3, p { margin: 0; }
   h2 { font-size: 17px; font-weight: 600; line-height: 1.35; }
-  h3 { font-size: 13px; font-weight: 600; color: var(--ink-soft); }
+  .heading { font-size: 13px; font-weight: 600; color: var(--ink-soft); }
   :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
   .button {
     min-height: 34px; padding: 0 14px; border-radius: var(--radius); border: 1px solid var(--line-strong); background: var(--surface);

@@ -32,12 +32,16 @@ export async function renderPoster(request: PosterRequest): Promise<ImageBitmap>
   const session = await module.Session.open(request.permalink, JSON.stringify(options));
   try {
     let spent = 0;
+    let steps = 1;
     let progress: Progress = JSON.parse(session.progress());
-    while (progress.outcome.kind === 'running' && spent < request.milliseconds) {
-      // Decaying runs look best on their way; others at their end.
+    while (progress.outcome.kind === 'running' && progress.fraction < request.fraction && spent < request.milliseconds) {
       const started = performance.now();
-      progress = JSON.parse(await session.advance(20, 0));
+      const before = progress;
+      progress = JSON.parse(await session.advance(20, steps));
       spent += performance.now() - started;
+      const perStep = (progress.fraction - before.fraction) / Math.max(1, progress.steps - before.steps);
+      // Close to the wanted moment, no further than it; a run without an end goes on for its time.
+      steps = perStep > 0 ? Math.max(1, Math.floor((request.fraction - progress.fraction) / perStep)) : 0;
       await breathe();
     }
     const raw = await session.view(request.view.key);

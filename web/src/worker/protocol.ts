@@ -106,7 +106,7 @@ export type ToEngine =
   | { type: 'memory'; id: number }
   | { type: 'capabilities'; id: number; bundle: string }
   | { type: 'claim'; id: number; bundle: string; experiment: string; options: RunOptions }
-  | { type: 'poster'; id: number; bundle: string; permalink: string; view: DrawSpec; milliseconds: number; width: number; height: number; equal: boolean }
+  | { type: 'poster'; id: number; bundle: string; permalink: string; view: DrawSpec; milliseconds: number; fraction: number; width: number; height: number; equal: boolean }
   | { type: 'ping'; id: number }
   | { type: 'canvas'; pane: PaneIndex; canvas: OffscreenCanvas | HTMLCanvasElement }
   | { type: 'size'; pane: PaneIndex; width: number; height: number; ratio: number }

@@ -1,0 +1,55 @@
+/** Every experiment of the catalogue opens, runs, draws, and stays finite; on the CPU, and on WebGPU where it says so. */
+import { catalog, colorsOf, expect, openExperiment, readView, ready, test } from './fixtures';
+
+test('there are experiments to test', () => {
+  expect(catalog.experiments.length).toBeGreaterThan(0);
+});
+
+for (const experiment of catalog.experiments) {
+  for (const device of experiment.devices) {
+    test(`${experiment.id} runs on the ${device}`, async ({ page, url }) => {
+      test.slow(experiment.bundle === 'learn', 'a large bundle');
+      const element = await openExperiment(page, url, experiment.id);
+      if (device === 'gpu') {
+        const capabilities = await element.evaluate((e: any) => e.model.probe());
+        expect(capabilities.webgpu, capabilities.reason).toBe(true);
+        await element.evaluate((e: any) => e.model.setOptions({ device: 'gpu', precision: 'f32' }));
+        await ready(element);
+        expect(await element.evaluate((e: any) => e.model.device)).toContain('f32');
+      }
+      await element.evaluate((e: any) => e.play());
+      await page.waitForTimeout(3000);
+      const state = await element.evaluate((e: any) => ({
+        steps: e.model.panes.map((p: any) => p.progress.steps),
+        outcomes: e.model.panes.map((p: any) => p.progress.outcome.kind),
+        notices: e.model.notices,
+        errors: [...e.model.errors],
+        fault: e.model.fault ?? null,
+      }));
+      expect(state.fault).toBeNull();
+      expect(state.notices).toEqual([]);
+      expect(state.errors).toEqual([]);
+      expect(state.steps[0], 'steps of the experiment').toBeGreaterThan(0);
+      expect(['running', 'finished', 'step-limit']).toContain(state.outcomes[0]);
+      const stage = experiment.views.filter((v) => v.kind !== 'curves');
+      for (const view of stage) {
+        await element.evaluate((e: any, key) => e.model.showView(key), view.key);
+        const { header, data } = await readView(element, view.key);
+        expect(header.kind, view.key).toBe(view.kind);
+        // A gap in a curve is a NaN; nothing else may be.
+        expect(data.every((v) => Number.isFinite(v) || (view.kind === 'lines' && Number.isNaN(v))), `${view.key} is finite`).toBe(true);
+      }
+      await element.evaluate((e: any) => e.pause());
+      await element.evaluate((e: any, key) => e.model.showView(key), stage[0]!.key);
+      await page.waitForTimeout(250);
+      for (const canvas of await page.locator('eddy-stage canvas:visible').all()) {
+        expect(await colorsOf(page, canvas), 'colours on the stage').toBeGreaterThan(2);
+      }
+    });
+  }
+}
+
+test('a blank canvas would be noticed', async ({ page }) => {
+  await page.setContent('<canvas width="300" height="200"></canvas>');
+  expect(await colorsOf(page, page.locator('canvas'))).toBeLessThan(3);
+});

@@ -1,0 +1,122 @@
+/** What the specs share: a served build, a page whose console is watched, and looks into the widget. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test as base, type FrameLocator, type Locator, type Page } from '@playwright/test';
+import { serve, type Served } from './server';
+
+export { expect };
+
+export interface ParamSpec {
+  key: string;
+  kind: string;
+  default: string;
+  min: number;
+  max: number;
+  scale: string;
+  live: boolean;
+  integer: boolean;
+}
+export interface Experiment {
+  id: string;
+  title: string;
+  lab: string;
+  views: { key: string; kind: string; label: string }[];
+  params: ParamSpec[];
+  baseline: { label: string } | null;
+  claim: { cost: string } | null;
+  devices: string[];
+  bundle: string;
+  cost: string;
+}
+export const catalog: { experiments: Experiment[]; papers: { title: string }[] } = JSON.parse(
+  readFileSync(join(__dirname, '../../web/src/generated/catalog.json'), 'utf8'),
+);
+
+interface Watched {
+  /** Console errors and page errors so far. */
+  problems: string[];
+}
+
+export const test = base.extend<{ watched: Watched; url: string }, { site: Served }>({
+  site: [
+    async ({}, use) => {
+      const site = await serve();
+      await use(site);
+      await site.close();
+    },
+    { scope: 'worker' },
+  ],
+  url: async ({ site }, use) => use(site.url),
+  /** Every test fails on what it did not expect in the console; one that expects something empties `problems`. */
+  watched: [
+    async ({ page }, use) => {
+      const problems: string[] = [];
+      page.on('console', (m) => {
+        if (m.type() === 'error') problems.push(m.text());
+      });
+      page.on('pageerror', (e) => problems.push(String(e)));
+      await use({ problems });
+      expect(problems, 'errors in the console').toEqual([]);
+    },
+    { auto: true },
+  ],
+});
+
+/** The widget of an experiment page. */
+export const widget = (page: Page | FrameLocator): Locator => page.locator('eddy-experiment').first();
+
+export async function openExperiment(page: Page, url: string, permalink: string): Promise<Locator> {
+  await page.goto(`${url}/#/e/${permalink}`);
+  const element = widget(page);
+  await ready(element);
+  return element;
+}
+
+/** Waits until the run can be used. */
+export async function ready(element: Locator): Promise<void> {
+  await expect.poll(() => element.evaluate((e: any) => e.model?.status), { timeout: 30_000 }).toBe('ready');
+}
+
+export interface ViewPayload {
+  header: any;
+  data: number[];
+}
+export const readView = (element: Locator, key: string, pane = 0): Promise<ViewPayload> =>
+  element.evaluate(
+    async (e: any, [k, p]) => {
+      const view = await e.readView(k, p);
+      return { header: view.header, data: Array.from(view.data) as number[] };
+    },
+    [key, pane] as const,
+  );
+
+/** Different colours in the middle of a picture of `locator`; a blank canvas has one. */
+export async function colorsOf(page: Page, locator: Locator): Promise<number> {
+  const shot = (await locator.screenshot()).toString('base64');
+  return page.evaluate(async (data) => {
+    const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
+    const bitmap = await createImageBitmap(new Blob([bytes], { type: 'image/png' }));
+    const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
+    const context = canvas.getContext('2d')!;
+    context.drawImage(bitmap, 0, 0);
+    const inset = 4;
+    const pixels = context.getImageData(inset, inset, bitmap.width - 2 * inset, bitmap.height - 2 * inset).data;
+    const seen = new Set<number>();
+    // Five bits a channel: dithering of the compositor is not a picture.
+    for (let i = 0; i < pixels.length; i += 4) seen.add(((pixels[i]! >> 3) << 10) | ((pixels[i + 1]! >> 3) << 5) | (pixels[i + 2]! >> 3));
+    return seen.size;
+  }, shot);
+}
+
+/** Largest difference relative to the largest value of `a`. */
+export function relativeDifference(a: number[], b: number[]): number {
+  if (a.length !== b.length || a.length === 0) return Infinity;
+  let size = 0;
+  let gap = 0;
+  for (let i = 0; i < a.length; i++) {
+    size = Math.max(size, Math.abs(a[i]!));
+    gap = Math.max(gap, Math.abs(a[i]! - b[i]!));
+    if (!Number.isFinite(a[i]!) || !Number.isFinite(b[i]!)) return Infinity;
+  }
+  return size === 0 ? gap : gap / size;
+}

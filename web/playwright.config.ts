@@ -1,0 +1,25 @@
+import { defineConfig } from '@playwright/test';
+
+/** Chromium of the system; flags that give it a software GPU whose canvases reach screenshots. */
+export default defineConfig({
+  testDir: '../tests/web',
+  outputDir: 'node_modules/.cache/playwright',
+  timeout: 60_000,
+  expect: { timeout: 10_000 },
+  fullyParallel: true,
+  workers: Number(process.env.EDDY_TEST_WORKERS ?? 2),
+  retries: 0,
+  reporter: [['list'], ['../tests/web/total.ts']],
+  use: {
+    viewport: { width: 1280, height: 900 },
+    launchOptions: {
+      executablePath: process.env.EDDY_CHROMIUM || '/usr/bin/chromium',
+      ignoreDefaultArgs: ['--disable-gpu'],
+      args: [
+        '--headless=new', '--no-sandbox', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync',
+        '--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader', '--enable-features=Vulkan', '--use-vulkan=swiftshader', '--use-gl=angle',
+        '--use-angle=swiftshader', '--ignore-gpu-blocklist',
+      ],
+    },
+  },
+});
