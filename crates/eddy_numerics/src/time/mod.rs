@@ -37,6 +37,9 @@ pub trait Stepper<R: Real, T: ?Sized> {
     fn evaluations(&self) -> u32;
     /// Moves `y` from `t` to `t + dt`, in place.
     fn step(&mut self, term: &mut T, t: f64, dt: f64, y: &mut [Self::Value]);
+    /// Forgets what was kept from the last step. To be called when the state or the term was changed between two steps (a
+    /// brush, a live parameter).
+    fn reset(&mut self) {}
 }
 
 #[cfg(test)]

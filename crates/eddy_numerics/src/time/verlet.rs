@@ -27,12 +27,6 @@ impl<R: Real> Verlet<R> {
     pub fn new(size: usize) -> Self {
         Self { force: vec![R::of(0.0); size], fresh: false }
     }
-
-    /// Must be called when the state or the term was changed between two steps (a brush, a live parameter, another state):
-    /// the force kept from the last step is then stale.
-    pub fn invalidate(&mut self) {
-        self.fresh = false;
-    }
 }
 
 impl<R: Real, T: Acceleration<R> + ?Sized> Stepper<R, T> for Verlet<R> {
@@ -58,5 +52,8 @@ impl<R: Real, T: Acceleration<R> + ?Sized> Stepper<R, T> for Verlet<R> {
             *v += *f * half;
         }
         self.fresh = true;
+    }
+    fn reset(&mut self) {
+        self.fresh = false;
     }
 }
