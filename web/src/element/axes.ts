@@ -1,7 +1,7 @@
 /** Axes, ticks and legends of a pane, drawn over the canvas by the page: sharp at any zoom, readable by machines. */
 import { html, svg, nothing, type TemplateResult } from 'lit';
-import { styleMap } from 'lit/directives/style-map.js';
 import type { ViewSpec } from '../lib/catalog';
+import { cssom } from '../lib/cssom';
 import { colorTable, cssColor } from '../lib/colormaps';
 import { axisText, numberText, plainSymbol, tickText, ticks } from '../lib/format';
 import type { Range, ViewHeader } from '../worker/protocol';
@@ -78,6 +78,6 @@ export function legend(view: ViewSpec, header: ViewHeader | undefined, baseline:
   const unit = view.value.unit ? ` (${view.value.unit})` : '';
   return html`<span class="legend bar" role="img" aria-label="Colours: ${view.value.label} from ${numberText(low)} to ${numberText(high)}${unit}">
     <em>${symbol}${unit}</em><span>${numberText(low)}</span>
-    <i style=${styleMap({ background: `linear-gradient(90deg, ${stops.join(',')})` })}></i><span>${numberText(high)}</span>
+    <i ${cssom({ background: `linear-gradient(90deg, ${stops.join(',')})` })}></i><span>${numberText(high)}</span>
   </span>`;
 }

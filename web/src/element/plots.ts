@@ -76,6 +76,7 @@ class Plot {
       grid: { stroke: color('--line'), width: 1 },
       ticks: { stroke: color('--line-strong'), width: 1, size: 4 },
       size: vertical ? 58 : 34,
+      space: vertical ? 36 : 64,
       gap: 4,
       values: (_u, splits) => splits.map((v) => (v === null ? '' : log && !isPower(v) ? '' : numberText(v, 3))),
     });

@@ -1,8 +1,8 @@
 /** The stage: one pane, or two on the same clock; pictures, axes, what went wrong, and the transport below. */
 import { LitElement, html, nothing, type PropertyValues, type TemplateResult } from 'lit';
 import { customElement, property, state } from 'lit/decorators.js';
-import { styleMap } from 'lit/directives/style-map.js';
 import { stageViews } from '../lib/catalog';
+import { cssom } from '../lib/cssom';
 import { numberText, plainSymbol } from '../lib/format';
 import { icon } from '../lib/icons';
 import { hasEqualAxes, type RunModel } from '../lib/run-model';
@@ -205,7 +205,7 @@ export class EddyStage extends LitElement {
         <span class="tag">${paneLabel(model, index)}</span>${this.reading(pane)}
         ${legend(model.view!, header, index === 1)}
       </div>
-      <div class="plot" style=${styleMap({ height: `${height}px` })}>
+      <div class="plot" ${cssom({ height: `${height}px` })}>
         ${this.width ? axesOverlay(model.view!, header, rect, this.paneWidth, height) : nothing}
         ${model.status === 'loading' ? html`<p class="waiting" role="status">Loading…</p>` : nothing}
         ${this.trouble(pane, index)}

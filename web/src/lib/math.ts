@@ -60,14 +60,15 @@ export const math = directive(MathDirective);
 
 /** Markdown with `$…$` and `$$…$$` as DOM nodes. */
 export async function setMarkdown(element: HTMLElement, text: string): Promise<void> {
-  const { default: MarkdownIt } = await import('markdown-it');
+  const { marked } = await import('marked');
   const formulas: { latex: string; display: boolean }[] = [];
   // Formulas first: Markdown would take their underscores for emphasis. The marker is of private-use characters.
-  const marked = text.replace(/\$\$([\s\S]+?)\$\$|\$([^$\n]+?(?:\n[^$\n]+?)*?)\$/g, (_, display: string | undefined, inline: string | undefined) => {
+  const withMarkers = text.replace(/\$\$([\s\S]+?)\$\$|\$([^$\n]+?(?:\n[^$\n]+?)*?)\$/g, (_, display: string | undefined, inline: string | undefined) => {
     formulas.push({ latex: (display ?? inline ?? '').trim(), display: display !== undefined });
     return `\ue000${formulas.length - 1}\ue001`;
   });
-  element.innerHTML = new MarkdownIt({ html: false, linkify: false, typographer: true }).render(marked);
+  // The texts are the catalogue's own; nothing of a visitor comes here.
+  element.innerHTML = await marked.parse(withMarkers);
   const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
   const texts: Text[] = [];
   while (walker.nextNode()) if (walker.currentNode.textContent?.includes('\ue000')) texts.push(walker.currentNode as Text);

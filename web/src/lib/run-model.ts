@@ -132,25 +132,28 @@ export class RunModel {
   }
 
   /** Opens a link of the same experiment in the running engine. */
-  async open(permalink: string, play = this.playing): Promise<void> {
+  async open(permalink: string, play = this.playing): Promise<boolean> {
     const client = this.client;
-    if (!client) return;
+    if (!client) return false;
+    let opened = false;
     const turn = ++this.opening;
     this.values = valuesFromLink(this.experiment, permalink);
     this.errors.clear();
     this.notices = [];
     this.sending.clear();
     try {
-      const opened = await client.request<Opened>(this.openRequest(permalink));
-      if (turn !== this.opening) return;
-      this.adopt(opened);
+      const answer = await client.request<Opened>(this.openRequest(permalink));
+      if (turn !== this.opening) return true;
+      this.adopt(answer);
+      opened = true;
       if (play) this.play();
     } catch (thrown) {
-      if (turn !== this.opening) return;
+      if (turn !== this.opening) return false;
       this.permalink = permalink;
       this.refuse(thrown);
     }
     this.tell('settings', 'engine', 'state');
+    return opened;
   }
 
   private openRequest(permalink: string): RequestBody {
@@ -299,11 +302,16 @@ export class RunModel {
 
   /** Another device or precision: the same settings, from the start. */
   async setOptions(options: RunOptions): Promise<void> {
-    const before = this.bundle;
+    const before = this.options;
+    const bundle = this.bundle;
     this.options = options;
     if (options.device === 'cpu') writeStored(PRECISION_KEY, options.precision);
-    if (this.bundle !== before || this.status !== 'ready') await this.start(true);
-    else await this.open(this.permalink, true);
+    if (this.bundle !== bundle || this.status !== 'ready') await this.start(true);
+    else if (!(await this.open(this.permalink, true))) {
+      // The run on the device before is still there, and the notice says why the other is not.
+      this.options = before;
+      this.tell('settings');
+    }
   }
   supports(kind: DeviceKind): boolean {
     return this.experiment.devices.includes(kind);
