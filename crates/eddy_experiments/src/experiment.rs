@@ -1,6 +1,6 @@
 //! The two contracts: [`Experiment`] (what a catalogue file states) and [`Run`] (a setting's state in time).
 
-use std::{any::Any, future::Future, pin::Pin, rc::Rc};
+use std::{any::Any, future::Future, pin::Pin};
 
 use eddy_spec::{Axis, Citation, Claim, Cost, EddyError, Metric, Outcome, ParamTable, ViewData, ViewSpec};
 use web_time::Instant;
@@ -94,7 +94,7 @@ impl DeviceKind {
 #[derive(Clone)]
 pub enum Device {
     Cpu,
-    Gpu(Rc<crate::shim::Gpu>),
+    Gpu(eddy_gpu::Gpu),
 }
 
 /// Where and how a run computes.
@@ -257,15 +257,32 @@ pub trait Run {
     fn pointer(&mut self, _key: &str, _event: &Pointer) -> bool {
         false
     }
-    /// The buffer behind the field view `key`, if it lives on the GPU: it is then drawn from there without read-back.
-    fn gpu_field(&self, _key: &str) -> Option<crate::shim::FieldSource> {
+    /// The field view `key` where it lies on the GPU, if it does: it is then drawn from there without read-back.
+    fn gpu_field(&mut self, _key: &str) -> Option<GpuField> {
         None
     }
 }
 
+/// A field on the GPU with what `ViewData::Field` says beside the numbers.
+#[derive(Clone, Debug)]
+pub struct GpuField {
+    pub source: eddy_gpu::FieldSource,
+    pub x: (f64, f64),
+    pub y: (f64, f64),
+    /// Values of the first and the last colour.
+    pub range: (f64, f64),
+}
+
+/// A GPU error keeps its code and message.
+pub fn gpu_error(e: eddy_gpu::GpuError) -> EddyError {
+    EddyError::gpu(e.code(), e.to_string())
+}
+
 impl Device {
-    /// Asks for a GPU; the error says why there is none.
+    /// Asks for a GPU and checks that it computes rightly (a known transform and sum); the error says why there is none.
     pub async fn request_gpu() -> Result<Self, EddyError> {
-        Err(EddyError::gpu("no-adapter", "There is no GPU back end yet."))
+        let gpu = eddy_gpu::Gpu::request(eddy_gpu::GpuOptions::default()).await.map_err(gpu_error)?;
+        eddy_gpu::canary(&gpu).await.map_err(gpu_error)?;
+        Ok(Self::Gpu(gpu))
     }
 }

@@ -3,6 +3,7 @@
 //! `labs/` holds what experiments share (one run per kind of problem); `catalog/` holds one file per experiment, found
 //! by build.rs. This file only discovers them.
 
+mod bench;
 mod check;
 mod experiment;
 pub mod labs;
@@ -10,22 +11,13 @@ mod listing;
 mod record;
 mod registry;
 mod session;
-mod shim {
-    // Replaced by eddy_gpu's types as soon as they land.
-    pub struct Gpu;
-    impl Gpu {
-        pub fn describe(&self) -> String {
-            String::new()
-        }
-    }
-    pub struct FieldSource;
-}
 
+pub use bench::{Bench, bench_names, benches};
 pub use check::{CheckProgress, ClaimCheck};
 pub use eddy_spec as spec;
 pub use experiment::{
-    Baseline, Budget, Clock, Context, Device, DeviceKind, Experiment, Lab, LocalFuture, Pointer, PointerKind,
-    Precision, Progress, Run, ready,
+    Baseline, Budget, Clock, Context, Device, DeviceKind, Experiment, GpuField, Lab, LocalFuture, Pointer, PointerKind,
+    Precision, Progress, Run, gpu_error, ready,
 };
 pub use listing::{Paper, Source, bound_text, catalog_json, list_json, papers};
 pub use record::Record;

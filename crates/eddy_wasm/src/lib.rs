@@ -4,6 +4,8 @@
 
 mod check;
 mod device;
+#[cfg(target_arch = "wasm32")]
+mod paint;
 mod session;
 mod wire;
 
@@ -32,4 +34,16 @@ pub fn memory_bytes() -> f64 {
     {
         0.0
     }
+}
+
+/// The benchmarks of this bundle as JSON `[{name, what, learn}]`.
+#[wasm_bindgen(js_name = benchNames)]
+pub fn bench_names() -> String {
+    eddy_experiments::bench_names().to_string()
+}
+
+/// Seconds of one unit of a benchmark; NaN if there is no such benchmark.
+#[wasm_bindgen]
+pub fn bench(name: &str) -> f64 {
+    eddy_experiments::benches().iter().find(|b| b.name == name).map_or(f64::NAN, |b| (b.run)())
 }

@@ -16,6 +16,8 @@ pub struct Session {
     inner: Inner,
     /// Errors of the permalink's parameters as JSON: `[{code, message, key}]`.
     warnings: String,
+    #[cfg(target_arch = "wasm32")]
+    canvas: Option<crate::paint::Painter>,
 }
 
 #[wasm_bindgen]
@@ -26,7 +28,12 @@ impl Session {
         let context = context_from_options(&options).await.map_err(js_error)?;
         let (inner, errors) = Inner::open(&permalink, context).map_err(js_error)?;
         let warnings: Vec<EddyError> = errors.into_iter().map(EddyError::from).collect();
-        Ok(Session { inner, warnings: json_text(&warnings) })
+        Ok(Session {
+            inner,
+            warnings: json_text(&warnings),
+            #[cfg(target_arch = "wasm32")]
+            canvas: None,
+        })
     }
 
     pub fn warnings(&self) -> String {
@@ -124,5 +131,25 @@ impl Session {
     /// What the device chip says.
     pub fn device(&self) -> String {
         self.inner.context().describe()
+    }
+}
+
+#[cfg(target_arch = "wasm32")]
+#[wasm_bindgen]
+impl Session {
+    /// Lets fields that lie on the GPU be drawn on this canvas, which must have no other context. Does nothing for a CPU run.
+    #[wasm_bindgen(js_name = attachCanvas)]
+    pub async fn attach_canvas(&mut self, canvas: web_sys::OffscreenCanvas) -> Result<(), JsValue> {
+        self.canvas = crate::paint::Painter::attach(self.inner.context(), canvas).await.map_err(js_error)?;
+        Ok(())
+    }
+
+    /// Draws a field that lies on the GPU over the attached canvas at `width` × `height` pixels with 256 RGBA colours.
+    /// Returns the header of the view as in `view`, or nothing if this view is not on the GPU: then draw it from `view`.
+    #[wasm_bindgen(js_name = drawGpu)]
+    pub fn draw_gpu(&mut self, key: &str, colors: &[u8], width: u32, height: u32) -> Result<Option<String>, JsValue> {
+        let Some(painter) = &mut self.canvas else { return Ok(None) };
+        let Some(field) = self.inner.run_mut().gpu_field(key) else { return Ok(None) };
+        painter.paint(&field, colors, width, height).map_err(js_error)
     }
 }

@@ -1,6 +1,6 @@
 //! Rust values as what crosses the boundary.
 
-use eddy_experiments::spec::{ColorMap, EddyError, ViewData};
+use eddy_experiments::spec::{EddyError, ViewData};
 use js_sys::{Float32Array, Object, Reflect};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -69,15 +69,4 @@ pub fn view_payload(view: &ViewData) -> Result<JsValue, JsValue> {
     Reflect::set(&out, &"header".into(), &header.to_string().into())?;
     Reflect::set(&out, &"data".into(), &Float32Array::from(&data[..]).into())?;
     Ok(out.into())
-}
-
-/// Text name of a colour map, as in catalog.json.
-pub fn color_map_from_text(text: &str) -> Option<ColorMap> {
-    match text {
-        "viridis" => Some(ColorMap::Viridis),
-        "cividis" => Some(ColorMap::Cividis),
-        "diverging" => Some(ColorMap::Diverging),
-        "cyclic" => Some(ColorMap::Cyclic),
-        _ => None,
-    }
 }

@@ -50,7 +50,7 @@ pub trait Backend {
     /// Takes changed live parameters.
     fn set(&mut self, live: &Live) -> Result<(), EddyError>;
     /// The buffer behind a field, if it lives on the GPU.
-    fn gpu_field(&self, _field: usize) -> Option<crate::shim::FieldSource> {
+    fn gpu_field(&mut self, _field: usize) -> Option<eddy_gpu::FieldSource> {
         None
     }
 }

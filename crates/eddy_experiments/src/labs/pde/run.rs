@@ -6,7 +6,7 @@ use eddy_numerics::time::stability::Diagnosis;
 use eddy_spec::{EddyError, Metric, Outcome, Role, Series, ViewData};
 
 use super::{Backend, Brush, Live, Shape, history::History};
-use crate::{Budget, LocalFuture, Pointer, PointerKind, Progress, Record, Run};
+use crate::{Budget, GpuField, LocalFuture, Pointer, PointerKind, Progress, Record, Run};
 
 /// Turns fields into metrics.
 pub trait Measure {
@@ -317,10 +317,13 @@ impl Run for PdeRun {
         true
     }
 
-    fn gpu_field(&self, key: &str) -> Option<crate::shim::FieldSource> {
-        match self.setup.pictures.iter().find(|(k, ..)| *k == key)?.1 {
-            Picture::Plane(field) => self.setup.backend.gpu_field(field),
-            _ => None,
-        }
+    fn gpu_field(&mut self, key: &str) -> Option<GpuField> {
+        let index = self.setup.pictures.iter().position(|(k, ..)| *k == key)?;
+        let Picture::Plane(field) = self.setup.pictures[index].1 else { return None };
+        let source = self.setup.backend.gpu_field(field)?;
+        let shape = self.setup.shape;
+        // The range follows the fields read last, for the metrics; the picture itself is not read back.
+        let range = self.range(index, span(&self.fields[field], (f64::INFINITY, f64::NEG_INFINITY)));
+        Some(GpuField { source, x: (shape.x.0, shape.x.0 + shape.x.1), y: (shape.y.0, shape.y.0 + shape.y.1), range })
     }
 }
