@@ -8,6 +8,8 @@
 //! Fields are rows of `nx` points, index `y * nx + x`; several fields follow one another. Spectra hold all modes in FFT order
 //! as (real, imaginary) pairs. The forward transform is not scaled, the inverse is scaled by 1 / points.
 
+pub use bytemuck;
+
 pub mod cpu;
 pub mod etdrk4;
 mod layout;
