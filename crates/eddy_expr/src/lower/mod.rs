@@ -1,0 +1,3 @@
+//! Lowerings of expressions and systems to other languages.
+
+pub mod latex;
