@@ -5,8 +5,8 @@ use eddy_kernels::kernels;
 
 use crate::harness::*;
 
-fn case(label: String, params: Params, numbers: usize) -> Case {
-    let fault = if params.points == 2 {
+fn case(label: String, p: Params, numbers: usize) -> Case {
+    let fault = if p.points == 2 {
         // Its only stage is the radix-2 one.
         Fault("tile[base + 2u * p + 1u] = a - b;", "tile[base + 2u * p + 1u] = a + b;")
     } else {
@@ -16,12 +16,12 @@ fn case(label: String, params: Params, numbers: usize) -> Case {
         kernel: &kernels::fft::STOCKHAM,
         label,
         buffers: vec![
-            words(&[params]),
-            words(&twiddles(params.points)),
+            words(&[p]),
+            words(&twiddles(p.points)),
             // Four numbers more than the lines hold: they must stay.
-            words(&noise(2 * numbers + 8, params.points)),
+            words(&noise(2 * numbers + 8, p.points)),
         ],
-        workgroups: [params.workgroups(), 1, 1],
+        workgroups: [p.workgroups(), 1, 1],
         twin: |b| {
             let (head, data) = b.split_at_mut(2);
             stockham(&params(head), view(&head[1]), view_mut(&mut data[0]));
