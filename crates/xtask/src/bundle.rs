@@ -18,8 +18,9 @@ pub struct Bundle {
 pub const BUNDLES: [Bundle; 3] = [
     // Speed first: this one holds the solvers, and has room in its budget.
     Bundle { name: "core", feature: None, profile: "wasm", wasm_opt_level: "-O3", budget: 400_000 },
-    Bundle { name: "learn", feature: Some("learn"), profile: "wasm", wasm_opt_level: "-O3", budget: 900_000 },
-    // Most of this one is burn's kernel generators, which run once per shape: size first.
+    // Both with burn share a profile, and so most of what is compiled for them. The operations of burn-flex exist for
+    // every number format and the kernel generators run once per shape: size first.
+    Bundle { name: "learn", feature: Some("learn"), profile: "wasm-small", wasm_opt_level: "-O3", budget: 900_000 },
     Bundle {
         name: "learn-gpu",
         feature: Some("learn-gpu"),
