@@ -1,0 +1,101 @@
+//! The PINN lab: a network is trained until the residual of a differential equation vanishes at sampled points.
+//!
+//! A [`Problem`] gives the equation (its residual and how that depends on the network's jets), builds initial and boundary
+//! conditions in exactly, and knows a reference solution. [`Weighting`] decides how much each moment counts;
+//! [`PinnRun`] is the training loop, once for all problems. [`line`] makes problems of scalar equations in (t, x).
+
+pub mod line;
+mod run;
+mod weighting;
+
+use eddy_nets::{Architecture, JetSpec, Real, Tile};
+use eddy_spec::{Axis, Better, Metric, Role, Series, ViewData, ViewSpec};
+
+pub use run::{PinnRun, Training, start};
+pub use weighting::{Slices, Weigher, Weighting};
+
+/// A differential equation on a time interval, with its conditions built in and its reference.
+pub trait Problem: 'static {
+    /// The network: its features and size.
+    fn architecture(&self) -> Architecture;
+    /// The derivatives of the network that the residual needs.
+    fn jets(&self) -> JetSpec;
+    /// How the points of a step are ordered in time.
+    fn slices(&self) -> Slices;
+    /// Writes the points of step `step`, [point][input], slice by slice in order of time.
+    fn points(&self, step: u64, out: &mut [f64]);
+    /// Whether `points` differs from step to step.
+    fn is_resampled(&self) -> bool;
+    /// For each point of the tile in order: the squared residual goes to `weigher`, which answers with the factor of the
+    /// adjoints to write (the derivative of the squared residual with respect to each jet component, times that factor).
+    fn backward<T: Real>(&self, tile: &mut Tile<'_, T>, weigher: &mut Weigher);
+    /// Points at which solution and reference are compared and drawn, [point][input].
+    fn probes(&self) -> &[f64];
+    /// The solution at a probe from the network's outputs there.
+    fn solution(&self, point: &[f64], outputs: &[f64], solution: &mut [f64]);
+    /// The reference at the probes, [point][output].
+    fn reference(&self) -> &[f64];
+    /// The problem's own views.
+    fn view(&self, key: &str, solution: &[f64]) -> ViewData;
+}
+
+/// What every PINN run records, in this order.
+pub const METRICS: &[Metric] = &[
+    Metric::new(
+        "error",
+        Axis::log("relative error", "\\|u-u_{ref}\\|_2/\\|u_{ref}\\|_2"),
+        Better::Lower,
+        "Relative L² error against the reference, over all probes and components.",
+    ),
+    Metric::new(
+        "residual",
+        Axis::log("mean squared residual", "\\overline{r^2}"),
+        Better::Lower,
+        "Mean of the squared residual over the points of the step, without weights.",
+    ),
+    Metric::new(
+        "w_min",
+        Axis::linear("smallest weight", "w_{min}"),
+        Better::Higher,
+        "Weight of the last moment; above 0.99 the residual is small everywhere before it. 1 without causal weights.",
+    ),
+    Metric::new(
+        "epsilon",
+        Axis::log("causality", "\\varepsilon"),
+        Better::Neither,
+        "Strictness of the causal weights in this stage; not defined without them.",
+    ),
+];
+
+/// The two views of training that every PINN has.
+pub const WEIGHTS_VIEW: ViewSpec =
+    ViewSpec::lines("weights", "weights in time", Axis::linear("time", "t"), Axis::linear("weight", "w"));
+/// See [`WEIGHTS_VIEW`].
+pub const RESIDUAL_VIEW: ViewSpec = ViewSpec::curves(
+    "residual",
+    "residual in time",
+    Axis::linear("time", "t"),
+    Axis::log("mean squared residual", "\\mathcal L(t)"),
+);
+
+/// The axis of all PINN runs.
+pub const AXIS: Axis = Axis::linear("training steps", "n");
+
+/// Lines of the solution with the reference dashed behind; `columns` picks (output, name, role).
+pub(crate) fn compared(
+    ts: &[f64],
+    solution: &[f64],
+    reference: &[f64],
+    outputs: usize,
+    columns: &[(usize, &str, Role)],
+) -> Vec<Series> {
+    let column = |data: &[f64], o: usize| data.iter().skip(o).step_by(outputs).copied().collect::<Vec<_>>();
+    let mut series = Vec::with_capacity(2 * columns.len());
+    for &(o, name, _) in columns {
+        series.push(Series::line(format!("{name}, reference"), Role::Reference, ts.to_vec(), column(reference, o)));
+    }
+    for &(o, name, role) in columns {
+        series.push(Series::line(name, role, ts.to_vec(), column(solution, o)));
+    }
+    series
+}
