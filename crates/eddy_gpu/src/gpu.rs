@@ -335,6 +335,19 @@ impl Gpu {
         Ok(pipeline)
     }
 
+    /// [`Gpu::pipeline`] without waiting for the compiler's verdict: an error is reported by a later [`Gpu::check`]. This is
+    /// what plans use, so that a run can start at once; the kernels themselves were validated when this crate was built.
+    pub fn pipeline_now(&self, kernel: &'static eddy_kernels::Kernel) -> Result<Arc<Pipeline>, GpuError> {
+        self.check()?;
+        let mut known = lock(&self.inner.pipelines);
+        if let Some(pipeline) = known.get(kernel.name) {
+            return Ok(pipeline.clone());
+        }
+        let pipeline = Arc::new(Pipeline::build(self, kernel, kernel.source)?);
+        known.insert(kernel.name, pipeline.clone());
+        Ok(pipeline)
+    }
+
     /// Ends the device as a driver reset would; every later call reports [`GpuError::DeviceLost`].
     pub fn destroy(&self) {
         self.inner.device.destroy();
@@ -351,7 +364,12 @@ impl std::fmt::Debug for Gpu {
 
 #[cfg(target_arch = "wasm32")]
 fn browser_has_webgpu() -> bool {
-    use wgpu::web_sys::js_sys::{Reflect, global};
-    let get = |object, key: &str| Reflect::get(object, &key.into()).ok().filter(|v| !v.is_undefined() && !v.is_null());
+    use wgpu::web_sys::{
+        js_sys::{Reflect, global},
+        wasm_bindgen::JsValue,
+    };
+    fn get(object: &JsValue, key: &str) -> Option<JsValue> {
+        Reflect::get(object, &key.into()).ok().filter(|v| !v.is_undefined() && !v.is_null())
+    }
     get(&global(), "navigator").and_then(|navigator| get(&navigator, "gpu")).is_some()
 }
