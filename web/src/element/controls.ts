@@ -1,8 +1,9 @@
 /** The controls, derived from the parameter table of the experiment. */
 import { LitElement, html, nothing, type TemplateResult } from 'lit';
-import { customElement, property } from 'lit/decorators.js';
+import { customElement, property, state } from 'lit/decorators.js';
 import { live } from 'lit/directives/live.js';
 import type { ChoiceParam, NumberParam, ParamSpec, SeedParam, TextParam, ToggleParam } from '../lib/catalog';
+import { capital } from '../lib/format';
 import { icon } from '../lib/icons';
 import { math } from '../lib/math';
 import type { RunModel } from '../lib/run-model';
@@ -22,6 +23,8 @@ export class EddyControls extends LitElement {
   /** Keys to show; all if empty. */
   @property({ attribute: false }) only: string[] = [];
   @property({ type: Boolean }) plain = false;
+  /** The entry being edited shows all its digits. */
+  @state() private focused = '';
 
   constructor() {
     super();
@@ -34,7 +37,7 @@ export class EddyControls extends LitElement {
     const shown = model.experiment.params.filter((p) => (this.only.length ? this.only.includes(p.key) : true) && this.applies(p));
     const groups = new Map<string, ParamSpec[]>();
     for (const p of shown) {
-      const name = p.group || (p.kind === 'seed' ? 'Run' : 'Parameters');
+      const name = capital(p.group) || (p.kind === 'seed' ? 'Run' : 'Parameters');
       groups.set(name, [...(groups.get(name) ?? []), p]);
     }
     const changed = model.experiment.params.some((p) => model.values.get(p.key) !== p.default);
@@ -93,7 +96,8 @@ export class EddyControls extends LitElement {
     return html`<input
       class="entry number" id=${`entry-${p.key}`} type="text" inputmode=${p.kind === 'seed' || p.integer ? 'numeric' : 'decimal'} autocomplete="off" spellcheck="false"
       aria-label=${p.label} aria-invalid=${error ? 'true' : 'false'} aria-describedby=${error ? `error-${p.key}` : nothing}
-      .value=${live(value)} @change=${(e: Event) => this.set(p, (e.target as HTMLInputElement).value.trim())}
+      .value=${live(this.focused === p.key ? value : shortText(value))}
+      @focus=${() => (this.focused = p.key)} @blur=${() => (this.focused = '')} @change=${(e: Event) => this.set(p, (e.target as HTMLInputElement).value.trim())}
     />`;
   }
 
@@ -145,6 +149,12 @@ export class EddyControls extends LitElement {
       <input class="expression mono" type="text" maxlength=${p.max_len} autocomplete="off" autocapitalize="off" spellcheck="false" aria-invalid=${error ? 'true' : 'false'}
         aria-describedby=${error ? `error-${p.key}` : nothing} .value=${live(value)} @change=${(e: Event) => this.set(p, (e.target as HTMLInputElement).value)} /></label>`;
   }
+}
+
+/** At most five significant digits of a long number; other texts as they are. */
+function shortText(text: string): string {
+  const value = Number(text);
+  return text.length > 8 && Number.isFinite(value) ? String(Number(value.toPrecision(5))) : text;
 }
 
 function sliderMax(p: NumberParam): number {

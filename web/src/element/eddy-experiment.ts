@@ -44,6 +44,7 @@ export class EddyExperiment extends LitElement {
   @property() layout = '';
   @property({ type: Boolean, attribute: 'no-baseline' }) noBaseline = false;
   @property({ type: Boolean }) autoplay = false;
+  @property() speed: '' | 'slow' | 'normal' | 'fast' = '';
   @state() model: RunModel | undefined;
   private seen = new IntersectionObserver((entries) => {
     if (entries.some((e) => e.isIntersecting)) this.begin();
@@ -83,6 +84,7 @@ export class EddyExperiment extends LitElement {
         this.model = RunModel.forLink(this.link, !this.noBaseline);
         if (this.model) {
           const model = this.model;
+          if (this.speed) model.speed = this.speed;
           let reported = model.permalink;
           let ended = false;
           this.off = [

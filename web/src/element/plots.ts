@@ -215,7 +215,11 @@ export class EddyPlots extends LitElement {
       const lists = records.map((r) => ({ xs: r.x, ys: r.columns[m]! }));
       const curves = panes.map((i): Curve => ({ name: paneLabel(model, i), color: color(i ? '--plot-b' : '--plot-a'), width: i ? 1.6 : 2.2, dots: lists[i]!.xs.length < 30 }));
       // The baseline lies below the experiment.
-      this.plotOf(Uplot, `metric-${metric.key}`, axis, metric.axis)?.update(orderLast({ ...aligned(lists), curves }), color);
+      // A metric that this setting does not have (an error without a known solution) takes no room.
+      const measured = lists.some((l) => l.ys.some(Number.isFinite)) || lists[0]!.xs.length < 3;
+      const id = `metric-${metric.key}`;
+      this.renderRoot.querySelector(`#${CSS.escape(id)}`)?.closest('section')?.toggleAttribute('hidden', !measured);
+      if (measured) this.plotOf(Uplot, id, axis, metric.axis)?.update(orderLast({ ...aligned(lists), curves }), color);
     });
     for (const view of curveViews(model.experiment)) {
       const sets = model.curves.get(view.key) ?? [];

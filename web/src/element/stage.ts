@@ -3,7 +3,7 @@ import { LitElement, html, nothing, type PropertyValues, type TemplateResult } f
 import { customElement, property, state } from 'lit/decorators.js';
 import { stageViews } from '../lib/catalog';
 import { cssom } from '../lib/cssom';
-import { numberText, plainSymbol } from '../lib/format';
+import { capital, numberText, plainSymbol } from '../lib/format';
 import { icon } from '../lib/icons';
 import { hasEqualAxes, type RunModel } from '../lib/run-model';
 import { paneLabel } from '../lib/labels';
@@ -24,7 +24,8 @@ export class EddyStage extends LitElement {
   @property({ type: Number }) aspect = 0;
   @state() private width = 0;
   @state() private help = false;
-  private canvases: HTMLCanvasElement[] = [];
+  /** Of each pane: one for the 2-D context, one for the GPU. */
+  private canvases: [HTMLCanvasElement, HTMLCanvasElement][] = [];
   private sizes = new ResizeObserver((entries) => {
     const width = Math.floor(entries[0]!.contentRect.width);
     if (width !== this.width) this.width = width;
@@ -92,7 +93,7 @@ export class EddyStage extends LitElement {
 
   /** A canvas can be handed to one worker only: each engine gets fresh ones. */
   private renewCanvases(): void {
-    for (const canvas of this.canvases) canvas.remove();
+    for (const layers of this.canvases) for (const canvas of layers) canvas.remove();
     this.canvases = [];
     this.placeCanvases();
   }
@@ -104,27 +105,30 @@ export class EddyStage extends LitElement {
     const ratio = Math.min(3, window.devicePixelRatio || 1);
     const boxes = this.renderRoot.querySelectorAll<HTMLElement>('.plot');
     boxes.forEach((box, i) => {
-      let canvas = this.canvases[i];
-      if (!canvas) {
-        canvas = document.createElement('canvas');
-        canvas.setAttribute('role', 'img');
-        this.canvases[i] = canvas;
-        box.prepend(canvas);
-        void model.giveCanvas(i as PaneIndex, canvas);
-        canvas.addEventListener('pointerdown', this.onPointer);
-        canvas.addEventListener('pointermove', this.onPointer);
-        canvas.addEventListener('pointerup', this.onPointer);
-        canvas.addEventListener('pointercancel', this.onPointer);
-        canvas.addEventListener('contextmenu', (e) => e.preventDefault());
-      } else if (canvas.parentElement !== box) box.prepend(canvas);
-      canvas.setAttribute('aria-label', `${paneLabel(model, i)}: ${model.view!.label}`);
-      const size = `${rect.left},${rect.top},${rect.width},${rect.height},${ratio}`;
-      if (canvas.dataset.size !== size) {
-        canvas.dataset.size = size;
-        Object.assign(canvas.style, { left: `${rect.left}px`, top: `${rect.top}px`, width: `${rect.width}px`, height: `${rect.height}px` });
-        void model.sizeCanvas(i as PaneIndex, rect.width, rect.height, ratio);
+      if (!this.canvases[i]) {
+        this.canvases[i] = [this.makeCanvas(), this.makeCanvas()];
+        void model.giveCanvas(i as PaneIndex, ...this.canvases[i]);
       }
+      const layers = this.canvases[i]!;
+      const size = `${rect.left},${rect.top},${rect.width},${rect.height},${ratio}`;
+      const isNew = layers[0].dataset.size !== size;
+      layers.forEach((canvas, layer) => {
+        if (canvas.parentElement !== box) box.prepend(canvas);
+        canvas.setAttribute('aria-label', `${paneLabel(model, i)}: ${model.view!.label}`);
+        canvas.hidden = (layer === 1) !== (model.onGpu[i] ?? false);
+        canvas.dataset.size = size;
+        if (isNew) Object.assign(canvas.style, { left: `${rect.left}px`, top: `${rect.top}px`, width: `${rect.width}px`, height: `${rect.height}px` });
+      });
+      if (isNew) void model.sizeCanvas(i as PaneIndex, rect.width, rect.height, ratio);
     });
+  }
+
+  private makeCanvas(): HTMLCanvasElement {
+    const canvas = document.createElement('canvas');
+    canvas.setAttribute('role', 'img');
+    for (const type of ['pointerdown', 'pointermove', 'pointerup', 'pointercancel'] as const) canvas.addEventListener(type, this.onPointer);
+    canvas.addEventListener('contextmenu', (e) => e.preventDefault());
+    return canvas;
   }
 
   /** Pointer positions in data coordinates. */
@@ -180,7 +184,7 @@ export class EddyStage extends LitElement {
       ${views.length > 1
         ? html`<div class="views" role="group" aria-label="What the stage shows">
             ${views.map(
-              (v) => html`<button type="button" aria-pressed=${v.key === model.view!.key} @click=${() => model.showView(v.key)}>${v.label}</button>`,
+              (v) => html`<button type="button" aria-pressed=${v.key === model.view!.key} @click=${() => model.showView(v.key)}>${capital(v.label)}</button>`,
             )}
           </div>`
         : nothing}

@@ -49,11 +49,12 @@ const COMMANDS: Record<string, string> = {
 export function plainSymbol(latex: string): string {
   let text = latex
     .replace(/\\(?:left|right|big|Big|bigl|bigr|displaystyle)(?![A-Za-z])/g, '')
-    .replace(/\\(?:mathrm|mathbf|mathcal|operatorname|text|textrm|boldsymbol|bm|mathit)\s*\{([^{}]*)\}/g, '$1')
+    .replace(/\\(?:mathrm|mathbf|mathcal|operatorname|text|textrm|boldsymbol|bm|mathit)(?:\s*\{([^{}]*)\}|\s+(\S))/g, '$1$2')
+    .replace(/\\[td]?frac\s*(\d)\s*(\d)/g, (_, a: string, b: string) => (a === '1' && b === '2' ? '½' : `${a}/${b}`))
     .replace(/\\(?:hat|widehat)\s*\{?(\\?[A-Za-z]+)\}?/g, '$1\u0302')
     .replace(/\\(?:bar|overline)\s*\{?(\\?[A-Za-z]+)\}?/g, '$1\u0304')
     .replace(/\\(?:tilde|widetilde)\s*\{?(\\?[A-Za-z]+)\}?/g, '$1\u0303')
-    .replace(/\\frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}/g, '$1/$2')
+    .replace(/\\[td]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}/g, '$1/$2')
     .replace(/\\([A-Za-z]+|[^A-Za-z])/g, (_, name: string) => COMMANDS[name] ?? name);
   text = text.replace(/\^(?:\{([^{}]*)\}|(.))/g, (_, group: string | undefined, single: string | undefined) => {
     const inner = group ?? single ?? '';

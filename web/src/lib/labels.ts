@@ -1,11 +1,12 @@
 /** Names of the two panes, derived from what makes them differ. */
+import { capital } from './format';
 import { linkFromText } from './permalink';
 import type { RunModel } from './run-model';
 
 export function paneLabel(model: RunModel, index: number): string {
   const { baseline, params } = model.experiment;
-  if (index === 1) return baseline?.label ?? 'Baseline';
-  if (!model.hasBaseline || !baseline) return model.view?.label ?? model.experiment.title;
+  if (index === 1) return capital(baseline?.label ?? 'Baseline');
+  if (!model.hasBaseline || !baseline) return capital(model.view?.label ?? model.experiment.title);
   const parts = [...linkFromText(`x?${baseline.change}`).values.keys()].flatMap((key) => {
     const spec = params.find((p) => p.key === key);
     const text = model.values.get(key);
@@ -16,5 +17,5 @@ export function paneLabel(model: RunModel, index: number): string {
   });
   const label = parts.join(', ');
   // With the baseline's own choice on both sides only the words can tell the panes apart.
-  return label && label !== baseline.label ? label : 'This setting';
+  return label && label !== baseline.label ? capital(label) : 'This setting';
 }

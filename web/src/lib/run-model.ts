@@ -44,6 +44,8 @@ export class RunModel {
   withBaseline: boolean;
   records: (Float64Array | undefined)[] = [];
   headers: (ViewHeader | undefined)[] = [];
+  /** Whether a pane's picture stands on the canvas of the GPU. */
+  onGpu: boolean[] = [];
   curves = new Map<string, (CurveSet | undefined)[]>();
   private client: EngineClient | undefined;
   private listeners = new Map<Topic, Set<() => void>>();
@@ -87,6 +89,7 @@ export class RunModel {
     this.client?.close();
     this.fault = undefined;
     this.status = 'loading';
+    this.onGpu = [];
     const client = new EngineClient();
     this.client = client;
     client.onEvent = (event) => {
@@ -108,6 +111,7 @@ export class RunModel {
         }
         case 'drawn':
           this.headers[event.pane] = event.header;
+          this.onGpu[event.pane] = event.gpu;
           this.tell('header');
           break;
         case 'fault':
@@ -349,13 +353,16 @@ export class RunModel {
     this.canvases = attach;
     if (this.client) attach();
   }
-  async giveCanvas(pane: PaneIndex, canvas: HTMLCanvasElement): Promise<void> {
+  /** `canvas` gets a 2-D context, `gpuCanvas` one of the GPU. */
+  async giveCanvas(pane: PaneIndex, canvas: HTMLCanvasElement, gpuCanvas: HTMLCanvasElement): Promise<void> {
     const client = this.client;
     if (!client) return;
-    if (await client.inWorker) {
+    const inWorker = await client.inWorker;
+    const gpu = 'transferControlToOffscreen' in gpuCanvas ? gpuCanvas.transferControlToOffscreen() : null;
+    if (inWorker) {
       const offscreen = canvas.transferControlToOffscreen();
-      client.notify({ type: 'canvas', pane, canvas: offscreen }, [offscreen]);
-    } else client.notify({ type: 'canvas', pane, canvas });
+      client.notify({ type: 'canvas', pane, canvas: offscreen, gpu }, gpu ? [offscreen, gpu] : [offscreen]);
+    } else client.notify({ type: 'canvas', pane, canvas, gpu });
   }
   async sizeCanvas(pane: PaneIndex, width: number, height: number, ratio: number): Promise<void> {
     const client = this.client;

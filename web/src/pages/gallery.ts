@@ -50,7 +50,7 @@ export class EddyGallery extends LitElement {
         </div>
         ${hero
           ? html`<div class="hero-stage">
-              <eddy-experiment experiment=${hero.id} controls="none" no-baseline autoplay @eddy-finished=${this.again}></eddy-experiment>
+              <eddy-experiment experiment=${hero.id} controls="none" no-baseline autoplay speed="slow" @eddy-finished=${this.again}></eddy-experiment>
               <p class="hero-caption"><a href=${experimentHref(hero.id)}>${hero.title}</a>: ${hero.summary}</p>
             </div>`
           : nothing}

@@ -150,7 +150,7 @@ export class Engine {
       case 'ping':
         return reply(null);
       case 'canvas':
-        this.surfaces[m.pane] = new Surface(m.pane, m.canvas);
+        this.surfaces[m.pane] = new Surface(m.pane, m.canvas, m.gpu);
         this.dirty.draw = true;
         return;
       case 'size':
@@ -340,8 +340,10 @@ export class Engine {
     if (this.dirty.draw && this.view) {
       this.dirty.draw = false;
       for (let i = 0; i < this.panes.length; i++) {
-        const header = await this.surfaces[i]?.draw(this.panes[i]!.session, this.view);
-        if (header) this.post({ type: 'drawn', pane: i as PaneIndex, header });
+        const pane = this.panes[i]!;
+        if (this.request?.options.device === 'gpu') await this.surfaces[i]?.attach(pane);
+        const drawn = await this.surfaces[i]?.draw(pane, this.view);
+        if (drawn) this.post({ type: 'drawn', pane: i as PaneIndex, ...drawn });
       }
       this.dirty.state = true;
     }

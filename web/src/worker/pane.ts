@@ -1,4 +1,5 @@
 /** One pane of the stage: a session, its canvas, and what was last drawn. */
+import { colorTable } from '../lib/colormaps';
 import { FieldBitmap, drawView, type Context2d } from './draw';
 import type { DrawSpec, PaneIndex, PaneState, Progress, ViewHeader, ViewPayload } from './protocol';
 import type { WasmSession } from './wasm';
@@ -13,6 +14,8 @@ export class Pane {
   /** Fraction of the run that one step is; 0 while unknown. */
   fractionPerStep = 0;
   msPerStep = 0;
+  /** The session that holds the canvas of the GPU. */
+  attached: WasmSession | undefined;
 
   constructor(session: WasmSession) {
     this.session = session;
@@ -69,6 +72,7 @@ export class Surface {
   constructor(
     readonly index: PaneIndex,
     private canvas: OffscreenCanvas | HTMLCanvasElement,
+    private gpu: OffscreenCanvas | null,
   ) {
     this.context = canvas.getContext('2d', { alpha: false }) as Context2d | null;
   }
@@ -83,18 +87,34 @@ export class Surface {
     }
   }
 
-  /** Draws the view; returns its header when that differs from the one before. */
-  async draw(session: WasmSession, spec: DrawSpec): Promise<ViewHeader | undefined> {
-    const raw = await session.view(spec.key);
-    if (raw.header !== this.lastHeader || !this.header) {
-      this.lastHeader = raw.header;
-      this.header = JSON.parse(raw.header) as ViewHeader;
-      this.paint({ header: this.header, data: raw.data }, spec);
-      return this.header;
-    }
-    this.paint({ header: this.header, data: raw.data }, spec);
-    return undefined;
+  /** Lets `pane`'s session draw on the canvas of the GPU, if it computes there. */
+  async attach(pane: Pane): Promise<void> {
+    if (!this.gpu || pane.attached === pane.session || !pane.session.attachCanvas) return;
+    pane.attached = pane.session;
+    await pane.session.attachCanvas(this.gpu);
   }
+
+  /** Draws the view; returns its header and where it was drawn when either differs from before. */
+  async draw(pane: Pane, spec: DrawSpec): Promise<{ header: ViewHeader; gpu: boolean } | undefined> {
+    const { session } = pane;
+    if (this.gpu && pane.attached === session) {
+      const text = session.drawGpu(spec.key, new Uint8Array(colorTable(spec.colors).buffer), this.canvas.width, this.canvas.height);
+      if (text !== undefined) return this.note(text, true);
+    }
+    const raw = await session.view(spec.key);
+    const noted = this.note(raw.header, false);
+    this.paint({ header: this.header!, data: raw.data }, spec);
+    return noted;
+  }
+
+  private note(text: string, gpu: boolean): { header: ViewHeader; gpu: boolean } | undefined {
+    if (text === this.lastHeader && this.header && gpu === this.onGpu) return undefined;
+    this.lastHeader = text;
+    this.onGpu = gpu;
+    this.header = JSON.parse(text) as ViewHeader;
+    return { header: this.header, gpu };
+  }
+  private onGpu = false;
   private header: ViewHeader | undefined;
 
   private paint(payload: ViewPayload, spec: DrawSpec): void {

@@ -108,7 +108,7 @@ export type ToEngine =
   | { type: 'claim'; id: number; bundle: string; experiment: string; options: RunOptions }
   | { type: 'poster'; id: number; bundle: string; permalink: string; view: DrawSpec; milliseconds: number; fraction: number; width: number; height: number; equal: boolean }
   | { type: 'ping'; id: number }
-  | { type: 'canvas'; pane: PaneIndex; canvas: OffscreenCanvas | HTMLCanvasElement }
+  | { type: 'canvas'; pane: PaneIndex; canvas: OffscreenCanvas | HTMLCanvasElement; gpu: OffscreenCanvas | null }
   | { type: 'size'; pane: PaneIndex; width: number; height: number; ratio: number }
   | { type: 'show'; view: DrawSpec }
   | { type: 'play'; playing: boolean }
@@ -171,7 +171,8 @@ export type FromEngine =
   | { type: 'state'; playing: boolean; panes: PaneState[] }
   | { type: 'record'; pane: PaneIndex; rows: Float64Array }
   | { type: 'curves'; pane: PaneIndex; key: string; header: LinesHeader; data: Float32Array }
-  | { type: 'drawn'; pane: PaneIndex; header: ViewHeader }
+  /** `gpu`: the picture stands on the canvas of the GPU, not on that of the 2-D context. */
+  | { type: 'drawn'; pane: PaneIndex; header: ViewHeader; gpu: boolean }
   | { type: 'claim-progress'; id: number; progress: ClaimProgress }
   /** The engine cannot go on: a panic, or a failed run. */
   | { type: 'fault'; error: EngineError };

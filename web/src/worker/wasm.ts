@@ -15,10 +15,10 @@ export interface WasmSession {
   view(key: string): Promise<{ header: string; data: Float32Array }>;
   pointer(key: string, kind: string, x: number, y: number, radius: number, secondary: boolean): boolean;
   device(): string;
-  /** Lets a GPU run draw on this canvas without reading back. */
-  attachCanvas?(canvas: OffscreenCanvas | HTMLCanvasElement): void;
-  /** Draws a field of a GPU run; false: draw it from `view`. */
-  drawGpu?(view: string, colors: string): boolean;
+  /** Lets the fields of a GPU run be drawn on this canvas; does nothing for a CPU run. */
+  attachCanvas(canvas: OffscreenCanvas): Promise<void>;
+  /** Draws a field that lies on the GPU with 256 RGBA colours and returns its header; nothing: draw it from `view`. */
+  drawGpu(view: string, colors: Uint8Array, width: number, height: number): string | undefined;
   free(): void;
 }
 export interface WasmClaim {
