@@ -2,6 +2,7 @@
 
 use eddy_kernels::cpu::fft::stockham;
 use eddy_kernels::cpu::reduce::{partial, total};
+use eddy_kernels::kernels;
 
 use crate::error::GpuError;
 use crate::fft::FftPlan;
@@ -17,11 +18,15 @@ const NY: usize = 16;
 /// # Errors
 /// [`GpuError::Canary`] if they differ by more than rounding, or what the device itself reports.
 pub async fn canary(gpu: &Gpu) -> Result<(), GpuError> {
+    // The first kernels of a session: here the compiler's verdict is waited for.
+    for kernel in [&kernels::fft::STOCKHAM, &kernels::reduce::PARTIAL, &kernels::reduce::TOTAL] {
+        gpu.pipeline(kernel).await?;
+    }
     let signal = |i: usize| [(0.3 * i as f32).sin() + 0.1, (0.05 * (i * i) as f32).cos()];
     let mut expected: Vec<[f32; 2]> = (0..NX * NY).map(signal).collect();
     let data = gpu.storage_from("canary", &expected)?;
     let mut recording = Recording::new();
-    FftPlan::new(gpu, NX, NY).await?.record(gpu, &mut recording, &data, 1, false)?;
+    FftPlan::new(gpu, NX, NY)?.record(gpu, &mut recording, &data, 1, false)?;
     gpu.submit(&recording, 1)?;
     let computed = gpu.read::<[f32; 2]>(&data, 0, NX * NY).await?;
 
@@ -38,7 +43,7 @@ pub async fn canary(gpu: &Gpu) -> Result<(), GpuError> {
     let mut joined = [[0.0; 4]];
     total::total(&total::Params { groups: params.groups }, &partials, &mut joined);
     let expected = Summary::from(joined[0]);
-    let summary = Reduction::new(gpu, &data, 0, values.len() as u32, 1).await?.run(gpu).await?;
+    let summary = Reduction::new(gpu, &data, 0, values.len() as u32, 1)?.run(gpu).await?;
     compare(
         "summary",
         1e-2,

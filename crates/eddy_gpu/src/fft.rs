@@ -25,7 +25,7 @@ pub struct FftPlan {
 impl FftPlan {
     /// # Errors
     /// [`GpuError::Shape`] unless `nx` is a power of two from 2 to 1024 and `ny` is one or 1.
-    pub async fn new(gpu: &Gpu, nx: usize, ny: usize) -> Result<Self, GpuError> {
+    pub fn new(gpu: &Gpu, nx: usize, ny: usize) -> Result<Self, GpuError> {
         let fits = |n: usize| n.is_power_of_two() && (2..=MAX_POINTS as usize).contains(&n);
         if !fits(nx) || !(ny == 1 || fits(ny)) {
             return Err(GpuError::shape(format!(
@@ -35,7 +35,7 @@ impl FftPlan {
         }
         let table = |n: usize| gpu.storage_from("twiddles", &twiddles(n as u32));
         Ok(Self {
-            pipeline: gpu.pipeline(&kernels::fft::STOCKHAM).await?,
+            pipeline: gpu.pipeline_now(&kernels::fft::STOCKHAM)?,
             nx: nx as u32,
             ny: ny as u32,
             twiddles_x: table(nx)?,

@@ -21,13 +21,21 @@ impl Pipeline {
     /// [`GpuError::Validation`] with the compiler's message.
     pub async fn compile(gpu: &Gpu, kernel: &'static Kernel, source: &str) -> Result<Self, GpuError> {
         gpu.check()?;
+        let scope = gpu.device().push_error_scope(wgpu::ErrorFilter::Validation);
+        let built = Self::build(gpu, kernel, source);
+        match scope.pop().await {
+            Some(error) => Err(error.into()),
+            None => built,
+        }
+    }
+
+    /// Compiles without waiting for the compiler's verdict: an error is reported by a later [`Gpu::check`].
+    pub(crate) fn build(gpu: &Gpu, kernel: &'static Kernel, source: &str) -> Result<Self, GpuError> {
         let entry = kernel.compute().ok_or_else(|| GpuError::Validation {
             message: format!("{} draws; it has no compute entry point", kernel.name),
         })?;
-        let device = gpu.device();
-        let scope = device.push_error_scope(wgpu::ErrorFilter::Validation);
         let layout = bind_group_layout(gpu, kernel, wgpu::ShaderStages::COMPUTE);
-        let raw = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+        let raw = gpu.device().create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: Some(kernel.name),
             layout: Some(&pipeline_layout(gpu, kernel, &layout)),
             module: &shader_module(gpu, kernel, source),
@@ -35,10 +43,7 @@ impl Pipeline {
             compilation_options: Default::default(),
             cache: None,
         });
-        match scope.pop().await {
-            Some(error) => Err(error.into()),
-            None => Ok(Self { raw, layout, kernel }),
-        }
+        Ok(Self { raw, layout, kernel })
     }
 
     /// The kernel.

@@ -35,7 +35,7 @@ pub struct Reduction {
 
 impl Reduction {
     /// Of `count` f32 values from element `offset` on, every `stride`-th (2 reads the real parts of complex numbers).
-    pub async fn new(gpu: &Gpu, values: &Buffer, offset: u32, count: u32, stride: u32) -> Result<Self, GpuError> {
+    pub fn new(gpu: &Gpu, values: &Buffer, offset: u32, count: u32, stride: u32) -> Result<Self, GpuError> {
         let last = (u64::from(offset) + u64::from(count.saturating_sub(1)) * u64::from(stride)) * 4;
         if count > 0 && last >= values.size() {
             return Err(GpuError::shape(format!("A summary of {count} values from {offset} on leaves the buffer.")));
@@ -44,9 +44,9 @@ impl Reduction {
         let partials = gpu.storage("partial summaries", 16 * u64::from(params.groups))?;
         let summary = gpu.storage("summary", 16)?;
         let mut recording = Recording::new();
-        let first = gpu.pipeline(&kernels::reduce::PARTIAL).await?;
+        let first = gpu.pipeline_now(&kernels::reduce::PARTIAL)?;
         recording.dispatch(gpu, &first, &[&gpu.uniform(&params), values, &partials], [params.groups, 1, 1])?;
-        let second = gpu.pipeline(&kernels::reduce::TOTAL).await?;
+        let second = gpu.pipeline_now(&kernels::reduce::TOTAL)?;
         let join = total::Params { groups: params.groups };
         recording.dispatch(gpu, &second, &[&gpu.uniform(&join), &partials, &summary], [1, 1, 1])?;
         Ok(Self { recording, summary })

@@ -53,6 +53,7 @@ pub struct Etdrk4Plan {
     coefficients: Buffer,
     spectrum: Buffer,
     physical: Buffer,
+    kept: Option<Kept>,
     nonlinear_params: Option<Buffer>,
     step: Recording,
     to_physical: Recording,
@@ -63,14 +64,21 @@ pub struct Etdrk4Plan {
     steps: u64,
 }
 
+/// A copy of the state and how it gets there and back.
+struct Kept {
+    save: Recording,
+    load: Recording,
+    steps: u64,
+}
+
 impl Etdrk4Plan {
     /// Compiles what is needed and loads one initial field of nx · ny values per entry of `spec.linear`.
     ///
     /// # Errors
     /// [`GpuError::Shape`] for sizes that do not fit, [`GpuError::Limit`] for fields beyond the device.
-    pub async fn new(gpu: &Gpu, spec: Etdrk4Spec, initial: &[&[f32]]) -> Result<Self, GpuError> {
+    pub fn new(gpu: &Gpu, spec: Etdrk4Spec, initial: &[&[f32]]) -> Result<Self, GpuError> {
         let [nx, ny] = spec.shape;
-        let fft = FftPlan::new(gpu, nx, ny).await?;
+        let fft = FftPlan::new(gpu, nx, ny)?;
         check_spec(&spec)?;
         let (modes, fields) = (nx * ny, spec.linear.len());
         let count = modes * fields;
@@ -94,23 +102,24 @@ impl Etdrk4Plan {
         to_physical.copy(&spectrum, &work, bytes);
         fft.record(gpu, &mut to_physical, &work, fields as u32, true)?;
         let params = spectral::real_from_complex::Params { count: count as u32 };
-        builder
-            .pointwise(&mut to_physical, &kernels::spectral::REAL_FROM_COMPLEX, &params, &[&work, &physical])
-            .await?;
+        builder.pointwise(&mut to_physical, &kernels::spectral::REAL_FROM_COMPLEX, &params, &[&work, &physical])?;
 
         let mut from_physical = Recording::new();
         let params = spectral::complex_from_real::Params { count: count as u32 };
-        builder
-            .pointwise(&mut from_physical, &kernels::spectral::COMPLEX_FROM_REAL, &params, &[&physical, &spectrum])
-            .await?;
+        builder.pointwise(
+            &mut from_physical,
+            &kernels::spectral::COMPLEX_FROM_REAL,
+            &params,
+            &[&physical, &spectrum],
+        )?;
         fft.record(gpu, &mut from_physical, &spectrum, fields as u32, false)?;
-        builder.project(&mut from_physical, &spectrum).await?;
+        builder.project(&mut from_physical, &spectrum)?;
 
-        let step = builder.step(&spectrum).await?;
+        let step = builder.step(&spectrum)?;
         let nonlinear_params = builder.nonlinear_params;
         let mut summaries = Vec::new();
         for field in 0..fields {
-            summaries.push(Reduction::new(gpu, &physical, (field * modes) as u32, modes as u32, 1).await?);
+            summaries.push(Reduction::new(gpu, &physical, (field * modes) as u32, modes as u32, 1)?);
         }
         let mut plan = Self {
             gpu: gpu.clone(),
@@ -118,6 +127,7 @@ impl Etdrk4Plan {
             coefficients,
             spectrum,
             physical,
+            kept: None,
             nonlinear_params,
             step,
             to_physical,
@@ -212,6 +222,32 @@ impl Etdrk4Plan {
         self.gpu.write(&self.coefficients, 0, &coefficients(&symbols, self.spec.dt))
     }
 
+    /// Remembers the state on the device, instead of the one remembered before.
+    pub fn keep(&mut self) -> Result<(), GpuError> {
+        if self.kept.is_none() {
+            let copy = self.gpu.storage("kept", self.spectrum.size())?;
+            let (mut save, mut load) = (Recording::new(), Recording::new());
+            save.copy(&self.spectrum, &copy, copy.size());
+            load.copy(&copy, &self.spectrum, copy.size());
+            self.kept = Some(Kept { save, load, steps: 0 });
+        }
+        if let Some(kept) = &mut self.kept {
+            kept.steps = self.steps;
+            self.gpu.submit(&kept.save, 1)?;
+        }
+        Ok(())
+    }
+
+    /// Goes back to the state that [`Etdrk4Plan::keep`] remembered; without one nothing changes.
+    pub fn restore(&mut self) -> Result<(), GpuError> {
+        if let Some(kept) = &self.kept {
+            self.gpu.submit(&kept.load, 1)?;
+            self.steps = kept.steps;
+            self.is_physical_current = false;
+        }
+        Ok(())
+    }
+
     fn make_physical_current(&mut self) -> Result<(), GpuError> {
         if !self.is_physical_current {
             self.gpu.submit(&self.to_physical, 1)?;
@@ -260,10 +296,10 @@ impl Etdrk4Plan {
     }
 
     /// Adds a bump to a field, periodically.
-    pub async fn paint(&mut self, field: usize, brush: Brush) -> Result<(), GpuError> {
+    pub fn paint(&mut self, field: usize, brush: Brush) -> Result<(), GpuError> {
         let source = self.physical_buffer(field)?;
         let shape = [source.nx as u32, source.ny as u32];
-        paint_bump(&self.gpu, &source.buffer, shape, source.offset as u32, true, brush).await?;
+        paint_bump(&self.gpu, &source.buffer, shape, source.offset as u32, true, brush)?;
         self.gpu.submit(&self.from_physical, 1)?;
         // The spectrum holds the truncated sum.
         self.is_physical_current = false;
@@ -321,14 +357,14 @@ struct Builder<'a> {
 
 impl Builder<'_> {
     /// One invocation per number of all fields.
-    async fn pointwise<P: bytemuck::Pod>(
+    fn pointwise<P: bytemuck::Pod>(
         &self,
         recording: &mut Recording,
         kernel: &'static eddy_kernels::Kernel,
         params: &P,
         buffers: &[&Buffer],
     ) -> Result<(), GpuError> {
-        let pipeline = self.gpu.pipeline(kernel).await?;
+        let pipeline = self.gpu.pipeline_now(kernel)?;
         self.dispatch(recording, &pipeline, &self.gpu.uniform(params), buffers)
     }
 
@@ -343,7 +379,7 @@ impl Builder<'_> {
         recording.dispatch(self.gpu, pipeline, &all, pipeline.workgroups([self.count, 1, 1]))
     }
 
-    async fn project(&self, recording: &mut Recording, spectrum: &Buffer) -> Result<(), GpuError> {
+    fn project(&self, recording: &mut Recording, spectrum: &Buffer) -> Result<(), GpuError> {
         let params = spectral::project::Params {
             nx: self.spec.shape[0] as u32,
             ny: self.spec.shape[1] as u32,
@@ -351,38 +387,38 @@ impl Builder<'_> {
             truncates: u32::from(self.spec.nonlinear != Nonlinear::None),
             removes_mean: u32::from(matches!(self.spec.nonlinear, Nonlinear::NavierStokes { .. })),
         };
-        self.pointwise(recording, &kernels::spectral::PROJECT, &params, &[spectrum]).await
+        self.pointwise(recording, &kernels::spectral::PROJECT, &params, &[spectrum])
     }
 
     /// The whole step, in place on `spectrum`.
-    async fn step(&mut self, spectrum: &Buffer) -> Result<Recording, GpuError> {
+    fn step(&mut self, spectrum: &Buffer) -> Result<Recording, GpuError> {
         let mut step = Recording::new();
         let count = self.count;
         if self.spec.nonlinear == Nonlinear::None {
             let params = etdrk4::decay::Params { count };
-            self.pointwise(&mut step, &kernels::etdrk4::DECAY, &params, &[self.coefficients, spectrum]).await?;
-            self.project(&mut step, spectrum).await?;
+            self.pointwise(&mut step, &kernels::etdrk4::DECAY, &params, &[self.coefficients, spectrum])?;
+            self.project(&mut step, spectrum)?;
             return Ok(step);
         }
         let bytes = spectrum.size();
         let storage = |label| self.gpu.storage(label, bytes);
         let (a, b, c) = (storage("a")?, storage("b")?, storage("c")?);
         let (n_u, n_a, n_b, n_c) = (storage("N(u)")?, storage("N(a)")?, storage("N(b)")?, storage("N(c)")?);
-        self.nonlinear(&mut step, spectrum, &n_u).await?;
-        self.stage(&mut step, (1.0, 0.0), [spectrum, &n_u, &n_u, &a]).await?;
-        self.nonlinear(&mut step, &a, &n_a).await?;
-        self.stage(&mut step, (1.0, 0.0), [spectrum, &n_a, &n_a, &b]).await?;
-        self.nonlinear(&mut step, &b, &n_b).await?;
-        self.stage(&mut step, (2.0, -1.0), [&a, &n_b, &n_u, &c]).await?;
-        self.nonlinear(&mut step, &c, &n_c).await?;
+        self.nonlinear(&mut step, spectrum, &n_u)?;
+        self.stage(&mut step, (1.0, 0.0), [spectrum, &n_u, &n_u, &a])?;
+        self.nonlinear(&mut step, &a, &n_a)?;
+        self.stage(&mut step, (1.0, 0.0), [spectrum, &n_a, &n_a, &b])?;
+        self.nonlinear(&mut step, &b, &n_b)?;
+        self.stage(&mut step, (2.0, -1.0), [&a, &n_b, &n_u, &c])?;
+        self.nonlinear(&mut step, &c, &n_c)?;
         let params = etdrk4::combine::Params { count };
         let buffers = [self.coefficients, &n_u, &n_a, &n_b, &n_c, spectrum];
-        self.pointwise(&mut step, &kernels::etdrk4::COMBINE, &params, &buffers).await?;
-        self.project(&mut step, spectrum).await?;
+        self.pointwise(&mut step, &kernels::etdrk4::COMBINE, &params, &buffers)?;
+        self.project(&mut step, spectrum)?;
         Ok(step)
     }
 
-    async fn stage(
+    fn stage(
         &self,
         step: &mut Recording,
         (first_weight, second_weight): (f32, f32),
@@ -390,11 +426,11 @@ impl Builder<'_> {
     ) -> Result<(), GpuError> {
         let params = etdrk4::stage::Params { count: self.count, first_weight, second_weight };
         let buffers = [self.coefficients, base, first, second, out];
-        self.pointwise(step, &kernels::etdrk4::STAGE, &params, &buffers).await
+        self.pointwise(step, &kernels::etdrk4::STAGE, &params, &buffers)
     }
 
     /// N of the spectrum `from`, into `to`.
-    async fn nonlinear(&mut self, step: &mut Recording, from: &Buffer, to: &Buffer) -> Result<(), GpuError> {
+    fn nonlinear(&mut self, step: &mut Recording, from: &Buffer, to: &Buffer) -> Result<(), GpuError> {
         let (gpu, work, count) = (self.gpu, self.work, self.count);
         let [nx, ny] = self.spec.shape.map(|n| n as u32);
         match self.spec.nonlinear {
@@ -404,11 +440,11 @@ impl Builder<'_> {
                 step.copy(from, work, 8 * u64::from(count));
                 self.fft.record(gpu, step, work, fields, true)?;
                 let params = burgers::square::Params { count };
-                self.pointwise(step, &kernels::burgers::SQUARE, &params, &[work]).await?;
+                self.pointwise(step, &kernels::burgers::SQUARE, &params, &[work])?;
                 self.fft.record(gpu, step, work, fields, false)?;
                 let uniform =
                     self.nonlinear_params.get_or_insert_with(|| gpu.uniform(&flux_params(self.spec, flux))).clone();
-                let pipeline = gpu.pipeline(&kernels::burgers::FLUX).await?;
+                let pipeline = gpu.pipeline_now(&kernels::burgers::FLUX)?;
                 self.dispatch(step, &pipeline, &uniform, &[work, to])
             }
             Nonlinear::NavierStokes { amplitude, mode } => {
@@ -419,16 +455,16 @@ impl Builder<'_> {
                     wavenumber_x: (TAU / lx) as f32,
                     wavenumber_y: (TAU / ly) as f32,
                 };
-                self.pointwise(step, &kernels::navier_stokes::VELOCITY, &params, &[from, work]).await?;
+                self.pointwise(step, &kernels::navier_stokes::VELOCITY, &params, &[from, work])?;
                 self.fft.record(gpu, step, work, 2, true)?;
                 let params = navier_stokes::advection::Params { count };
-                self.pointwise(step, &kernels::navier_stokes::ADVECTION, &params, &[work]).await?;
+                self.pointwise(step, &kernels::navier_stokes::ADVECTION, &params, &[work])?;
                 self.fft.record(gpu, step, work, 1, false)?;
                 let uniform = self
                     .nonlinear_params
                     .get_or_insert_with(|| gpu.uniform(&force_params(self.spec, amplitude, mode)))
                     .clone();
-                let pipeline = gpu.pipeline(&kernels::navier_stokes::FORCE).await?;
+                let pipeline = gpu.pipeline_now(&kernels::navier_stokes::FORCE)?;
                 self.dispatch(step, &pipeline, &uniform, &[work, to])
             }
         }

@@ -31,7 +31,7 @@ pub fn wavenumbers(n: usize, length: f64) -> Vec<f64> {
 }
 
 /// Adds a bump to the field that starts at element `offset` of `field`.
-async fn paint_bump(
+fn paint_bump(
     gpu: &Gpu,
     field: &Buffer,
     [nx, ny]: [u32; 2],
@@ -50,7 +50,7 @@ async fn paint_bump(
         radius: brush.radius.max(1e-3),
         amplitude: brush.amplitude,
     };
-    let pipeline = gpu.pipeline(&kernels::brush::GAUSSIAN).await?;
+    let pipeline = gpu.pipeline_now(&kernels::brush::GAUSSIAN)?;
     let mut recording = Recording::new();
     recording.dispatch(gpu, &pipeline, &[&gpu.uniform(&params), field], pipeline.workgroups([nx, ny, 1]))?;
     gpu.submit(&recording, 1)

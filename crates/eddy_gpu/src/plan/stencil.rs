@@ -86,6 +86,14 @@ pub struct StencilPlan {
     stage_params: [Buffer; 4],
     step_from: [Recording; 2],
     summaries: [Vec<Reduction>; 2],
+    kept: Option<Kept>,
+    steps: u64,
+}
+
+/// A copy of the state; how each of the two buffers gets there and back.
+struct Kept {
+    save: [Recording; 2],
+    load: [Recording; 2],
     steps: u64,
 }
 
@@ -94,19 +102,17 @@ impl StencilPlan {
     ///
     /// # Errors
     /// [`GpuError::Shape`] for sizes that do not fit, [`GpuError::Limit`] for fields beyond the device.
-    pub async fn new(gpu: &Gpu, spec: StencilSpec, initial: &[&[f32]]) -> Result<Self, GpuError> {
+    pub fn new(gpu: &Gpu, spec: StencilSpec, initial: &[&[f32]]) -> Result<Self, GpuError> {
         check_spec(&spec)?;
         let [nx, ny] = spec.shape;
         let points = nx * ny;
         let storage = |label| gpu.storage(label, (FIELDS * points * 4) as u64);
         let states = [storage("state")?, storage("sum")?];
         let stages = [storage("stage 1")?, storage("stage 2")?];
-        let pipeline = gpu
-            .pipeline(match spec.system {
-                StencilSystem::GrayScott { .. } => &kernels::gray_scott::RK4,
-                StencilSystem::Wave { .. } => &kernels::wave::RK4,
-            })
-            .await?;
+        let pipeline = gpu.pipeline_now(match spec.system {
+            StencilSystem::GrayScott { .. } => &kernels::gray_scott::RK4,
+            StencilSystem::Wave { .. } => &kernels::wave::RK4,
+        })?;
         let stage_params = [0, 1, 2, 3].map(|stage| match spec.system {
             StencilSystem::GrayScott { .. } => gpu.uniform(&gray_scott_params(&spec, stage)),
             StencilSystem::Wave { .. } => gpu.uniform(&wave_params(&spec, stage)),
@@ -119,11 +125,20 @@ impl StencilPlan {
         let mut summaries = [Vec::new(), Vec::new()];
         for (state, list) in states.iter().zip(&mut summaries) {
             for field in 0..FIELDS {
-                list.push(Reduction::new(gpu, state, (field * points) as u32, points as u32, 1).await?);
+                list.push(Reduction::new(gpu, state, (field * points) as u32, points as u32, 1)?);
             }
         }
-        let mut plan =
-            Self { gpu: gpu.clone(), spec, states, current: 0, stage_params, step_from, summaries, steps: 0 };
+        let mut plan = Self {
+            gpu: gpu.clone(),
+            spec,
+            states,
+            current: 0,
+            stage_params,
+            step_from,
+            summaries,
+            kept: None,
+            steps: 0,
+        };
         plan.set_fields(initial)?;
         Ok(plan)
     }
@@ -190,6 +205,33 @@ impl StencilPlan {
         Ok(())
     }
 
+    /// Remembers the state on the device, instead of the one remembered before.
+    pub fn keep(&mut self) -> Result<(), GpuError> {
+        if self.kept.is_none() {
+            let copy = self.gpu.storage("kept", self.states[0].size())?;
+            let mut kept = Kept { save: Default::default(), load: Default::default(), steps: 0 };
+            for (i, state) in self.states.iter().enumerate() {
+                kept.save[i].copy(state, &copy, copy.size());
+                kept.load[i].copy(&copy, state, copy.size());
+            }
+            self.kept = Some(kept);
+        }
+        if let Some(kept) = &mut self.kept {
+            kept.steps = self.steps;
+            self.gpu.submit(&kept.save[self.current], 1)?;
+        }
+        Ok(())
+    }
+
+    /// Goes back to the state that [`StencilPlan::keep`] remembered; without one nothing changes.
+    pub fn restore(&mut self) -> Result<(), GpuError> {
+        if let Some(kept) = &self.kept {
+            self.gpu.submit(&kept.load[self.current], 1)?;
+            self.steps = kept.steps;
+        }
+        Ok(())
+    }
+
     fn check_field(&self, field: usize) -> Result<(), GpuError> {
         if field < FIELDS { Ok(()) } else { Err(GpuError::shape(format!("There is no field {field}; there are 2."))) }
     }
@@ -214,11 +256,11 @@ impl StencilPlan {
     }
 
     /// Adds a bump to a field; across the edges if both axes are periodic.
-    pub async fn paint(&mut self, field: usize, brush: Brush) -> Result<(), GpuError> {
+    pub fn paint(&mut self, field: usize, brush: Brush) -> Result<(), GpuError> {
         let source = self.physical_buffer(field)?;
         let is_periodic = self.spec.edges == [Edge::Periodic; 2];
         let shape = [source.nx as u32, source.ny as u32];
-        paint_bump(&self.gpu, &source.buffer, shape, source.offset as u32, is_periodic, brush).await
+        paint_bump(&self.gpu, &source.buffer, shape, source.offset as u32, is_periodic, brush)
     }
 }
 
