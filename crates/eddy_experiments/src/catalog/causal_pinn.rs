@@ -273,3 +273,35 @@ impl Problem for Lorenz {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gradient_equals_central_differences() {
+        let p = Params { width: 8, layers: 2, points: 19, duration: 0.7, ..Params::default() };
+        pinn::check_gradient(&Lorenz::new(&p));
+    }
+
+    #[test]
+    fn reference_is_converged() {
+        // A second path: the equation at the middle of each probe interval, by the sixth-order central difference.
+        let lorenz_run = Lorenz::new(&Params::default());
+        let u = |i: usize, o: usize| lorenz_run.reference[3 * i + o];
+        let dt = lorenz_run.probes[1];
+        for i in 3..PROBES - 3 {
+            let f = lorenz([u(i, 0), u(i, 1), u(i, 2)]);
+            for o in 0..3 {
+                let d = |k: usize| u(i + k, o) - u(i - k, o);
+                let slope = (45.0 * d(1) - 9.0 * d(2) + d(3)) / (60.0 * dt);
+                // dt⁶/140 times a seventh derivative of about 20·20⁷.
+                assert!(
+                    (slope - f[o]).abs() < 1e-2 && (slope - f[o]).abs() < 1e-4 * (10.0 + f[o].abs()),
+                    "{i} {o}: {slope} {}",
+                    f[o]
+                );
+            }
+        }
+    }
+}

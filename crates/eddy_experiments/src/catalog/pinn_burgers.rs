@@ -167,6 +167,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn gradient_equals_central_differences() {
+        let strip = Strip { end: 1.0, times: 5, positions: 7, rows: 3, columns: 9 };
+        let architecture = Architecture::dense(2, &[6, 5], 1, Activation::Sin);
+        let equation = Burgers { viscosity: 0.1 };
+        pinn::check_gradient(&LineProblem::new(equation, architecture, strip, 3, vec![0.0; 27]));
+    }
+
+    #[test]
     fn reference_has_the_published_slope_and_solves_the_equation() {
         let nu = 0.01 / PI;
         // Basdevant et al. 1986: |u_x(0)| is largest, 152.00516, at t = 1.6037/π; from Cole-Hopf 152.00504.

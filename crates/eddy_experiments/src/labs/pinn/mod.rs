@@ -99,3 +99,43 @@ pub(crate) fn compared(
     }
     series
 }
+
+/// The gradient that `backward` leads to against central differences of the mean squared residual, without weights; and
+/// with a wrong entry, which must be seen.
+#[cfg(test)]
+pub(crate) fn check_gradient<P: Problem>(problem: &P) {
+    use eddy_nets::{Engine, Network};
+    let mut network = Network::<f64>::new(problem.architecture(), 11).unwrap();
+    let mut engine = Engine::new(&network, &problem.jets()).unwrap();
+    let slices = problem.slices();
+    let mut points = vec![0.0; slices.count * slices.points * network.architecture().inputs];
+    problem.points(4, &mut points);
+    let mut weigher = Weigher::new(slices);
+    let mut loss = |network: &Network<f64>, gradient: &mut [f64]| {
+        weigher.begin(0.0);
+        engine.gradient(network, &points, gradient, |tile| {
+            problem.backward(tile, &mut weigher);
+            0.0
+        });
+        weigher.mean()
+    };
+    let mut gradient = vec![0.0; network.parameters.len()];
+    loss(&network, &mut gradient);
+    let scale = gradient.iter().fold(0.0, |m: f64, g| m.max(g.abs()));
+    let mut scratch = gradient.clone();
+    let h = 1e-5;
+    let mut error = |i: usize, gradient: f64| {
+        let p = network.parameters[i];
+        network.parameters[i] = p + h;
+        let above = loss(&network, &mut scratch);
+        network.parameters[i] = p - h;
+        let below = loss(&network, &mut scratch);
+        network.parameters[i] = p;
+        ((above - below) / (2.0 * h) - gradient).abs() / scale
+    };
+    // Truncation h² and rounding 1e-16/h, relative to the largest entry.
+    let worst = gradient.iter().enumerate().map(|(i, g)| error(i, *g)).fold(0.0, f64::max);
+    assert!(worst < 1e-7, "{worst:e}");
+    let largest = gradient.iter().position(|g| g.abs() == scale).unwrap();
+    assert!(error(largest, 0.999 * gradient[largest]) > 1e-7);
+}
