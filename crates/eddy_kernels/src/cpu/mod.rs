@@ -27,6 +27,13 @@ pub mod navier_stokes {
     pub mod force;
     pub mod velocity;
 }
+pub mod nets {
+    pub mod adam;
+    pub mod advance;
+    pub mod backward;
+    pub mod forward;
+    pub mod line_residual;
+}
 pub mod random {
     pub mod philox;
 }
@@ -36,6 +43,7 @@ pub mod reduce {
 }
 pub mod shared {
     pub mod complex;
+    pub mod jet;
     pub mod laplacian;
     pub mod modes;
     pub mod summary;
