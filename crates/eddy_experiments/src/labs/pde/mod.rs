@@ -13,7 +13,7 @@ mod solvers;
 pub use backend::{Backend, Brush, CpuBackend, Live, Solver};
 pub use devices::{flow_backend, gray_scott_backend, line_backend, wave_axis, wave_backend};
 pub use run::{Measure, PdeRun, Picture, Range, Setup};
-pub use solvers::{FlowSolver, LineEquation, LineSolver, StencilSolver, Tunable};
+pub use solvers::{FlowSolver, LineEquation, LineSolver, StencilSolver, Tunable, WaveFunctionSolver, WaveStepper};
 
 use eddy_numerics::rng::{Philox, Stream};
 use eddy_spec::{ParamKind, ParamTable};

@@ -3,11 +3,16 @@
 use eddy_numerics::space::grid::Periodic;
 use eddy_numerics::systems::gray_scott::GrayScott;
 use eddy_numerics::systems::heat::HeatLine;
+use eddy_numerics::systems::klein_gordon::KleinGordon;
 use eddy_numerics::systems::navier_stokes::NavierStokes2;
+use eddy_numerics::systems::schrodinger::Schrodinger;
 use eddy_numerics::systems::spectral_line::SpectralLine;
 use eddy_numerics::systems::wave::WavePlane;
 use eddy_numerics::time::Stepper;
 use eddy_numerics::time::etdrk::{Etdrk, EtdrkOrder, SplitTerm};
+use eddy_numerics::time::integrate::Adaptive;
+use eddy_numerics::time::runge_kutta::RungeKutta;
+use eddy_numerics::time::strang::Strang;
 use eddy_numerics::{Complex, Real, max_magnitude};
 
 use super::{Live, Solver};
@@ -239,5 +244,78 @@ impl<R: Real, T: Tunable, S: Stepper<R, T, Value = R>> Solver for StencilSolver<
         self.term.tune(&live.coefficients);
         self.dt = live.dt;
         self.stepper.reset();
+    }
+}
+
+impl<R: Real> Tunable for KleinGordon<R> {
+    fn tune(&mut self, _: &[f64]) {}
+}
+
+/// Time stepping of the Schrödinger equation.
+pub enum WaveStepper<R: Real> {
+    /// Adaptive steps inside every step of the run.
+    Adaptive(Adaptive<Complex<R>>),
+    Fixed(RungeKutta<Complex<R>>),
+    Split(Strang<Complex<R>>),
+}
+
+/// A complex field on a line. Fields of the run: |ψ|, Re ψ, Im ψ.
+pub struct WaveFunctionSolver<R: Real> {
+    term: Schrodinger<R>,
+    stepper: WaveStepper<R>,
+    dt: f64,
+    psi: Vec<Complex<R>>,
+    kept: Vec<Complex<R>>,
+    /// An adaptive step could not be made small enough.
+    stuck: bool,
+}
+
+impl<R: Real> WaveFunctionSolver<R> {
+    pub fn new(term: Schrodinger<R>, stepper: WaveStepper<R>, dt: f64) -> Self {
+        let n = term.grid.points;
+        Self { term, stepper, dt, psi: vec![Complex::default(); n], kept: vec![Complex::default(); n], stuck: false }
+    }
+}
+
+impl<R: Real> Solver for WaveFunctionSolver<R> {
+    fn step(&mut self, t: f64) {
+        let (term, psi, dt) = (&mut self.term, &mut self.psi, self.dt);
+        match &mut self.stepper {
+            WaveStepper::Fixed(method) => method.step(term, t, dt, psi),
+            WaveStepper::Split(method) => method.step(term, t, dt, psi),
+            WaveStepper::Adaptive(method) => {
+                let mut now = t;
+                while now < t + dt && !self.stuck {
+                    match method.step(term, now, t + dt, psi) {
+                        Some(next) => now = next,
+                        None => self.stuck = true,
+                    }
+                }
+            }
+        }
+    }
+    fn magnitude(&self) -> f64 {
+        if self.stuck { f64::NAN } else { max_magnitude(&self.psi) }
+    }
+    fn keep(&mut self) {
+        self.kept.copy_from_slice(&self.psi);
+    }
+    fn restore(&mut self) {
+        self.psi.copy_from_slice(&self.kept);
+        self.stuck = false;
+    }
+    fn read(&mut self, fields: &mut [Vec<f64>]) {
+        for (i, v) in self.psi.iter().enumerate() {
+            let (re, im) = (v.re.to_f64(), v.im.to_f64());
+            (fields[0][i], fields[1][i], fields[2][i]) = (re.hypot(im), re, im);
+        }
+    }
+    fn write(&mut self, fields: &[Vec<f64>]) {
+        for (i, v) in self.psi.iter_mut().enumerate() {
+            *v = Complex::new(R::of(fields[1][i]), R::of(fields[2][i]));
+        }
+    }
+    fn set(&mut self, live: &Live) {
+        self.dt = live.dt;
     }
 }
