@@ -221,10 +221,41 @@ impl Mixture {
     pub fn sample(&self, len: usize, alpha: f64, sigma: f64, rng: &Philox, stream: Stream) -> Batch<f64> {
         /// The counter word that picks the component; coordinates use chunks far below it.
         const PICK: u32 = 1 << 31;
+        self.draw(len, alpha, sigma, rng, stream, |p| rng.uniforms(stream, 0, p as u32, PICK)[0])
+    }
+
+    /// Exact samples of p_t with the components in their exact proportions instead of random ones: a sharper picture of
+    /// the law than independent samples, for distances to it.
+    pub fn sample_stratified(&self, len: usize, alpha: f64, sigma: f64, rng: &Philox, stream: Stream) -> Batch<f64> {
+        self.draw(len, alpha, sigma, rng, stream, |p| (p as f64 + 0.5) / len as f64)
+    }
+
+    /// E|x₀|².
+    pub fn mean_square(&self) -> f64 {
+        let of = |c: &Component| {
+            let spread = match &c.shape {
+                Shape::Isotropic { sd } => self.dim as f64 * sd * sd,
+                Shape::Full { sds, .. } => sds.iter().map(|s| s * s).sum(),
+            };
+            c.weight * (c.mean.iter().map(|m| m * m).sum::<f64>() + spread)
+        };
+        self.components.iter().map(of).sum()
+    }
+
+    /// Samples whose component is picked by `pick`, a number in [0, 1) for each.
+    fn draw(
+        &self,
+        len: usize,
+        alpha: f64,
+        sigma: f64,
+        rng: &Philox,
+        stream: Stream,
+        pick: impl Fn(usize) -> f64,
+    ) -> Batch<f64> {
         let mut out = Batch::zeros(self.dim, len);
         let mut z = vec![0.0; self.dim];
         for p in 0..len {
-            let mut u = rng.uniforms(stream, 0, p as u32, PICK)[0];
+            let mut u = pick(p);
             let mut k = 0;
             while k + 1 < self.components.len() && u >= self.components[k].weight {
                 u -= self.components[k].weight;
