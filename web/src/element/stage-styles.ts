@@ -14,7 +14,7 @@ export const stageStyles = css`
   .stage:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
   .pane { background: var(--stage); min-width: 0; display: flex; flex-direction: column; }
   .caption {
-    display: flex; flex-wrap: wrap; align-items: center; column-gap: 14px; row-gap: 2px; padding: 10px 14px 4px; font-size: 13px; min-height: 42px;
+    display: flex; flex-wrap: wrap; align-items: center; column-gap: 14px; row-gap: 2px; padding: 10px 14px 4px; font-size: 13px; min-height: 42px; align-content: flex-end;
     color: var(--stage-faint); flex: 1;
   }
   .tag { color: var(--stage-ink); font-weight: 560; font-size: 14px; }

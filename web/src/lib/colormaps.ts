@@ -33,9 +33,9 @@ function rgbFromOklab(lightness: number, a: number, b: number): Rgb {
 function diverging(t: number): Rgb {
   const v = 2 * t - 1;
   const size = Math.abs(v);
-  const lightness = 0.19 + 0.72 * size ** 0.8;
+  const lightness = 0.2 + 0.71 * size ** 0.72;
   // No colour at zero, so that the two halves meet without a seam.
-  const chroma = 0.16 * Math.sin(Math.PI * 0.86 * size ** 0.8);
+  const chroma = 0.16 * Math.sin(Math.PI * 0.86 * size ** 0.72);
   const hue = (v < 0 ? 248 : 58) * (Math.PI / 180);
   return rgbFromOklab(lightness, chroma * Math.cos(hue), chroma * Math.sin(hue));
 }

@@ -96,7 +96,7 @@ export class RunModel {
       switch (event.type) {
         case 'state':
           this.panes = event.panes;
-          if (!this.panes.some((p) => p.progress.outcome.kind === 'running')) this.playing = false;
+          if (this.isOver) this.playing = false;
           this.tell('state');
           break;
         case 'record':
@@ -257,6 +257,11 @@ export class RunModel {
     void this.open(this.experiment.id, true);
   }
 
+  /** Whether nothing moves any more: all has ended, or the experiment has diverged. */
+  private get isOver(): boolean {
+    const kinds = this.panes.map((p) => p.progress.outcome.kind);
+    return kinds[0] === 'diverged' || (kinds.length > 0 && !kinds.includes('running'));
+  }
   /** Whether the experiment's run is over. */
   get ended(): boolean {
     const first = this.panes[0];
@@ -276,7 +281,7 @@ export class RunModel {
   }
   async toggle(): Promise<void> {
     if (this.playing) return this.pause();
-    if (this.panes.length && !this.panes.some((p) => p.progress.outcome.kind === 'running')) await this.restart();
+    if (this.isOver) await this.restart();
     this.play();
   }
   async restart(): Promise<void> {

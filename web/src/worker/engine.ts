@@ -31,6 +31,7 @@ export class Engine {
   /** Where the clock of the run should be, as a fraction. */
   private clock = 0;
   private lastFrame = 0;
+  private lastDraw = 0;
   private lastState = 0;
   private lastRecord = 0;
   private dirty = { draw: false, state: false, record: false };
@@ -83,6 +84,8 @@ export class Engine {
   }
 
   private get active(): boolean {
+    // A diverged experiment ends the run of its baseline too: what is to be seen stands still.
+    if (this.panes[0]?.progress.outcome.kind === 'diverged') return false;
     return this.playing && this.visible && this.panes.some((p) => p.running);
   }
 
@@ -295,10 +298,15 @@ export class Engine {
       const reached = first.running ? first.progress.fraction : 1;
       this.clock = Math.min(this.clock, reached + elapsed / duration + 1.5 * first.fractionPerStep);
     }
-    const target = duration > 0 ? this.clock : Infinity;
+    let target = duration > 0 ? this.clock : Infinity;
+    if (second && first.running && second.running && first.fractionPerStep > 0 && second.fractionPerStep > 0) {
+      // No further in one frame than both panes get within it.
+      const costs = first.msPerStep / first.fractionPerStep + second.msPerStep / second.fractionPerStep;
+      const reach = Math.max((2 * this.slice) / costs, first.fractionPerStep);
+      target = Math.min(target, first.progress.fraction + reach);
+    }
     // The experiment waits for a baseline that lags behind, so that both show the same moment.
-    const lagging = second?.running && first.running && second.progress.fraction + 1e-12 < first.progress.fraction - 2 * first.fractionPerStep;
-    if (!lagging) await this.advanceTo(first, target, now);
+    if (!this.isBehind(first, second)) await this.advanceTo(first, target, now);
     if (second) {
       if (!first.running || first.progress.fraction > 0) {
         const follow = first.running ? Math.min(target, first.progress.fraction) : target;
@@ -308,9 +316,18 @@ export class Engine {
         await second.advance(this.slice, first.progress.steps - second.progress.steps);
       }
     }
-    this.dirty.draw = true;
+    if (!this.isBehind(first, second) || now - this.lastDraw > 250) {
+      this.dirty.draw = true;
+      this.lastDraw = now;
+    }
     await this.report(false);
     if (!this.active) await this.report(true);
+  }
+
+  /** Whether the baseline is more than a step behind the experiment. */
+  private isBehind(first: Pane, second: Pane | undefined): boolean {
+    if (!second?.running || !first.running) return false;
+    return second.progress.fraction + 1.01 * Math.max(first.fractionPerStep, second.fractionPerStep) < first.progress.fraction;
   }
 
   /** Advances `pane` until its fraction reaches `target` or the slice is spent. */
