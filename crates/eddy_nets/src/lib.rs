@@ -3,7 +3,8 @@
 //! A network is described by an [`Architecture`] and held as a [`Network`] (one flat vector of parameters). An [`Engine`]
 //! owns all the memory of a training step: it pushes a tile of points through the layers as Taylor jets (value, first and
 //! second derivatives along chosen directions, [`JetSpec`]), hands the outputs to the caller's loss, takes back the
-//! adjoint of every jet component, and goes backward once to the parameters. [`Adam`] applies the gradient.
+//! adjoint of every jet component, and goes backward once to the parameters. [`Adam`] applies the gradient. [`gpu`] does
+//! whole steps on a GPU, for scalar equations in (t, x).
 //!
 //! ```
 //! use eddy_nets::*;
@@ -45,6 +46,7 @@ pub mod bench;
 mod engine;
 mod features;
 mod functions;
+pub mod gpu;
 mod jets;
 mod lanes;
 mod matmul;
