@@ -9,7 +9,7 @@ test('a host page shows two running widgets', async ({ page, url }) => {
     const element = widget(frame);
     await ready(element);
     await expect.poll(() => element.evaluate((e: any) => e.model.panes[0]?.progress.steps ?? 0)).toBeGreaterThan(0);
-    expect(await colorsOf(page, frame.locator('eddy-stage canvas').first())).toBeGreaterThan(2);
+    expect(await colorsOf(page, frame.locator('eddy-stage canvas:visible').first())).toBeGreaterThan(2);
   }
 });
 

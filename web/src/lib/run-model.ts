@@ -232,12 +232,16 @@ export class RunModel {
         this.errors.delete(key);
         this.permalink = result.permalink;
         if (!this.sending.has(key)) this.values.set(key, result.value);
+        const wasOver = this.isOver;
         if (result.effect === 'restart') {
           this.records = [];
           this.curves.clear();
-          // A fresh run after a finished or diverged one is there to be seen.
-          if (!this.playing && this.ended) this.play();
+        } else if (result.over && !this.sending.size) {
+          // A live change cannot revive a run that has ended or diverged.
+          await this.restart();
         }
+        // A fresh run after a finished or diverged one is there to be seen.
+        if (wasOver && !this.playing) this.play();
       } catch (thrown) {
         this.refuse(thrown);
         if (thrown instanceof EngineFailure && thrown.key === undefined && this.status === 'ready') this.errors.set(key, thrown.message);

@@ -127,6 +127,8 @@ export interface SetResult {
   effect: 'live' | 'restart';
   permalink: string;
   value: string;
+  /** Whether the run is over even so, and only a restart shows the change. */
+  over: boolean;
 }
 export interface PaneState {
   progress: Progress;
