@@ -104,7 +104,13 @@ fn orders_of_convergence() {
         ("Heun in rho", || Box::new(RungeKutta::new(Tableau::HEUN, Variable::Rho)), Spacing::LogSnr, 2.0, 0.2),
         ("RK3", || Box::new(RungeKutta::new(Tableau::KUTTA3, Variable::Rho)), Spacing::LogSnr, 3.0, 0.3),
         ("RK4", || Box::new(RungeKutta::new(Tableau::RK4, Variable::Time)), Spacing::LogSnr, 4.0, 0.4),
-        ("Dormand-Prince", || Box::new(RungeKutta::new(Tableau::DORMAND_PRINCE, Variable::Time)), Spacing::LogSnr, 5.0, 0.5),
+        (
+            "Dormand-Prince",
+            || Box::new(RungeKutta::new(Tableau::DORMAND_PRINCE, Variable::Time)),
+            Spacing::LogSnr,
+            5.0,
+            0.5,
+        ),
         ("FON", || Box::new(Fon), Spacing::Uniform, 4.0, 0.4),
         ("S-PNDM", || Box::new(SPndm), Spacing::LogSnr, 2.0, 0.2),
         ("AB2", || Box::new(Adams::new(2)), Spacing::LogSnr, 2.0, 0.2),
@@ -248,7 +254,8 @@ fn score_is_the_gradient_of_the_log_density() {
                 let (mut trace, mut size) = (0.0, 1.0_f64);
                 for d in 0..2 {
                     let log = |s: f64| mixture.log_density(&moved(d, s), node.alpha, node.sigma);
-                    worst[0] = worst[0].max((score[d] - (log(1.0) - log(-1.0)) / (2.0 * h)).abs() / (1.0 + score[d].abs()));
+                    worst[0] =
+                        worst[0].max((score[d] - (log(1.0) - log(-1.0)) / (2.0 * h)).abs() / (1.0 + score[d].abs()));
                     let s = |s: f64| mixture.score(&moved(d, s), node.alpha, node.sigma)[d];
                     trace += (s(1.0) - s(-1.0)) / (2.0 * h);
                     size = size.max(trace.abs());
@@ -432,9 +439,8 @@ fn single_precision_follows_double() {
     let schedule = vp();
     let target = targets::ring(8, 1.4, 0.1);
     for method in [0, 1] {
-        let make = || -> Box<dyn Method> {
-            if method == 0 { Box::new(Ddim::default()) } else { Box::new(Deis::new(2)) }
-        };
+        let make =
+            || -> Box<dyn Method> { if method == 0 { Box::new(Ddim::default()) } else { Box::new(Deis::new(2)) } };
         let nodes = grid(&*schedule, Spacing::Quadratic, 1.0, 1e-3, 20).unwrap();
         let single = sample::<f32>(&schedule, &target, make(), &nodes, noise(&nodes[0], 2, 500)).0.cast();
         let double = sample::<f64>(&schedule, &target, make(), &nodes, noise(&nodes[0], 2, 500)).0;
@@ -468,11 +474,12 @@ fn guidance_of_one_is_the_class_and_of_zero_the_whole() {
         assert_eq!(model.evaluations(), 1);
         out
     };
-    let guided = |scale| {
-        epsilon(MixtureModel::new(target.clone()).with_guidance(Guidance { class: 3, scale }).unwrap())
-    };
+    let guided =
+        |scale| epsilon(MixtureModel::new(target.clone()).with_guidance(Guidance { class: 3, scale }).unwrap());
     let class = epsilon(MixtureModel::new(target.of_class(3).unwrap()));
-    assert!(gap(&guided(1.0), &class) < 1e-14 && gap(&guided(0.0), &epsilon(MixtureModel::new(target.clone()))) < 1e-14);
+    assert!(
+        gap(&guided(1.0), &class) < 1e-14 && gap(&guided(0.0), &epsilon(MixtureModel::new(target.clone()))) < 1e-14
+    );
     assert!(gap(&guided(2.0), &class) > 0.1);
     assert!(MixtureModel::<f64>::new(target).with_guidance(Guidance { class: 8, scale: 1.0 }).is_err());
 }
@@ -496,7 +503,8 @@ fn a_rotated_score_keeps_the_density_and_a_sheared_one_does_not() {
     let distance = |field| {
         let mut model = MixtureModel::<f64>::new(target.clone()).with_field(field).unwrap();
         let method = Box::new(RungeKutta::new(Tableau::HEUN, Variable::Rho));
-        let mut sampler = Sampler::new(schedule.clone(), method, &nodes, draw(Stream::Prior, &nodes[0]), Philox::new(3));
+        let mut sampler =
+            Sampler::new(schedule.clone(), method, &nodes, draw(Stream::Prior, &nodes[0]), Philox::new(3));
         sampler.run(&mut model);
         metrics::energy_distance(sampler.x(), &a)
     };

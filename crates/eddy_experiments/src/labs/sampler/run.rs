@@ -113,7 +113,9 @@ impl<T: Lane> SamplerRun<T> {
         let ended = self.sampler.status() != Status::Running;
         let every = (self.grid_steps / FULL_ROWS).max(1);
         let done = self.sampler.steps_done();
-        let all = ended || (self.setup.particles <= FULL_PARTICLES && done.is_multiple_of(every));
+        // A run without a curve is not looked at on the way: claims and the command line want its end.
+        let watched = self.curve.points() > 0 && self.setup.particles <= FULL_PARTICLES;
+        let all = ended || (watched && done.is_multiple_of(every));
         let now = Snapshot {
             x: self.sampler.x(),
             node: self.sampler.node(),
