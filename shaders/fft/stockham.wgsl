@@ -3,10 +3,11 @@
 // (Govindaraju et al. 2008, "High performance discrete Fourier transforms on graphics processors", section 4).
 // #import shared/complex
 struct Params {
-    points: u32,
+    // Sizes are powers of two and given by their exponents: integer division is slow on every device.
+    log2_points: u32,
     lines: u32,
     // Line l starts at (l / inner) * outer_stride + (l % inner) * inner_stride.
-    inner: u32,
+    log2_inner: u32,
     inner_stride: u32,
     outer_stride: u32,
     element_stride: u32,
@@ -19,21 +20,26 @@ struct Params {
 @group(0) @binding(1) var<storage, read> twiddles: array<vec2<f32>>;
 @group(0) @binding(2) var<storage, read_write> data: array<vec2<f32>>;
 
-const TILE: u32 = 1024u;
+const LOG2_TILE: u32 = 10u;
 const THREADS: u32 = 256u;
 var<workgroup> tile: array<vec2<f32>, 1024>;
+
+// value % 2^bits
+fn low_bits(value: u32, bits: u32) -> u32 {
+    return value & ((1u << bits) - 1u);
+}
 
 // (line within the workgroup, element) of the e-th number of the tile, neighbouring threads on neighbouring addresses.
 fn place(e: u32) -> vec2<u32> {
     if params.element_stride == 1u {
-        return vec2<u32>(e / params.points, e % params.points);
+        return vec2<u32>(e >> params.log2_points, low_bits(e, params.log2_points));
     }
-    let lines = TILE / params.points;
-    return vec2<u32>(e % lines, e / lines);
+    let log2_lines = LOG2_TILE - params.log2_points;
+    return vec2<u32>(low_bits(e, log2_lines), e >> log2_lines);
 }
 
 fn address(line: u32, element: u32) -> u32 {
-    return (line / params.inner) * params.outer_stride + (line % params.inner) * params.inner_stride
+    return (line >> params.log2_inner) * params.outer_stride + low_bits(line, params.log2_inner) * params.inner_stride
         + element * params.element_stride;
 }
 
@@ -49,23 +55,25 @@ fn quarter_turn(z: vec2<f32>) -> vec2<f32> {
 
 @compute @workgroup_size(256)
 fn stockham(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
-    let n = params.points;
-    let first_line = group.x * (TILE / n);
+    let log2_n = params.log2_points;
+    let n = 1u << log2_n;
+    let first_line = group.x << (LOG2_TILE - log2_n);
     for (var i = 0u; i < 4u; i++) {
         let at = place(thread + i * THREADS);
         if first_line + at.x < params.lines {
-            tile[at.x * n + at.y] = data[address(first_line + at.x, at.y)];
+            tile[(at.x << log2_n) + at.y] = data[address(first_line + at.x, at.y)];
         }
     }
     workgroupBarrier();
 
-    var span = 1u;
-    if (firstTrailingBit(n) & 1u) == 1u {
-        let half = n / 2u;
-        let p = thread % half;
-        let base = (thread / half) * n;
-        let q = (thread + THREADS) % half;
-        let other = ((thread + THREADS) / half) * n;
+    var log2_span = 0u;
+    if (log2_n & 1u) == 1u {
+        let log2_half = log2_n - 1u;
+        let half = 1u << log2_half;
+        let p = low_bits(thread, log2_half);
+        let base = (thread >> log2_half) << log2_n;
+        let q = low_bits(thread + THREADS, log2_half);
+        let other = ((thread + THREADS) >> log2_half) << log2_n;
         let a = tile[base + p];
         let b = tile[base + p + half];
         let c = tile[other + q];
@@ -76,14 +84,16 @@ fn stockham(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_i
         tile[other + 2u * q] = c + d;
         tile[other + 2u * q + 1u] = c - d;
         workgroupBarrier();
-        span = 2u;
+        log2_span = 1u;
     }
-    for (; span < n; span *= 4u) {
-        let quarter = n / 4u;
-        let j = thread % quarter;
-        let base = (thread / quarter) * n;
-        let k = j % span;
-        let step = k * (quarter / span);
+    for (; log2_span < log2_n; log2_span += 2u) {
+        let log2_quarter = log2_n - 2u;
+        let quarter = 1u << log2_quarter;
+        let span = 1u << log2_span;
+        let j = low_bits(thread, log2_quarter);
+        let base = (thread >> log2_quarter) << log2_n;
+        let k = low_bits(j, log2_span);
+        let step = k << (log2_quarter - log2_span);
         let x0 = tile[base + j];
         let x1 = complex_multiply(twiddle(step), tile[base + j + quarter]);
         let x2 = complex_multiply(twiddle(2u * step), tile[base + j + 2u * quarter]);
@@ -93,7 +103,7 @@ fn stockham(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_i
         let odd = x0 - x2;
         let sum = x1 + x3;
         let turned = quarter_turn(x1 - x3);
-        let out = base + (j / span) * span * 4u + k;
+        let out = base + ((j - k) << 2u) + k;
         tile[out] = even + sum;
         tile[out + span] = odd + turned;
         tile[out + 2u * span] = even - sum;
@@ -104,7 +114,7 @@ fn stockham(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_i
     for (var i = 0u; i < 4u; i++) {
         let at = place(thread + i * THREADS);
         if first_line + at.x < params.lines {
-            data[address(first_line + at.x, at.y)] = params.scale * tile[at.x * n + at.y];
+            data[address(first_line + at.x, at.y)] = params.scale * tile[(at.x << log2_n) + at.y];
         }
     }
 }

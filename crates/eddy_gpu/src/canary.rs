@@ -54,8 +54,8 @@ pub async fn canary(gpu: &Gpu) -> Result<(), GpuError> {
 
 fn compare(what: &str, bound: f32, computed: &[f32], expected: &[f32]) -> Result<(), GpuError> {
     for (i, (c, e)) in computed.iter().zip(expected).enumerate() {
-        // Written so that a NaN fails.
-        if !((c - e).abs() <= bound) {
+        let difference = (c - e).abs();
+        if difference.is_nan() || difference > bound {
             return Err(GpuError::Canary { message: format!("{what}[{i}] is {c}, not {e}") });
         }
     }

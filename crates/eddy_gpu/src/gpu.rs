@@ -170,7 +170,7 @@ impl Gpu {
     pub fn tier(&self) -> Tier {
         if self.is_software() {
             Tier::Software
-        } else if u64::from(self.inner.limits.max_storage_buffer_binding_size) >= 1 << 30 {
+        } else if self.inner.limits.max_storage_buffer_binding_size >= 1 << 30 {
             Tier::Large
         } else {
             Tier::Standard
@@ -196,7 +196,7 @@ impl Gpu {
     /// # Errors
     /// [`GpuError::Limit`] if no binding may be that large.
     pub fn storage(&self, label: &str, bytes: u64) -> Result<Buffer, GpuError> {
-        let have = u64::from(self.inner.limits.max_storage_buffer_binding_size).min(self.inner.limits.max_buffer_size);
+        let have = self.inner.limits.max_storage_buffer_binding_size.min(self.inner.limits.max_buffer_size);
         if bytes > have {
             return Err(GpuError::Limit { name: "buffer size (bytes)", have, need: bytes });
         }
@@ -284,7 +284,7 @@ impl Gpu {
         bytes: u64,
     ) -> Result<(Buffer, futures_channel::oneshot::Receiver<Result<(), wgpu::BufferAsyncError>>), GpuError> {
         self.check()?;
-        if at + bytes > buffer.size() || at % 4 != 0 || bytes % 4 != 0 {
+        if at + bytes > buffer.size() || !at.is_multiple_of(4) || !bytes.is_multiple_of(4) {
             let message = format!("Cannot read {bytes} bytes at {at} of a buffer of {}.", buffer.size());
             return Err(GpuError::Shape { message });
         }

@@ -6,7 +6,7 @@ use eddy_kernels::kernels;
 use crate::harness::*;
 
 fn case(label: String, p: Params, numbers: usize) -> Case {
-    let fault = if p.points == 2 {
+    let fault = if p.points() == 2 {
         // Its only stage is the radix-2 one.
         Fault("tile[base + 2u * p + 1u] = a - b;", "tile[base + 2u * p + 1u] = a + b;")
     } else {
@@ -17,9 +17,9 @@ fn case(label: String, p: Params, numbers: usize) -> Case {
         label,
         buffers: vec![
             words(&[p]),
-            words(&twiddles(p.points)),
+            words(&twiddles(p.points())),
             // Four numbers more than the lines hold: they must stay.
-            words(&noise(2 * numbers + 8, p.points)),
+            words(&noise(2 * numbers + 8, p.points())),
         ],
         workgroups: [p.workgroups(), 1, 1],
         twin: |b| {

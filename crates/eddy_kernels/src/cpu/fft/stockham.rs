@@ -13,11 +13,11 @@ pub const TILE: u32 = 1024;
 
 crate::layout::uniform! {
     pub struct Params {
-        /// A power of two from 2 to [`MAX_POINTS`].
-        points: u32,
+        /// Exponent of the number of points, 1 to 10.
+        log2_points: u32,
         lines: u32,
-        /// Line l starts at (l / inner) · outer_stride + (l % inner) · inner_stride.
-        inner: u32,
+        /// Line l starts at (l / inner) · outer_stride + (l % inner) · inner_stride, with inner a power of two.
+        log2_inner: u32,
         inner_stride: u32,
         outer_stride: u32,
         element_stride: u32,
@@ -28,12 +28,12 @@ crate::layout::uniform! {
 }
 
 impl Params {
-    /// Rows of `nx` points that follow one another. The inverse is scaled by 1 / nx.
+    /// Rows of `nx` points, a power of two up to [`MAX_POINTS`], that follow one another. The inverse is scaled by 1 / nx.
     pub fn rows(nx: u32, rows: u32, inverse: bool) -> Self {
         Self {
-            points: nx,
+            log2_points: nx.ilog2(),
             lines: rows,
-            inner: 1,
+            log2_inner: 0,
             inner_stride: 0,
             outer_stride: nx,
             element_stride: 1,
@@ -42,12 +42,12 @@ impl Params {
         }
     }
 
-    /// Columns of `planes` planes of nx × ny. The inverse is scaled by 1 / ny.
+    /// Columns of `planes` planes of nx × ny, both powers of two, ny up to [`MAX_POINTS`]. The inverse is scaled by 1 / ny.
     pub fn columns(nx: u32, ny: u32, planes: u32, inverse: bool) -> Self {
         Self {
-            points: ny,
+            log2_points: ny.ilog2(),
             lines: nx * planes,
-            inner: nx,
+            log2_inner: nx.ilog2(),
             inner_stride: 1,
             outer_stride: nx * ny,
             element_stride: nx,
@@ -56,9 +56,14 @@ impl Params {
         }
     }
 
+    /// Points of a line.
+    pub fn points(&self) -> u32 {
+        1 << self.log2_points
+    }
+
     /// Workgroups of a dispatch.
     pub fn workgroups(&self) -> u32 {
-        self.lines.div_ceil(TILE / self.points)
+        self.lines.div_ceil(TILE / self.points())
     }
 }
 
@@ -70,11 +75,12 @@ pub fn twiddles(points: u32) -> Vec<Complex> {
 
 /// Cost 5 n log2 n per line.
 pub fn stockham(params: &Params, twiddles: &[Complex], data: &mut [Complex]) {
-    let n = params.points as usize;
+    let n = params.points() as usize;
+    let inner = 1 << params.log2_inner;
     let mut line = vec![[0.0; 2]; n];
     let mut out = line.clone();
     for l in 0..params.lines {
-        let start = (l / params.inner) * params.outer_stride + (l % params.inner) * params.inner_stride;
+        let start = (l / inner) * params.outer_stride + (l % inner) * params.inner_stride;
         let at = |e: usize| start as usize + e * params.element_stride as usize;
         for e in 0..n {
             line[e] = data[at(e)];
