@@ -43,13 +43,13 @@ params! { pub struct Params {
     /// Diffusivity.
     diffusivity: f64 = 1e-4 => log(1e-4, 1e-1).symbol("D").group("problem"),
     /// Times per step. Each has 32 positions.
-    times: u32 = 32 => steps(8, 256).group("training"),
+    times: u32 = 32 => steps(8, 128).group("training"),
     /// Training steps.
     steps: u32 = 10_000 => steps(100, 100_000).group("training"),
     /// Learning rate. It falls by a tenth with every twentieth of the steps.
     rate: f64 = 2e-3 => log(1e-5, 1e-1).symbol("\\eta").group("training"),
     /// Units of a hidden layer.
-    width: u32 = 48 => steps(8, 128).group("network"),
+    width: u32 = 48 => steps(8, 96).group("network"),
     /// Hidden layers.
     layers: u32 = 3 => steps(1, 6).group("network"),
     /// Wavenumbers that the network sees.

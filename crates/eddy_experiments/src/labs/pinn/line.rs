@@ -1,6 +1,6 @@
 //! Scalar equations u_t = … on a space-time strip [0, T] × [−1, 1].
 
-use eddy_nets::{Architecture, JetSpec, Real, Tile, uniform};
+use eddy_nets::{Architecture, JetSpec, Real, Tile, gpu::LineResidual, uniform};
 use eddy_spec::{Role, Series, ViewData};
 
 use super::{Problem, Slices, Weigher};
@@ -15,6 +15,10 @@ pub trait LineEquation: 'static {
     fn envelope(&self, t: f64, x: f64) -> (Jet, Jet);
     /// The residual at a jet of u and its derivatives with respect to the four components.
     fn residual(&self, u: Jet) -> (f64, Jet);
+    /// The coefficients with which the GPU computes the same residual, if it can.
+    fn on_gpu(&self) -> Option<LineResidual> {
+        None
+    }
 }
 
 /// How the strip is sampled and drawn.
@@ -60,6 +64,10 @@ impl<E: LineEquation> LineProblem<E> {
         let probes = (0..reference.len()).flat_map(grid).collect();
         let top = reference.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
         Self { equation, architecture, strip, seed: u64::from(seed), probes, reference, range: (-top, top) }
+    }
+
+    pub(super) fn equation(&self) -> &E {
+        &self.equation
     }
 
     fn row(&self, data: &[f64], j: usize) -> Vec<f64> {

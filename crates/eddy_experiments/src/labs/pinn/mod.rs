@@ -2,8 +2,10 @@
 //!
 //! A [`Problem`] gives the equation (its residual and how that depends on the network's jets), builds initial and boundary
 //! conditions in exactly, and knows a reference solution. [`Weighting`] decides how much each moment counts;
-//! [`PinnRun`] is the training loop, once for all problems. [`line`] makes problems of scalar equations in (t, x).
+//! [`PinnRun`] is the training loop, once for all problems. [`line`] makes problems of scalar equations in (t, x), which
+//! [`start_line`] also trains on the GPU.
 
+mod gpu;
 pub mod line;
 mod run;
 mod weighting;
@@ -11,6 +13,7 @@ mod weighting;
 use eddy_nets::{Architecture, JetSpec, Real, Tile};
 use eddy_spec::{Axis, Better, Metric, Role, Series, ViewData, ViewSpec};
 
+pub use gpu::start_line;
 pub use run::{PinnRun, Training, start};
 pub use weighting::{Slices, Weigher, Weighting};
 

@@ -1,6 +1,6 @@
 //! The training loop.
 
-use eddy_nets::{Adam, AdamSettings, Engine, NetError, Network, Real, Schedule, Shape};
+use eddy_nets::{Adam, AdamSettings, Engine, JetSpec, NetError, Network, Real, Schedule, Shape};
 use eddy_spec::{EddyError, Outcome, Role, Series, ViewData};
 
 use super::{METRICS, Problem, Weigher, Weighting};
@@ -20,7 +20,7 @@ pub struct Training {
 }
 
 impl Training {
-    fn adam(&self) -> AdamSettings {
+    pub(super) fn adam(&self) -> AdamSettings {
         let (factor, share) = self.decay;
         let every = ((self.steps as f64 * share) as u64).max(1);
         let shape = Shape::Exponential { factor, every, staircase: true };
@@ -61,17 +61,28 @@ pub struct PinnRun<P, T: Real> {
 }
 
 /// Compares the network with the reference.
-struct Prober<T> {
+pub(super) struct Prober<T> {
     engine: Engine<T>,
     points: Vec<T>,
     outputs: usize,
-    solution: Vec<f64>,
+    pub(super) solution: Vec<f64>,
     raw: Vec<f64>,
 }
 
 impl<T: Real> Prober<T> {
+    pub(super) fn new<P: Problem>(problem: &P, network: &Network<T>) -> Result<Self, NetError> {
+        let outputs = network.architecture().outputs;
+        Ok(Self {
+            engine: Engine::new(network, &JetSpec::value(network.architecture().inputs))?,
+            points: problem.probes().iter().map(|x| T::from_f64(*x)).collect(),
+            outputs,
+            solution: vec![0.0; problem.reference().len()],
+            raw: vec![0.0; outputs],
+        })
+    }
+
     /// Updates the solution at the probes; returns the relative L² error.
-    fn measure<P: Problem>(&mut self, problem: &P, network: &Network<T>) -> f64 {
+    pub(super) fn measure<P: Problem>(&mut self, problem: &P, network: &Network<T>) -> f64 {
         let Self { engine, points, outputs, solution, raw } = self;
         let inputs = network.architecture().inputs;
         let probes = problem.probes();
@@ -97,16 +108,10 @@ impl<P: Problem, T: Real> PinnRun<P, T> {
     pub fn new(problem: P, training: Training) -> Result<Self, NetError> {
         let network = Network::<T>::new(problem.architecture(), u64::from(training.seed))?;
         let engine = Engine::new(&network, &problem.jets())?;
-        let (inputs, outputs) = (network.architecture().inputs, network.architecture().outputs);
+        let inputs = network.architecture().inputs;
         let slices = problem.slices();
         let numbers = slices.count * slices.points * inputs;
-        let prober = Prober {
-            engine: Engine::new(&network, &eddy_nets::JetSpec::value(inputs))?,
-            points: problem.probes().iter().map(|x| T::from_f64(*x)).collect(),
-            outputs,
-            solution: vec![0.0; problem.reference().len()],
-            raw: vec![0.0; outputs],
-        };
+        let prober = Prober::new(&problem, &network)?;
         let count = network.parameters.len();
         let mut run = Self {
             adam: Adam::new(count, training.adam()),
@@ -189,31 +194,38 @@ impl<P: Problem, T: Real> PinnRun<P, T> {
     fn diverge(&mut self) {
         self.network.parameters.copy_from_slice(&self.good);
         self.prober.measure(&self.problem, &self.network);
-        self.outcome = Outcome::Diverged {
-            step: self.steps,
-            cause: format!("A step of Adam at rate {:.1e} made the network overflow.", self.training.rate),
-            advice: "Lower the learning rate.".to_owned(),
-            repair: None,
-        };
+        self.outcome = divergence(self.steps, self.training.rate);
     }
+}
 
-    fn weights_view(&self) -> ViewData {
-        let slices = self.weigher.slices();
-        let ts = (0..slices.count).map(|i| slices.time(i)).collect();
-        let series = vec![Series::line("w(t)", Role::Result, ts, finite(self.weigher.weights(), 0.0))];
-        ViewData::Lines { series, x: (0.0, slices.end), y: (0.0, 1.05) }
+/// The weights in time.
+pub(super) fn weights_view(weigher: &Weigher) -> ViewData {
+    let slices = weigher.slices();
+    let ts = (0..slices.count).map(|i| slices.time(i)).collect();
+    let series = vec![Series::line("w(t)", Role::Result, ts, finite(weigher.weights(), 0.0))];
+    ViewData::Lines { series, x: (0.0, slices.end), y: (0.0, 1.05) }
+}
+
+/// The mean squared residual in time, after a first step.
+pub(super) fn residual_view(weigher: &Weigher, steps: u64) -> ViewData {
+    if steps == 0 {
+        return ViewData::Empty;
     }
+    let slices = weigher.slices();
+    let ts = (0..slices.count).map(|i| slices.time(i)).collect();
+    let losses: Vec<f64> = finite(weigher.losses(), 1.0).iter().map(|l| l.clamp(1e-16, 1e16)).collect();
+    let (low, high) = losses.iter().fold((f64::INFINITY, 0.0), |(a, b): (f64, f64), l| (a.min(*l), b.max(*l)));
+    let series = vec![Series::line("mean squared residual", Role::Result, ts, losses)];
+    ViewData::Lines { series, x: (0.0, slices.end), y: (low, high.max(2.0 * low)) }
+}
 
-    fn residual_view(&self) -> ViewData {
-        if self.steps == 0 {
-            return ViewData::Empty;
-        }
-        let slices = self.weigher.slices();
-        let ts = (0..slices.count).map(|i| slices.time(i)).collect();
-        let losses: Vec<f64> = finite(self.weigher.losses(), 1.0).iter().map(|l| l.clamp(1e-16, 1e16)).collect();
-        let (low, high) = losses.iter().fold((f64::INFINITY, 0.0), |(a, b): (f64, f64), l| (a.min(*l), b.max(*l)));
-        let series = vec![Series::line("mean squared residual", Role::Result, ts, losses)];
-        ViewData::Lines { series, x: (0.0, slices.end), y: (low, high.max(2.0 * low)) }
+/// What a run that overflowed says.
+pub(super) fn divergence(step: u64, rate: f64) -> Outcome {
+    Outcome::Diverged {
+        step,
+        cause: format!("A step of Adam at rate {rate:.1e} made the network overflow."),
+        advice: "Lower the learning rate.".to_owned(),
+        repair: None,
     }
 }
 
@@ -257,8 +269,8 @@ impl<P: Problem, T: Real> Run for PinnRun<P, T> {
     }
     fn view<'a>(&'a mut self, key: &'a str) -> LocalFuture<'a, Result<ViewData, EddyError>> {
         ready(Ok(match key {
-            "weights" => self.weights_view(),
-            "residual" => self.residual_view(),
+            "weights" => weights_view(&self.weigher),
+            "residual" => residual_view(&self.weigher, self.steps),
             _ => self.problem.view(key, &self.prober.solution),
         }))
     }
