@@ -69,6 +69,11 @@ pub const LIKELIHOOD: Metric = Metric::new(
     "Mean absolute difference between the log-likelihood by the flow and the exact log-density, 400 fresh samples.",
 );
 
+/// Whether a metric takes much longer than a step.
+pub(super) fn is_slow(metric: &Metric) -> bool {
+    [WASSERSTEIN, WASSERSTEIN_FLOOR, ENERGY, FLOOR, LIKELIHOOD].iter().any(|m| m.key == metric.key)
+}
+
 /// Directions of the sliced distance.
 const DIRECTIONS: usize = 64;
 /// Samples for the likelihood.

@@ -42,8 +42,10 @@ pub const DENSITY_MAP: ViewSpec = ViewSpec::field(
     ColorMap::Viridis,
 );
 
-/// Particles with a trail.
+/// Particles with a trail: many for a short path, few for one of hundreds of steps.
 const TRAILS: usize = 40;
+const LONG_TRAILS: usize = 14;
+const LONG: u32 = 60;
 /// Points of a trail; a longer path is thinned by dropping every second point.
 const TRAIL_POINTS: usize = 256;
 /// Cells per side of the backdrop and of the likelihood map.
@@ -76,11 +78,14 @@ fn shrink(node: &Node) -> f64 {
 
 impl Pictures {
     pub(super) fn of(setup: &Setup) -> Self {
+        let adaptive = setup.method().step_control().is_some();
+        let trails = if setup.evaluations > LONG && !adaptive { LONG_TRAILS } else { TRAILS };
         Self {
-            limit: (1.2 * setup.mixture.extent()).max(2.2),
+            // Guidance overshoots the class on the way.
+            limit: (1.2 * setup.mixture.extent()).max(if setup.guidance.is_some() { 3.0 } else { 2.2 }),
             positions: Vec::new(),
             node: setup.schedule.node(setup.span.0),
-            trails: vec![Vec::new(); TRAILS.min(setup.particles as usize)],
+            trails: vec![Vec::new(); trails.min(setup.particles as usize)],
             stride: 1,
             states: 0,
             backdrop: None,

@@ -7,7 +7,7 @@ use eddy_spec::{EddyError, Outcome, ViewData};
 
 use super::{
     Setup, Sweep,
-    metrics::{ERROR, MEDIAN, Snapshot, Yardsticks, row},
+    metrics::{ERROR, MEDIAN, Snapshot, Yardsticks, is_slow, row},
     pictures::Pictures,
     reference::Reference,
     sweep::{Curve, Score},
@@ -15,7 +15,7 @@ use super::{
 use crate::{Budget, LocalFuture, Progress, Record, Run, ready};
 
 /// Rows in which the metrics that take long are computed too, at most, before the last one.
-const FULL_ROWS: usize = 10;
+const FULL_ROWS: usize = 40;
 /// Beyond this many particles they are computed at the end only.
 const FULL_PARTICLES: u32 = 2000;
 
@@ -123,9 +123,12 @@ impl<T: Lane> SamplerRun<T> {
             evaluations: self.model.evaluations(),
             all,
         };
-        let reference = self.reference.as_ref().map(|r| r.cast());
-        let values = row(&self.setup, &Snapshot { reference: reference.as_ref(), ..now }, &mut self.yard)?;
-        self.record.push(self.model.evaluations() as f64, &values);
+        // Rows in between would have holes where the slow metrics are: none are written.
+        if all || !self.setup.metrics.iter().any(is_slow) || !watched {
+            let reference = self.reference.as_ref().map(|r| r.cast());
+            let values = row(&self.setup, &Snapshot { reference: reference.as_ref(), ..now }, &mut self.yard)?;
+            self.record.push(self.model.evaluations() as f64, &values);
+        }
         self.pictures.moved(self.sampler.x(), &self.sampler.node());
         if ended && self.curve.points() == 0 {
             self.outcome = match self.sampler.status() {

@@ -82,8 +82,8 @@ impl Curve {
             Sweep::Evaluations(list) => {
                 let Some(n) = list.get(i) else { return Ok(()) };
                 if setup.method().step_control().is_some() {
-                    // An adaptive method is asked by tolerance: from 1 down by the same factors as the budgets grow.
-                    setup.options.tolerance = 10.0_f64.powf(-6.0 * i as f64 / list.len() as f64 + 0.5);
+                    // An adaptive method is asked by tolerance, from 0.3 down to 1e-6.
+                    setup.options.tolerance = 10.0_f64.powf(-0.5 - 5.5 * i as f64 / list.len() as f64);
                     setup.evaluations = u32::MAX;
                 } else {
                     setup.evaluations = *n;
@@ -110,8 +110,10 @@ impl Curve {
             (Score::Wasserstein, _) => self.yard.wasserstein(&setup, sampler.x()),
             (Score::Energy, _) => self.yard.energy(&setup, sampler.x()),
         };
-        if value.is_finite() {
-            self.xs.push(x.unwrap_or(model.evaluations() as f64));
+        let x = x.unwrap_or(model.evaluations() as f64);
+        // Two tolerances may lead to the same steps, two budgets to the same number of them.
+        if value.is_finite() && self.xs.last() != Some(&x) {
+            self.xs.push(x);
             self.ys.push(value);
         }
         if self.floor.is_none() {
