@@ -347,6 +347,31 @@ fn adaptive_sampling_stops_at_its_limit() {
 }
 
 #[test]
+fn adaptive_sampling_gives_up_where_the_field_is_not_finite() {
+    /// ε = NaN below t = 0.5.
+    struct Broken(u64);
+    impl Denoiser<f64> for Broken {
+        fn dim(&self) -> usize {
+            1
+        }
+        fn epsilon(&mut self, _: &Batch<f64>, node: &Node, out: &mut Batch<f64>) {
+            self.0 += 1;
+            out.data_mut().fill(if node.t < 0.5 { f64::NAN } else { 0.1 });
+        }
+        fn evaluations(&self) -> u64 {
+            self.0
+        }
+    }
+    let schedule = vp();
+    let nodes = grid(&*schedule, Spacing::Uniform, 1.0, 1e-3, 1).unwrap();
+    let method = Box::new(RungeKutta::adaptive(1e-3));
+    let mut sampler = Sampler::new(schedule, method, &nodes, noise(&nodes[0], 1, 4), Philox::new(0));
+    assert_eq!(sampler.run(&mut Broken(0)), Status::Stuck);
+    assert!((sampler.node().t - 0.5).abs() < 1e-6);
+    assert_eq!(sampler.x().non_finite(), 0, "the last good state is kept");
+}
+
+#[test]
 fn ancestral_sampling_has_the_moments_of_the_target() {
     let (mean, sd) = (0.6, 0.5);
     let target = targets::single(&[mean], sd);

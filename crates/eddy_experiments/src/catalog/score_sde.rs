@@ -9,8 +9,9 @@
 //! invertible, so it gives the likelihood of any point, $\ln p_0(x_0) = \ln p_T(x_T) + \int \nabla\!\cdot\!(f - \frac12 g^2
 //! \nabla\ln p_t)\,dt$, here with the exact divergence, next to the analytic density: compare the two maps.
 //!
-//! The distance to the target cannot fall below that of as many exact samples (the dashed line): both samplers are close to
-//! it, and what separates them is small. With an exact score the corrector of a predictor-corrector sampler has nothing to
+//! The distance to the target cannot fall below that of as many exact samples (the dashed line). RK45 and 200 steps of
+//! Euler-Maruyama both reach it: with 400,000 particles both measure about 0.004, so which of them is ahead at the 20,000
+//! of the claim is decided by the draw, and that part of the claim need not hold. With an exact score the corrector of a predictor-corrector sampler has nothing to
 //! correct; it pays off with a learned one.
 
 use eddy_spec::{Arm, Axis, Bound, Citation, Claim, Cost, Counter, EddyError, Metric, Test, ViewSpec, params};

@@ -86,6 +86,12 @@ impl<T: Lane> Batch<T> {
     pub fn cast<U: Lane>(&self) -> Batch<U> {
         Batch { dim: self.dim, len: self.len, data: self.data.iter().map(|v| U::of(v.to_f64())).collect() }
     }
+    /// The first `len` points, or all if there are fewer.
+    pub fn head(&self, len: usize) -> Self {
+        let len = len.min(self.len);
+        let data = (0..self.dim).flat_map(|d| &self.coordinate(d)[..len]).copied().collect();
+        Self { dim: self.dim, len, data }
+    }
     /// Number of points with a coordinate that is not finite.
     pub fn non_finite(&self) -> usize {
         // The sum of v - v is 0 unless some v is not finite: one pass without branches in the usual case.

@@ -15,6 +15,8 @@ pub enum Status {
     Finished,
     /// A method with step control used all evaluations it was allowed before the last node.
     OutOfEvaluations,
+    /// Step control asked for steps too short to change t: the field is not smooth or not finite there.
+    Stuck,
 }
 
 /// What one call of [`Sampler::step`] did.
@@ -54,13 +56,15 @@ struct Control {
     rule: StepControl,
     next: Option<f64>,
     after_rejection: bool,
+    stuck: bool,
 }
 
 impl<T: Lane> Sampler<T> {
     /// Starts at the first node of `grid` with the points `x` there. `grid` has at least two nodes, from noise to data;
     /// a method with step control uses the first and the last only. Stochastic methods draw from `rng`.
     pub fn new(schedule: Arc<dyn Schedule>, method: Box<dyn Method>, grid: &[Node], x: Batch<T>, rng: Philox) -> Self {
-        let control = method.step_control().map(|rule| Control { rule, next: None, after_rejection: false });
+        let control =
+            method.step_control().map(|rule| Control { rule, next: None, after_rejection: false, stuck: false });
         let mut ahead: Vec<Node> = grid.iter().skip(1).rev().copied().collect();
         if control.is_some() {
             ahead.truncate(1);
@@ -104,7 +108,9 @@ impl<T: Lane> Sampler<T> {
         self.done
     }
     pub fn status(&self) -> Status {
-        if self.ahead.is_empty() {
+        if self.control.as_ref().is_some_and(|c| c.stuck) {
+            Status::Stuck
+        } else if self.ahead.is_empty() {
             Status::Finished
         } else if self.control.is_some() && self.used + 6 > self.limit {
             // An attempt costs six evaluations once the first one is made.
@@ -290,9 +296,7 @@ impl<T: Lane> Sampler<T> {
             }
         } else {
             self.work = next;
-            if control_is_stuck(length, from.t) {
-                self.ahead.clear();
-            }
+            control.stuck = is_too_short(length, from.t);
         }
         Some(StepReport { from, to: self.node, accepted, non_finite: self.x.non_finite() })
     }
@@ -321,8 +325,8 @@ impl<T: Lane> Sampler<T> {
     }
 }
 
-/// A step too short to change t: nothing more can be reached.
-fn control_is_stuck(length: f64, t: f64) -> bool {
+/// Whether a step of this length leaves t as it is.
+fn is_too_short(length: f64, t: f64) -> bool {
     length < 16.0 * f64::EPSILON * t.abs()
 }
 

@@ -87,10 +87,7 @@ impl<T: Lane> SamplerRun<T> {
                 return Ok(1);
             }
         }
-        self.outcome = match self.sampler.status() {
-            Status::OutOfEvaluations => Outcome::StepLimit { steps: self.attempts },
-            _ => Outcome::Finished,
-        };
+        self.outcome = self.ending();
         Ok(1)
     }
 
@@ -131,12 +128,24 @@ impl<T: Lane> SamplerRun<T> {
         }
         self.pictures.moved(self.sampler.x(), &self.sampler.node());
         if ended && self.curve.points() == 0 {
-            self.outcome = match self.sampler.status() {
-                Status::OutOfEvaluations => Outcome::StepLimit { steps: self.attempts },
-                _ => Outcome::Finished,
-            };
+            self.outcome = self.ending();
         }
         Ok(())
+    }
+
+    /// What the run comes to once there is no more to do.
+    fn ending(&self) -> Outcome {
+        match self.sampler.status() {
+            Status::OutOfEvaluations => Outcome::StepLimit { steps: self.attempts },
+            Status::Stuck => Outcome::Diverged {
+                step: self.attempts,
+                cause: "the adaptive solver was driven to steps too short to move time".to_owned(),
+                advice: "Lower the strength of guidance or of the added field, or choose a fixed number of steps."
+                    .to_owned(),
+                repair: None,
+            },
+            Status::Running | Status::Finished => Outcome::Finished,
+        }
     }
 
     /// Fraction of the sampling itself.
