@@ -121,7 +121,7 @@ impl Experiment for Burgers1d {
     ];
     const BASELINE: Option<Baseline> = Some(Baseline { label: "128 points", change: "points=128" });
     const CLAIM: Option<Claim> = None;
-    const DEVICES: &'static [DeviceKind] = &[DeviceKind::Cpu];
+    const DEVICES: &'static [DeviceKind] = &[DeviceKind::Cpu, DeviceKind::Gpu];
     const COST: Cost = Cost::Cheap;
 
     fn start(p: &Params, context: &Context) -> Result<Box<dyn Run>, EddyError> {

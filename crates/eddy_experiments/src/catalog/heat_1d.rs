@@ -59,7 +59,7 @@ params! { pub struct Params {
     start: Start = Start::Blocks => choice().group("start"),
     /// Wavenumber. Waves around the ring.
     wavenumber: u32 = 3 => steps(1, 10).symbol("k").only_when("start", &["sine"]).group("start"),
-    /// Scheme.
+    /// Scheme. The exponential one runs on the GPU where that is chosen, the others on the CPU.
     scheme: Scheme = Scheme::Etdrk4 => choice().group("method"),
     /// Points.
     points: u32 = 128 => steps(16, 512).symbol("N").group("method"),
@@ -140,7 +140,7 @@ impl Experiment for Heat1d {
     const BASELINE: Option<Baseline> =
         Some(Baseline { label: "Crank-Nicolson, 3 points", change: "scheme=crank-nicolson" });
     const CLAIM: Option<Claim> = None;
-    const DEVICES: &'static [DeviceKind] = &[DeviceKind::Cpu];
+    const DEVICES: &'static [DeviceKind] = &[DeviceKind::Cpu, DeviceKind::Gpu];
     const COST: Cost = Cost::Cheap;
 
     fn start(p: &Params, context: &Context) -> Result<Box<dyn Run>, EddyError> {

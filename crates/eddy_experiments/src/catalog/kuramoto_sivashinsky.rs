@@ -99,7 +99,7 @@ impl Experiment for KuramotoSivashinsky {
     ];
     const BASELINE: Option<Baseline> = Some(Baseline { label: "ten times the noise", change: "noise=1" });
     const CLAIM: Option<Claim> = None;
-    const DEVICES: &'static [DeviceKind] = &[DeviceKind::Cpu];
+    const DEVICES: &'static [DeviceKind] = &[DeviceKind::Cpu, DeviceKind::Gpu];
     const COST: Cost = Cost::Cheap;
 
     fn start(p: &Params, context: &Context) -> Result<Box<dyn Run>, EddyError> {

@@ -158,7 +158,7 @@ impl Experiment for NavierStokes2d {
     )];
     const BASELINE: Option<Baseline> = Some(Baseline { label: "ten times the viscosity", change: "viscosity=4e-3" });
     const CLAIM: Option<Claim> = None;
-    const DEVICES: &'static [DeviceKind] = &[DeviceKind::Cpu];
+    const DEVICES: &'static [DeviceKind] = &[DeviceKind::Cpu, DeviceKind::Gpu];
     const COST: Cost = Cost::Cheap;
 
     fn start(p: &Params, context: &Context) -> Result<Box<dyn Run>, EddyError> {

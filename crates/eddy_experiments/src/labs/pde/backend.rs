@@ -49,6 +49,10 @@ pub trait Backend {
     fn paint(&mut self, field: usize, brush: &Brush) -> Result<(), EddyError>;
     /// Takes changed live parameters.
     fn set(&mut self, live: &Live) -> Result<(), EddyError>;
+    /// Rows of the record are this many times rarer, because reading the fields costs.
+    fn row_stride(&self) -> u64 {
+        1
+    }
     /// The buffer behind a field, if it lives on the GPU.
     fn gpu_field(&mut self, _field: usize) -> Option<eddy_gpu::FieldSource> {
         None

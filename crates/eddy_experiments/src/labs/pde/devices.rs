@@ -9,16 +9,16 @@ use eddy_numerics::time::runge_kutta::{RK4, RungeKutta, Tableau};
 use eddy_numerics::time::verlet::Verlet;
 use eddy_spec::EddyError;
 
+use super::gpu::GpuBackend;
 use super::{Backend, CpuBackend, FlowSolver, LineEquation, LineSolver, Live, Shape, StencilSolver};
 use crate::{Context, Device, Precision};
 
-/// A run on the GPU of a system without a plan.
-fn no_plan() -> EddyError {
-    EddyError::gpu("device-unsupported", "This setting has no GPU method yet. Switch to the CPU.")
-}
-
 /// Magnitude growth that counts as a blow-up for systems that saturate by themselves.
 const GROWTH: f64 = 1e3;
+/// Concentrations stay of order one.
+const REACTION_GROWTH: f64 = 20.0;
+/// Velocities start at rest and reach c/width of the steepest crest.
+const WAVE_GROWTH: f64 = 200.0;
 
 /// ETDRK4 in Fourier space for a scalar equation on a line.
 pub fn line_backend(
@@ -30,7 +30,7 @@ pub fn line_backend(
 ) -> Result<Box<dyn Backend>, EddyError> {
     let shape = Shape::line(grid);
     match (&context.device, context.precision) {
-        (Device::Gpu(_), _) => Err(no_plan()),
+        (Device::Gpu(gpu), _) => Ok(Box::new(GpuBackend::line(gpu, equation, grid, live, fields, GROWTH)?)),
         (Device::Cpu, Precision::F64) => {
             Ok(Box::new(CpuBackend::new(LineSolver::<f64>::new(equation, grid, live), shape, fields, live, GROWTH)))
         }
@@ -49,7 +49,7 @@ pub fn flow_backend(
 ) -> Result<Box<dyn Backend>, EddyError> {
     let shape = Shape::square(side.points, side.length, true);
     match (&context.device, context.precision) {
-        (Device::Gpu(_), _) => Err(no_plan()),
+        (Device::Gpu(gpu), _) => Ok(Box::new(GpuBackend::flow(gpu, side, live, fields, GROWTH)?)),
         (Device::Cpu, Precision::F64) => {
             Ok(Box::new(CpuBackend::new(FlowSolver::<f64>::new(side, side, live), shape, fields, live, GROWTH)))
         }
@@ -74,10 +74,13 @@ pub fn gray_scott_backend(
         let term = GrayScott::<R>::new(axis, axis, StencilOrder::Two, rates);
         let size = 2 * n * n;
         let solver = StencilSolver::new(term, RungeKutta::new(tableau, size), size, live.dt);
-        Box::new(CpuBackend::new(solver, Shape::square(n, n as f64, true), fields, live, 20.0))
+        Box::new(CpuBackend::new(solver, Shape::square(n, n as f64, true), fields, live, REACTION_GROWTH))
     }
     match (&context.device, context.precision) {
-        (Device::Gpu(_), _) => Err(no_plan()),
+        (Device::Gpu(gpu), _) => {
+            let shape = Shape::square(n, n as f64, true);
+            Ok(Box::new(GpuBackend::gray_scott(gpu, shape, live, fields, REACTION_GROWTH)?))
+        }
         (Device::Cpu, Precision::F64) => Ok(on_cpu::<f64>(n, tableau, live, fields)),
         (Device::Cpu, Precision::F32) => Ok(on_cpu::<f32>(n, tableau, live, fields)),
     }
@@ -110,15 +113,23 @@ pub fn wave_backend(
         let (size, shape) = (2 * n * n, Shape::square(n, p.length, p.edge == Edge::Periodic));
         if p.symplectic {
             let solver = StencilSolver::new(term, Verlet::new(n * n), size, p.live.dt);
-            Box::new(CpuBackend::new(solver, shape, p.fields, p.live, 50.0))
+            Box::new(CpuBackend::new(solver, shape, p.fields, p.live, WAVE_GROWTH))
         } else {
             let solver = StencilSolver::new(term, RungeKutta::new(&RK4, size), size, p.live.dt);
-            Box::new(CpuBackend::new(solver, shape, p.fields, p.live, 50.0))
+            Box::new(CpuBackend::new(solver, shape, p.fields, p.live, WAVE_GROWTH))
         }
     }
     let plan = Plan { n, length, edge, symplectic, live, fields };
     match (&context.device, context.precision) {
-        (Device::Gpu(_), _) => Err(no_plan()),
+        (Device::Gpu(gpu), _) => {
+            let shape = Shape::square(n, length, edge == Edge::Periodic);
+            let edge = match edge {
+                Edge::Periodic => eddy_gpu::Edge::Periodic,
+                Edge::Dirichlet(_) => eddy_gpu::Edge::Dirichlet,
+                Edge::Neumann(_) => eddy_gpu::Edge::Neumann,
+            };
+            Ok(Box::new(GpuBackend::wave(gpu, edge, shape, live, fields, WAVE_GROWTH)?))
+        }
         (Device::Cpu, Precision::F64) => Ok(on_cpu::<f64>(&plan)),
         (Device::Cpu, Precision::F32) => Ok(on_cpu::<f32>(&plan)),
     }

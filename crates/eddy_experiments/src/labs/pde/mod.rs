@@ -6,6 +6,7 @@
 
 mod backend;
 mod devices;
+mod gpu;
 mod history;
 mod run;
 mod solvers;

@@ -83,7 +83,8 @@ pub struct PdeRun {
 }
 
 impl PdeRun {
-    pub fn new(setup: Setup) -> Self {
+    pub fn new(mut setup: Setup) -> Self {
+        setup.record_every *= setup.backend.row_stride();
         let window = setup.pictures.iter().find_map(|(_, p, _)| match p {
             Picture::SpaceTime(window) => Some(*window),
             _ => None,
