@@ -7,7 +7,7 @@ use crate::{
     check::{Checker, Meaning, Value},
     complex,
     diagnostic::{Code, Diagnostic, Span},
-    ir::{Graph, Leaf, Node},
+    ir::{Graph, Id, Leaf, Node},
     lower::latex,
     program::{Program, UniformInput},
     real::Real,
@@ -58,6 +58,8 @@ pub struct Inputs<'a, T> {
 pub struct Expression {
     tree: Expr,
     graph: Graph,
+    /// Real part, and imaginary part where the expression is complex.
+    roots: Vec<Id>,
     is_complex: bool,
     program: Program,
     parameter_count: usize,
@@ -112,7 +114,7 @@ impl Expression {
         let program = Program::compile(&real_graph, &roots, &slots).map_err(|error| {
             vec![Diagnostic::new(Code::TooLarge, tree.span, format!("{error}."), "Use a shorter expression.")]
         })?;
-        Ok(Self { tree, graph: real_graph, is_complex, program, parameter_count: names.parameters.len() })
+        Ok(Self { tree, graph: real_graph, roots, is_complex, program, parameter_count: names.parameters.len() })
     }
 
     /// The value of a text that holds only numbers, such as `2*pi`.
@@ -159,6 +161,11 @@ impl Expression {
     /// LaTeX of the text as typed, without `$`.
     pub fn latex(&self) -> String {
         latex::expression(&self.tree)
+    }
+
+    /// The graph of real values, with the real part and, where there is one, the imaginary part.
+    pub(crate) fn real_graph(&self) -> (&Graph, &[Id]) {
+        (&self.graph, &self.roots)
     }
 
     /// The characters that the expression covers.

@@ -86,6 +86,8 @@ pub(crate) struct Checker<'a> {
     /// Whether noise, integrals and derivatives may appear.
     pub in_system: bool,
     locals: Vec<HashMap<String, Value>>,
+    /// User functions being worked out, by index.
+    calls: Vec<usize>,
     steps: usize,
     depth: usize,
 }
@@ -113,6 +115,7 @@ impl<'a> Checker<'a> {
             errors: Vec::new(),
             in_system: true,
             locals: Vec::new(),
+            calls: Vec::new(),
             steps: 0,
             depth: 0,
         }
@@ -527,24 +530,24 @@ impl<'a> Checker<'a> {
                 format!("Write {}({}).", function.name, function.arguments.join(", ")),
             );
         }
+        if self.calls.contains(&index) {
+            return self.fail(
+                Code::Definition,
+                span,
+                format!("The function '{}' needs itself.", function.name),
+                "A function may not call itself, nor one that calls it; write out the steps as functions of their own.",
+            );
+        }
         let values: Vec<Option<Value>> = arguments.iter().map(|argument| self.number_or_vector(argument)).collect();
         let mut locals = HashMap::new();
         for (name, value) in function.arguments.iter().zip(values) {
             locals.insert(name.clone(), value?);
         }
         self.locals.push(locals);
-        let reported = self.errors.len();
+        self.calls.push(index);
         let value = self.value(&function.body);
+        self.calls.pop();
         self.locals.pop();
-        // An error inside the body points there already; a call is only worth a second look if none was made.
-        if value.is_none() && self.errors.len() == reported && reported == 0 {
-            return self.fail(
-                Code::Type,
-                span,
-                format!("'{}' cannot be worked out here.", function.name),
-                "Check its definition.",
-            );
-        }
         value
     }
 
