@@ -2,7 +2,7 @@
 import { LitElement, html } from 'lit';
 import { customElement, state } from 'lit/decorators.js';
 import { icon } from './lib/icons';
-import { routeFromHash, type Route } from './lib/router';
+import { experimentHref, routeFromHash, type Route } from './lib/router';
 import { currentTheme, onTheme, startTheme, toggleTheme } from './lib/theme';
 import './pages/experiment';
 import './pages/gallery';
@@ -31,6 +31,14 @@ export class EddyApp extends LitElement {
     if (before.page !== this.route.page) window.scrollTo(0, 0);
   };
 
+  /** The address always says what is shown, so that it can be copied at any time. */
+  private onSettings = (event: Event): void => {
+    if (this.route.page !== 'experiment') return;
+    const permalink = (event as CustomEvent<string>).detail;
+    history.replaceState(null, '', experimentHref(permalink));
+    this.route = { page: 'experiment', permalink };
+  };
+
   protected override updated(): void {
     const titles = { gallery: 'Eddy: differential equations, live', papers: 'Papers · Eddy', missing: 'Not found · Eddy' };
     if (this.route.page !== 'experiment') document.title = titles[this.route.page];
@@ -52,7 +60,7 @@ export class EddyApp extends LitElement {
         <span class="spacer"></span>
         <button class="button quiet theme" type="button" aria-label=${dark ? 'Light theme' : 'Dark theme'} @click=${toggleTheme}>${icon(dark ? 'sun' : 'moon')}</button>
       </header>
-      <main id="main" tabindex="-1">${this.page()}</main>
+      <main id="main" tabindex="-1" @eddy-settings=${this.onSettings}>${this.page()}</main>
     `;
   }
 

@@ -4,6 +4,7 @@ import type { ViewSpec } from '../lib/catalog';
 import { cssom } from '../lib/cssom';
 import { colorTable, cssColor } from '../lib/colormaps';
 import { axisText, numberText, plainSymbol, tickText, ticks } from '../lib/format';
+import { seriesColors } from '../worker/draw';
 import type { Range, ViewHeader } from '../worker/protocol';
 
 /** Where the plot area lies in its pane, in CSS pixels. */
@@ -59,15 +60,26 @@ export function axesOverlay(view: ViewSpec, header: ViewHeader | undefined, rect
   </svg>`;
 }
 
-const ROLE_CLASS = { result: 'result', reference: 'reference', second: 'second', third: 'third' };
+/** More names than this would cover the picture: the references are then named once. */
+const MOST_NAMES = 6;
 
 /** Colour bar of a field or of points, names of lines. */
 export function legend(view: ViewSpec, header: ViewHeader | undefined, baseline: boolean): TemplateResult | typeof nothing {
   if (!header || header.kind === 'empty') return nothing;
   if (header.kind === 'lines') {
-    return html`<span class="legend">
-      ${header.series.map((s) => html`<span class=${`series ${ROLE_CLASS[s.role]} ${baseline ? 'of-baseline' : ''}`}><i></i>${s.name}</span>`)}
-    </span>`;
+    const colors = seriesColors(header.series, baseline);
+    const short = header.series.length > MOST_NAMES;
+    const references = header.series.filter((s) => s.role === 'reference').length;
+    let named = false;
+    const names = header.series.map((s, i) => {
+      if (short && references > 1 && s.role === 'reference') {
+        if (named) return nothing;
+        named = true;
+        return html`<span class="series reference"><i ${cssom({ 'border-color': colors[i]! })}></i>references</span>`;
+      }
+      return html`<span class="series ${s.role}"><i ${cssom({ 'border-color': colors[i]! })}></i>${s.name}</span>`;
+    });
+    return html`<span class="legend">${names}</span>`;
   }
   const [low, high] = header.range;
   if (!(high > low)) return nothing;

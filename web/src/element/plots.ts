@@ -4,7 +4,7 @@ import { customElement, property, state } from 'lit/decorators.js';
 import type uPlot from 'uplot';
 import type { Axis, Metric, ViewSpec } from '../lib/catalog';
 import { curveViews } from '../lib/catalog';
-import { axisText, capital, numberText } from '../lib/format';
+import { axisText, capital, numberText, plainSymbol } from '../lib/format';
 import { paneLabel } from '../lib/labels';
 import type { RunModel } from '../lib/run-model';
 import { onTheme } from '../lib/theme';
@@ -68,7 +68,8 @@ class Plot {
 
   private options(curves: Curve[], color: (name: string) => string): uPlot.Options {
     const axis = (a: Axis, log: boolean, vertical: boolean): uPlot.Axis => ({
-      label: axisText(a),
+      // The heading of the plot says the whole name.
+      label: vertical && axisText(a).length > 24 && a.symbol ? `${plainSymbol(a.symbol)}${a.unit ? ` (${a.unit})` : ''}` : axisText(a),
       labelSize: 22,
       labelFont: '12px "Inter Variable", system-ui, sans-serif',
       font: '12px "Inter Variable", system-ui, sans-serif',
@@ -78,7 +79,11 @@ class Plot {
       size: vertical ? 58 : 34,
       space: vertical ? 36 : 64,
       gap: 4,
-      values: (_u, splits) => splits.map((v) => (v === null ? '' : log && !isPower(v) ? '' : numberText(v, 3))),
+      values: (_u, splits) => {
+        // Powers of ten; where the axis has hardly any, their doubles and halves too.
+        const powers = splits.filter((v) => v !== null && isPower(v)).length;
+        return splits.map((v) => (v === null || (log && !isPower(v) && (powers > 2 || !isPower(v / 2, v / 5))) ? '' : numberText(v, 3)));
+      },
     });
     return {
       width: this.box.clientWidth || 300,
@@ -86,7 +91,7 @@ class Plot {
       padding: [10, 12, 0, 0],
       cursor: { points: { size: 6 }, drag: { x: false, y: false } },
       legend: { show: false },
-      scales: { x: { time: false, distr: this.xLog ? 3 : 1 }, y: { distr: this.yLog ? 3 : 1, ...(this.yLog ? {} : { range: padded }) } },
+      scales: { x: { time: false, distr: this.xLog ? 3 : 1, range: this.xLog ? spread : around }, y: { distr: this.yLog ? 3 : 1, range: this.yLog ? decades : padded } },
       axes: [axis(this.x, this.xLog, false), axis(this.y, this.yLog, true)],
       series: [
         {},
@@ -110,13 +115,35 @@ class Plot {
   }
 }
 
-const isPower = (v: number): boolean => Math.abs(Math.log10(v) - Math.round(Math.log10(v))) < 1e-9;
+const isPower = (...values: number[]): boolean => values.some((v) => Math.abs(Math.log10(v) - Math.round(Math.log10(v))) < 1e-9);
 
 /** A constant gets room around it. */
 function padded(_u: uPlot, low: number | null, high: number | null): [number, number] {
   if (low === null || high === null || !Number.isFinite(low) || !Number.isFinite(high)) return [0, 1];
-  const span = high - low || Math.abs(high) || 1;
+  // Digits beyond the sixth of a number that hardly changes are noise, and ticks between them would never end.
+  const size = Math.max(Math.abs(low), Math.abs(high));
+  const span = high - low > 1e-6 * size ? high - low : size || 1;
   return [low - 0.06 * span, high + 0.06 * span];
+}
+
+/** Whole decades around the data, at most twelve of them below its top. */
+function decades(_u: uPlot, low: number | null, high: number | null): [number, number] {
+  if (low === null || high === null || !(low > 0) || !Number.isFinite(high)) return [0.1, 1];
+  const top = Math.ceil(Math.log10(high) + 1e-9);
+  return [10 ** Math.max(Math.floor(Math.log10(low) + 1e-9), top - 12), 10 ** top];
+}
+
+/** The data of a logarithmic axis across the plot. */
+function spread(_u: uPlot, low: number | null, high: number | null): [number, number] {
+  if (low === null || high === null || !(low > 0) || !Number.isFinite(high)) return [0.1, 1];
+  return high > low * 1.001 ? [low, high] : [low / 2, high * 2];
+}
+
+/** The run so far; a single point gets room. */
+function around(_u: uPlot, low: number | null, high: number | null): [number, number] {
+  if (low === null || high === null || !Number.isFinite(low) || !Number.isFinite(high)) return [0, 1];
+  const size = Math.max(Math.abs(low), Math.abs(high));
+  return high - low > 1e-9 * size ? [low, high] : [low - 0.5 * (size || 1), high + 0.5 * (size || 1)];
 }
 
 /** Columns of a record: `rows` holds [x, metric…] one after another. */
@@ -216,7 +243,7 @@ export class EddyPlots extends LitElement {
       const curves = panes.map((i): Curve => ({ name: paneLabel(model, i), color: color(i ? '--plot-b' : '--plot-a'), width: i ? 1.6 : 2.2, dots: lists[i]!.xs.length < 30 }));
       // The baseline lies below the experiment.
       // A metric that this setting does not have (an error without a known solution) takes no room.
-      const measured = lists.some((l) => l.ys.some(Number.isFinite)) || lists[0]!.xs.length < 3;
+      const measured = metric.axis.label !== axis.label && (lists.some((l) => l.ys.some(Number.isFinite)) || lists[0]!.xs.length < 3);
       const id = `metric-${metric.key}`;
       this.renderRoot.querySelector(`#${CSS.escape(id)}`)?.closest('section')?.toggleAttribute('hidden', !measured);
       if (measured) this.plotOf(Uplot, id, axis, metric.axis)?.update(orderLast({ ...aligned(lists), curves }), color);
@@ -242,7 +269,10 @@ export class EddyPlots extends LitElement {
           });
         }
       });
-      this.plotOf(Uplot, `view-${view.key}`, view.x, view.y)?.update(orderLast({ ...aligned(lists), curves }), color);
+      const id = `view-${view.key}`;
+      const known = lists.some((l) => l.ys.some(Number.isFinite));
+      this.renderRoot.querySelector(`#${CSS.escape(id)}`)?.closest('section')?.toggleAttribute('hidden', !known);
+      if (known) this.plotOf(Uplot, id, view.x, view.y)?.update(orderLast({ ...aligned(lists), curves }), color);
     }
   }
 

@@ -23,11 +23,8 @@ export const stageStyles = css`
   .legend.bar { gap: 7px; }
   .legend.bar i { width: 84px; height: 9px; border-radius: 2px; display: inline-block; }
   .legend em { font-family: var(--font-prose); font-size: 15px; color: var(--stage-ink); }
-  .series i { display: inline-block; width: 16px; height: 0; border-top: 2.5px solid #8fb4ff; vertical-align: 3px; margin-right: 6px; }
-  .series.of-baseline.result i { border-color: #b9c0cb; }
-  .series.reference i { border-top: 2px dashed #c6cbd4; }
-  .series.second i { border-color: #ffab73; }
-  .series.third i { border-color: #5fd6a8; }
+  .series i { display: inline-block; width: 16px; height: 0; border-top: 2.5px solid; vertical-align: 3px; margin-right: 6px; }
+  .series.reference i { border-top-style: dashed; border-top-width: 2px; }
   .plot { position: relative; }
   .plot canvas { position: absolute; display: block; touch-action: pan-y pinch-zoom; }
   .axes { position: absolute; inset: 0; pointer-events: none; overflow: visible; }

@@ -103,7 +103,7 @@ export class EddyVerdict extends LitElement {
     return html`<section class="bar ${result}" aria-label="Claim">
       <p class="sentence">
         ${verdict && !progress ? html`<span class="state">${icon(verdict.held ? 'check' : 'x')}${verdict.held ? 'Held' : 'Did not hold'}</span>` : nothing}
-        <b>Claim.</b> ${claim.sentence}
+        <b>Claim.</b> ${signs(claim.sentence)}
       </p>
       ${progress
         ? html`<button class="button" type="button" @click=${this.cancel}>Cancel</button>`
@@ -137,8 +137,8 @@ export class EddyVerdict extends LitElement {
       <p class="foot">
         ${this.experiment!.params.some((p) => p.kind === 'seed') ? `Seeds ${verdict.seeds.join(', ')} · ` : ''}${durationText(verdict.seconds)} · ${verdict.device}${this.earlier ? ' · checked earlier in this browser' : ''}.
         ${counter === null ? nothing : counter
-          ? html`<span class="wrong">It also held where it must not (${claim.counter.why}), so this check proves little.</span>`
-          : html`It fails, as it must, in the counter-setting: ${claim.counter.why}`}
+          ? html`<span class="wrong">It also held where it must not (${signs(claim.counter.why)}), so this check proves little.</span>`
+          : html`It fails, as it must, in the counter-setting: ${signs(claim.counter.why)}`}
       </p>`;
   }
 
@@ -148,6 +148,9 @@ export class EddyVerdict extends LitElement {
       must be ${boundText(t.bound, t.unit)}</span>${t.held ? nothing : html`<span class="no">does not hold</span>`}</li>`;
   }
 }
+
+/** Signs as they are printed in papers. */
+const signs = (text: string): string => text.replaceAll('<=', '≤').replaceAll('>=', '≥');
 
 export function boundText(bound: Bound, unit: string): string {
   return `${bound.kind === 'at-most' ? '≤' : '≥'} ${numberText(bound.limit)} ${unit}`.trim();

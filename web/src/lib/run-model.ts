@@ -192,7 +192,8 @@ export class RunModel {
         ? { code: thrown.code, message: thrown.message, ...(thrown.key === undefined ? {} : { key: thrown.key }) }
         : { code: 'internal', message: String(thrown) };
     if (this.fault) return;
-    this.playing = false;
+    // A run that was there before goes on.
+    if (this.status !== 'ready') this.playing = false;
     if (/^(wasm|bundle)-/.test(error.code)) {
       this.status = 'failed';
       this.fault = error;

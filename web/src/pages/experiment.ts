@@ -28,11 +28,6 @@ export class EddyExperimentPage extends LitElement {
     document.title = experiment ? `${experiment.title} · Eddy` : 'Not found · Eddy';
   }
 
-  /** The address always says what is shown, so that it can be copied at any time. */
-  private onSettings = (event: Event): void => {
-    history.replaceState(null, '', experimentHref((event as CustomEvent<string>).detail));
-  };
-
   protected override render() {
     const id = linkFromText(this.permalink).id;
     const experiment = experimentById(id);
@@ -47,7 +42,7 @@ export class EddyExperimentPage extends LitElement {
         </div>
         <eddy-device .model=${model}></eddy-device>
       </header>
-      <eddy-experiment layout="page" autoplay .permalink=${this.permalink} @eddy-settings=${this.onSettings}
+      <eddy-experiment layout="page" autoplay .permalink=${this.permalink}
         @eddy-model=${(e: Event) => (this.model = (e as CustomEvent<RunModel>).detail)}>
         <eddy-verdict .experiment=${experiment}></eddy-verdict>
         <eddy-plots .model=${model}></eddy-plots>

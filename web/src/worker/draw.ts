@@ -1,6 +1,6 @@
 /** Draws a view with a 2-D context: fields, lines, points. Only the plot area; axes and legends belong to the page. */
 import { colorTable, cssColor } from '../lib/colormaps';
-import type { DrawSpec, FieldHeader, LinesHeader, PointsHeader, Range, ViewPayload } from './protocol';
+import type { DrawSpec, FieldHeader, LinesHeader, PointsHeader, Range, SeriesHeader, ViewPayload } from './protocol';
 
 export type Context2d = OffscreenCanvasRenderingContext2D | CanvasRenderingContext2D;
 
@@ -8,6 +8,19 @@ export type Context2d = OffscreenCanvasRenderingContext2D | CanvasRenderingConte
 export const STAGE = '#0e1116';
 const ROLE_COLORS = { result: '#8fb4ff', reference: '#c6cbd4', second: '#ffab73', third: '#5fd6a8' };
 const BASELINE_COLOR = '#b9c0cb';
+/** Several results in one picture, told apart also by the colour-blind (after Okabe and Ito, lightened). */
+const RESULT_COLORS = ['#8fb4ff', '#ffab73', '#5fd6a8', '#e8a0d8', '#f0e06a', '#7fd3f0'];
+
+/** Colour of each series of a picture; the legend uses the same. */
+export function seriesColors(series: readonly SeriesHeader[], baseline: boolean): string[] {
+  const several = series.filter((s) => s.role === 'result').length > 1;
+  let result = 0;
+  return series.map((s) => {
+    if (s.role !== 'result') return ROLE_COLORS[s.role];
+    if (several) return RESULT_COLORS[result++ % RESULT_COLORS.length]!;
+    return baseline ? BASELINE_COLOR : ROLE_COLORS.result;
+  });
+}
 
 export interface Target {
   context: Context2d;
@@ -91,6 +104,7 @@ function drawLines(target: Target, header: LinesHeader, data: Float32Array, spec
   context.lineCap = 'round';
   // Results on top of what they are compared with.
   const order = header.series.map((s, i) => [s, i] as const);
+  const colors = seriesColors(header.series, target.baseline);
   const offsets: number[] = [];
   let offset = 0;
   for (const s of header.series) {
@@ -102,7 +116,7 @@ function drawLines(target: Target, header: LinesHeader, data: Float32Array, spec
     const start = offsets[index]!;
     const xs = data.subarray(start, start + series.length);
     const ys = data.subarray(start + series.length, start + 2 * series.length);
-    context.strokeStyle = target.baseline && series.role === 'result' ? BASELINE_COLOR : ROLE_COLORS[series.role];
+    context.strokeStyle = colors[index]!;
     context.fillStyle = context.strokeStyle;
     context.lineWidth = (series.role === 'reference' ? 1.4 : 2.2) * ratio;
     context.setLineDash(series.role === 'reference' ? [5 * ratio, 4 * ratio] : []);

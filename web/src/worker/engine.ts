@@ -199,7 +199,6 @@ export class Engine {
   }
 
   private async open(request: OpenRequest): Promise<Opened> {
-    this.playing = false;
     this.module = await loadBundle(request.bundle);
     const options = JSON.stringify(request.options);
     const session = await this.module.Session.open(request.permalink, options);
@@ -207,6 +206,7 @@ export class Engine {
     const baseline = request.withBaseline ? session.baselinePermalink() : undefined;
     if (baseline !== undefined) fresh.push(new Pane(await this.module.Session.open(baseline, options)));
     // Only now is the old run given up: a failed change of the link leaves it as it was.
+    this.playing = false;
     for (const pane of this.panes) pane.session.free();
     this.panes = fresh;
     this.request = request;
