@@ -142,9 +142,15 @@ impl Gpu {
         &self.inner.limits
     }
 
-    /// The adapter's name, as far as the browser tells it.
+    /// The adapter's name, as far as the browser tells it: often only its maker and architecture.
     pub fn adapter_name(&self) -> String {
         let info = &self.inner.info;
+        #[cfg(target_arch = "wasm32")]
+        if info.name.is_empty()
+            && let Some(name) = maker_and_architecture(&self.inner.device)
+        {
+            return name;
+        }
         [&info.name, &info.driver].into_iter().find(|s| !s.is_empty()).cloned().unwrap_or_else(|| "GPU".to_owned())
     }
 
@@ -372,4 +378,15 @@ fn browser_has_webgpu() -> bool {
         Reflect::get(object, &key.into()).ok().filter(|v| !v.is_undefined() && !v.is_null())
     }
     get(&global(), "navigator").and_then(|navigator| get(&navigator, "gpu")).is_some()
+}
+
+/// What `device.adapterInfo` says beside the description, which browsers leave empty.
+#[cfg(target_arch = "wasm32")]
+fn maker_and_architecture(device: &wgpu::Device) -> Option<String> {
+    use wgpu::web_sys::{js_sys::Reflect, wasm_bindgen::JsValue};
+    let device: &JsValue = device.as_webgpu()?.as_ref();
+    let info = Reflect::get(device, &"adapterInfo".into()).ok()?;
+    let word = |key: &str| Reflect::get(&info, &key.into()).ok().and_then(|v| v.as_string()).filter(|s| !s.is_empty());
+    let words: Vec<String> = ["vendor", "architecture"].into_iter().filter_map(word).collect();
+    (!words.is_empty()).then(|| words.join(" "))
 }
