@@ -1,5 +1,5 @@
 /** Every experiment of the catalogue opens, runs, draws, and stays finite; on the CPU, and on WebGPU where it says so. */
-import { catalog, colorsOf, expect, openExperiment, readView, ready, test } from './fixtures';
+import { catalog, coarse, colorsOf, expect, openAlone, openExperiment, readView, ready, test } from './fixtures';
 
 test('there are experiments to test', () => {
   expect(catalog.experiments.length).toBeGreaterThan(0);
@@ -8,8 +8,8 @@ test('there are experiments to test', () => {
 for (const experiment of catalog.experiments) {
   for (const device of experiment.devices) {
     test(`${experiment.id} runs on the ${device}`, async ({ page, url }) => {
-      test.slow(experiment.bundle === 'learn', 'a large bundle');
-      const element = await openExperiment(page, url, experiment.id);
+      test.slow(experiment.bundle === 'learn' || device === 'gpu', 'a large bundle, a software GPU');
+      const element = device === 'gpu' ? await openAlone(page, url, coarse(experiment)) : await openExperiment(page, url, experiment.id);
       if (device === 'gpu') {
         const capabilities = await element.evaluate((e: any) => e.model.probe());
         expect(capabilities.webgpu, capabilities.reason).toBe(true);
@@ -19,6 +19,8 @@ for (const experiment of catalog.experiments) {
       }
       await element.evaluate((e: any) => e.play());
       await page.waitForTimeout(3000);
+      // A loaded machine may need longer for the first step.
+      await expect.poll(() => element.evaluate((e: any) => e.model.panes[0]?.progress.steps ?? 0), { timeout: 20_000 }).toBeGreaterThan(0);
       const state = await element.evaluate((e: any) => ({
         steps: e.model.panes.map((p: any) => p.progress.steps),
         outcomes: e.model.panes.map((p: any) => p.progress.outcome.kind),

@@ -15,6 +15,7 @@ export interface ParamSpec {
   scale: string;
   live: boolean;
   integer: boolean;
+  options?: [string, string][];
 }
 export interface Experiment {
   id: string;
@@ -70,6 +71,24 @@ export async function openExperiment(page: Page, url: string, permalink: string)
   const element = widget(page);
   await ready(element);
   return element;
+}
+
+/** The same in a frame page, alone: half the work, which a software GPU feels. */
+export async function openAlone(page: Page, url: string, permalink: string): Promise<Locator> {
+  await page.goto(`${url}/embed.html?e=${encodeURIComponent(permalink)}&baseline=off`);
+  const element = widget(page);
+  await ready(element);
+  return element;
+}
+
+/** A link to the experiment on its coarsest grid. */
+export function coarse(experiment: Experiment): string {
+  const parts = experiment.params.flatMap((p) => {
+    if (p.key === 'grid' && p.options) return [`grid=${p.options[0]![0]}`];
+    if (p.key === 'points') return [`points=${Math.max(64, p.min)}`];
+    return [];
+  });
+  return parts.length ? `${experiment.id}?${parts.join('&')}` : experiment.id;
 }
 
 /** Waits until the run can be used. */

@@ -49,6 +49,15 @@ test('back and forward open what was there', async ({ page, url }) => {
   await expect.poll(() => element.evaluate((e: any, key) => e.get(key), p.key)).toBe(other(p));
 });
 
+test('a link to the defaults undoes what the controls changed', async ({ page, url }) => {
+  const p = numberParam(subject)!;
+  const element = await openExperiment(page, url, subject.id);
+  await element.evaluate((e: any, [key, text]) => e.set(key, text), [p.key, other(p)] as const);
+  await expect.poll(() => page.url()).toContain(`${p.key}=`);
+  await page.evaluate((hash) => (location.hash = hash), `#/e/${subject.id}`);
+  await expect.poll(() => element.evaluate((e: any, key) => e.get(key), p.key)).toBe(p.default);
+});
+
 test('a value out of range is answered at its control; the rest of the link stands', async ({ page, url }) => {
   const [bad, good] = subject.params.filter((p) => p.kind === 'number');
   const element = await openExperiment(page, url, `${subject.id}?${bad!.key}=${bad!.max * 10 + 1}&${good!.key}=${other(good!)}`);

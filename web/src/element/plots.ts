@@ -74,15 +74,14 @@ class Plot {
       labelFont: '12px "Inter Variable", system-ui, sans-serif',
       font: '12px "Inter Variable", system-ui, sans-serif',
       stroke: color('--ink-faint'),
-      grid: { stroke: color('--line'), width: 1 },
-      ticks: { stroke: color('--line-strong'), width: 1, size: 4 },
+      grid: { stroke: color('--line'), width: 1, ...(log ? { filter: readable } : {}) },
+      ticks: { stroke: color('--line-strong'), width: 1, size: 4, ...(log ? { filter: readable } : {}) },
       size: vertical ? 58 : 34,
       space: vertical ? 36 : 64,
       gap: 4,
       values: (_u, splits) => {
-        // Powers of ten; where the axis has hardly any, their doubles and halves too.
-        const powers = splits.filter((v) => v !== null && isPower(v)).length;
-        return splits.map((v) => (v === null || (log && !isPower(v) && (powers > 2 || !isPower(v / 2, v / 5))) ? '' : numberText(v, 3)));
+        const shown = log ? readable(_u, splits) : splits;
+        return shown.map((v) => (v === null ? '' : numberText(v, 3)));
       },
     });
     return {
@@ -116,6 +115,17 @@ class Plot {
 }
 
 const isPower = (...values: number[]): boolean => values.some((v) => Math.abs(Math.log10(v) - Math.round(Math.log10(v))) < 1e-9);
+
+/** Lines of a logarithmic axis: at most seven powers of ten; where it has hardly any, their doubles and halves too. */
+function readable(_u: uPlot, splits: (number | null)[]): (number | null)[] {
+  const powers = splits.filter((v) => v !== null && isPower(v)).map((v) => Math.round(Math.log10(v!)));
+  const stride = Math.ceil(powers.length / 7);
+  return splits.map((v) => {
+    if (v === null) return null;
+    if (isPower(v)) return (Math.round(Math.log10(v)) - (powers[0] ?? 0)) % stride === 0 ? v : null;
+    return powers.length <= 2 && isPower(v / 2, v / 5) ? v : null;
+  });
+}
 
 /** A constant gets room around it. */
 function padded(_u: uPlot, low: number | null, high: number | null): [number, number] {
