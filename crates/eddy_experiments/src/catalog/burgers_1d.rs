@@ -164,9 +164,10 @@ fn cole_hopf(x: f64, t: f64, viscosity: f64) -> f64 {
     let width = (4.0 * viscosity * t).sqrt();
     let f = |y: f64| (-((PI * y).cos() + 1.0) / (2.0 * PI * viscosity)).exp();
     let (mut above, mut below) = (0.0, 0.0);
-    // The weight f is as sharp as √ν: enough points for both.
-    let reach = 7.0 * width;
-    let count = ((reach / viscosity.sqrt() * 24.0) as usize).clamp(200, 1200);
+    // The integrand lies where fluid came from, at most t·max|u| away, and is as sharp as f or the Gaussian.
+    let reach = t + 7.0 * width;
+    let sharpness = width.min((4.0 * viscosity / PI).sqrt());
+    let count = ((8.0 * reach / sharpness) as usize).clamp(200, 4000);
     for i in 0..=2 * count {
         let eta = reach * (i as f64 / count as f64 - 1.0);
         let weight = (-(eta / width).powi(2)).exp() * f(x - eta);

@@ -69,6 +69,9 @@ pub struct PdeRun {
     setup: Setup,
     t: f64,
     steps: u64,
+    /// Time and step count at which the present step length began: times are multiples from there, so that they do not
+    /// depend on how a run is cut into calls.
+    origin: (f64, u64),
     outcome: Outcome,
     record: Record,
     fields: Vec<Vec<f64>>,
@@ -92,6 +95,7 @@ impl PdeRun {
         let mut run = Self {
             t: 0.0,
             steps: 0,
+            origin: (0.0, 0),
             outcome: Outcome::Running,
             record: Record::of(setup.metrics),
             fields: setup.initial.clone(),
@@ -151,8 +155,8 @@ impl PdeRun {
             let until_row = self.setup.record_every - self.steps % self.setup.record_every;
             let asked = until_row.min(remaining).min(clock.steps_left().max(1));
             let made = self.setup.backend.advance(self.t, asked).await?;
-            self.t += dt * made as f64;
             self.steps += made;
+            self.t = self.origin.0 + dt * (self.steps - self.origin.1) as f64;
             self.fresh &= made == 0;
             if made < asked {
                 self.refresh().await?;
@@ -283,6 +287,7 @@ impl Run for PdeRun {
         self.setup.backend.set(&live)?;
         self.disturbed |= live.coefficients != self.setup.live.coefficients;
         self.setup.live = live;
+        self.origin = (self.t, self.steps);
         // A shorter step, or a later end, lets a run go on from its last good state.
         match self.outcome {
             Outcome::Diverged { .. } => self.outcome = Outcome::Running,
