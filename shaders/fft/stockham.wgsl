@@ -20,9 +20,14 @@ struct Params {
 @group(0) @binding(1) var<storage, read> twiddles: array<vec2<f32>>;
 @group(0) @binding(2) var<storage, read_write> data: array<vec2<f32>>;
 
+// Threads that share a tile. A device emulated on a CPU pays for every thread at every barrier and is five times faster
+// with 16 than with 256.
+override THREADS: u32 = 256u;
+
 const LOG2_TILE: u32 = 10u;
-const THREADS: u32 = 256u;
-var<workgroup> tile: array<vec2<f32>, 1024>;
+const TILE: u32 = 1024u;
+// Every stage reads one half and writes the other.
+var<workgroup> tile: array<vec2<f32>, 2048>;
 
 // value % 2^bits
 fn low_bits(value: u32, bits: u32) -> u32 {
@@ -53,68 +58,66 @@ fn quarter_turn(z: vec2<f32>) -> vec2<f32> {
     return select(vec2<f32>(z.y, -z.x), vec2<f32>(-z.y, z.x), params.inverse != 0u);
 }
 
-@compute @workgroup_size(256)
+@compute @workgroup_size(THREADS)
 fn stockham(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     let log2_n = params.log2_points;
-    let n = 1u << log2_n;
     let first_line = group.x << (LOG2_TILE - log2_n);
-    for (var i = 0u; i < 4u; i++) {
-        let at = place(thread + i * THREADS);
+    for (var e = thread; e < TILE; e += THREADS) {
+        let at = place(e);
         if first_line + at.x < params.lines {
             tile[(at.x << log2_n) + at.y] = data[address(first_line + at.x, at.y)];
         }
     }
     workgroupBarrier();
 
+    var source = 0u;
     var log2_span = 0u;
     if (log2_n & 1u) == 1u {
         let log2_half = log2_n - 1u;
-        let half = 1u << log2_half;
-        let p = low_bits(thread, log2_half);
-        let base = (thread >> log2_half) << log2_n;
-        let q = low_bits(thread + THREADS, log2_half);
-        let other = ((thread + THREADS) >> log2_half) << log2_n;
-        let a = tile[base + p];
-        let b = tile[base + p + half];
-        let c = tile[other + q];
-        let d = tile[other + q + half];
+        for (var i = thread; i < TILE / 2u; i += THREADS) {
+            let p = low_bits(i, log2_half);
+            let base = (i >> log2_half) << log2_n;
+            let a = tile[base + p];
+            let b = tile[base + p + (1u << log2_half)];
+            tile[TILE + base + 2u * p] = a + b;
+            tile[TILE + base + 2u * p + 1u] = a - b;
+        }
         workgroupBarrier();
-        tile[base + 2u * p] = a + b;
-        tile[base + 2u * p + 1u] = a - b;
-        tile[other + 2u * q] = c + d;
-        tile[other + 2u * q + 1u] = c - d;
-        workgroupBarrier();
+        source = TILE;
         log2_span = 1u;
     }
     for (; log2_span < log2_n; log2_span += 2u) {
         let log2_quarter = log2_n - 2u;
         let quarter = 1u << log2_quarter;
         let span = 1u << log2_span;
-        let j = low_bits(thread, log2_quarter);
-        let base = (thread >> log2_quarter) << log2_n;
-        let k = low_bits(j, log2_span);
-        let step = k << (log2_quarter - log2_span);
-        let x0 = tile[base + j];
-        let x1 = complex_multiply(twiddle(step), tile[base + j + quarter]);
-        let x2 = complex_multiply(twiddle(2u * step), tile[base + j + 2u * quarter]);
-        let x3 = complex_multiply(twiddle(3u * step), tile[base + j + 3u * quarter]);
+        for (var i = thread; i < TILE / 4u; i += THREADS) {
+            let j = low_bits(i, log2_quarter);
+            let line = (i >> log2_quarter) << log2_n;
+            let k = low_bits(j, log2_span);
+            let step = k << (log2_quarter - log2_span);
+            let at = source + line + j;
+            let x0 = tile[at];
+            let x1 = complex_multiply(twiddle(step), tile[at + quarter]);
+            let x2 = complex_multiply(twiddle(2u * step), tile[at + 2u * quarter]);
+            let x3 = complex_multiply(twiddle(3u * step), tile[at + 3u * quarter]);
+            let even = x0 + x2;
+            let odd = x0 - x2;
+            let sum = x1 + x3;
+            let turned = quarter_turn(x1 - x3);
+            let out = TILE - source + line + ((j - k) << 2u) + k;
+            tile[out] = even + sum;
+            tile[out + span] = odd + turned;
+            tile[out + 2u * span] = even - sum;
+            tile[out + 3u * span] = odd - turned;
+        }
         workgroupBarrier();
-        let even = x0 + x2;
-        let odd = x0 - x2;
-        let sum = x1 + x3;
-        let turned = quarter_turn(x1 - x3);
-        let out = base + ((j - k) << 2u) + k;
-        tile[out] = even + sum;
-        tile[out + span] = odd + turned;
-        tile[out + 2u * span] = even - sum;
-        tile[out + 3u * span] = odd - turned;
-        workgroupBarrier();
+        source = TILE - source;
     }
 
-    for (var i = 0u; i < 4u; i++) {
-        let at = place(thread + i * THREADS);
+    for (var e = thread; e < TILE; e += THREADS) {
+        let at = place(e);
         if first_line + at.x < params.lines {
-            data[address(first_line + at.x, at.y)] = params.scale * tile[(at.x << log2_n) + at.y];
+            data[address(first_line + at.x, at.y)] = params.scale * tile[source + (at.x << log2_n) + at.y];
         }
     }
 }

@@ -6,6 +6,12 @@ use crate::buffer::Buffer;
 use crate::error::GpuError;
 use crate::gpu::Gpu;
 
+/// How a kernel says that any number of threads may share a workgroup's memory.
+const SHARED_THREADS: &str = "override THREADS: u32";
+
+/// Few threads where each waits for its turn on a core of the CPU.
+const SOFTWARE_THREADS: &[(&str, f64)] = &[("THREADS", 16.0)];
+
 /// A compiled compute kernel.
 #[derive(Debug)]
 pub struct Pipeline {
@@ -40,7 +46,10 @@ impl Pipeline {
             layout: Some(&pipeline_layout(gpu, kernel, &layout)),
             module: &shader_module(gpu, kernel, source),
             entry_point: Some(entry.name),
-            compilation_options: Default::default(),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                constants: if gpu.is_software() && source.contains(SHARED_THREADS) { SOFTWARE_THREADS } else { &[] },
+                ..Default::default()
+            },
             cache: None,
         });
         Ok(Self { raw, layout, kernel })

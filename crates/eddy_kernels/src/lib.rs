@@ -58,7 +58,7 @@ pub enum Stage {
 pub struct EntryPoint {
     pub name: &'static str,
     pub stage: Stage,
-    /// [0, 0, 0] for drawing stages.
+    /// [0, 0, 0] for drawing stages; 1 along an axis that a pipeline constant (`override`) sets.
     pub workgroup_size: [u32; 3],
 }
 

@@ -8,7 +8,7 @@ use crate::harness::*;
 fn case(label: String, p: Params, numbers: usize) -> Case {
     let fault = if p.points() == 2 {
         // Its only stage is the radix-2 one.
-        Fault("tile[base + 2u * p + 1u] = a - b;", "tile[base + 2u * p + 1u] = a + b;")
+        Fault("2u * p + 1u] = a - b;", "2u * p + 1u] = a + b;")
     } else {
         Fault("let odd = x0 - x2;", "let odd = x0 + x2;")
     };

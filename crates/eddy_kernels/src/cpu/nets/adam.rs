@@ -24,9 +24,7 @@ pub fn adam(
     let count = params.count as usize;
     let rate = rates[state[0].min(params.steps - 1) as usize];
     for i in 0..count {
-        let g: f32 = (0..params.groups as usize)
-            .map(|group| partials[group * count + i])
-            .sum();
+        let g: f32 = (0..params.groups as usize).map(|group| partials[group * count + i]).sum();
         let m = params.beta1 * moments[i][0] + (1.0 - params.beta1) * g;
         let v = params.beta2 * moments[i][1] + (1.0 - params.beta2) * g * g;
         moments[i] = [m, v];

@@ -1,8 +1,6 @@
 //! Twin of nets/backward.wgsl.
 
-use crate::cpu::shared::jet::{
-    Jet, activation_slopes, jet_add, jet_backward, jet_dot, jet_forward,
-};
+use crate::cpu::shared::jet::{Jet, activation_slopes, jet_add, jet_backward, jet_dot, jet_forward};
 
 crate::layout::uniform! {
     pub struct Params {
@@ -47,19 +45,13 @@ pub fn backward(
         for unit in 0..width {
             let z = z(layers - 1, unit);
             gradient[start + unit] += jet_dot(adjoints[point], jet_forward(slopes(z), z));
-            above[unit] = jet_backward(
-                slopes(z),
-                z,
-                adjoints[point].map(|a| parameters[start + unit] * a),
-            );
+            above[unit] = jet_backward(slopes(z), z, adjoints[point].map(|a| parameters[start + unit] * a));
         }
         gradient[start + width] += adjoints[point][0];
         for layer in (0..layers).rev() {
             let inputs: Vec<Jet> = match layer {
                 0 => features[(batch * points + point) * count..][..count].to_vec(),
-                _ => (0..width)
-                    .map(|unit| jet_forward(slopes(z(layer - 1, unit)), z(layer - 1, unit)))
-                    .collect(),
+                _ => (0..width).map(|unit| jet_forward(slopes(z(layer - 1, unit)), z(layer - 1, unit))).collect(),
             };
             let count = inputs.len();
             start -= width * (count + 1);

@@ -41,10 +41,7 @@ pub fn forward(
                 })
                 .collect();
             sums[(layer * points + point) * width..][..width].copy_from_slice(&z);
-            inputs = z
-                .iter()
-                .map(|z| jet_forward(activation_slopes(params.activation, z[0]), *z))
-                .collect();
+            inputs = z.iter().map(|z| jet_forward(activation_slopes(params.activation, z[0]), *z)).collect();
             start += width * (count + 1);
         }
         let mut u = [parameters[start + inputs.len()], 0.0, 0.0, 0.0];

@@ -44,12 +44,7 @@ pub fn line_residual(
             -params.diffusion,
         ]
         .map(|s| factor * s);
-        adjoints[point] = [
-            jet_dot(b, s),
-            b[0] * s[1],
-            b[0] * s[2] + 2.0 * b[2] * s[3],
-            b[0] * s[3],
-        ];
+        adjoints[point] = [jet_dot(b, s), b[0] * s[1], b[0] * s[2] + 2.0 * b[2] * s[3], b[0] * s[3]];
         squares[point] = r * r;
     }
 }

@@ -17,20 +17,13 @@ pub fn activation_slopes(activation: u32, z: f32) -> Jet {
 
 /// The jet of σ(z).
 pub fn jet_forward(s: Jet, z: Jet) -> Jet {
-    [
-        s[0],
-        s[1] * z[1],
-        s[1] * z[2],
-        s[1] * z[3] + s[2] * z[2] * z[2],
-    ]
+    [s[0], s[1] * z[1], s[1] * z[2], s[1] * z[3] + s[2] * z[2] * z[2]]
 }
 
 /// The adjoint of z from the adjoint of σ(z).
 pub fn jet_backward(s: Jet, z: Jet, a: Jet) -> Jet {
     [
-        s[1] * a[0]
-            + s[2] * (z[1] * a[1] + z[2] * a[2])
-            + (s[3] * z[2] * z[2] + s[2] * z[3]) * a[3],
+        s[1] * a[0] + s[2] * (z[1] * a[1] + z[2] * a[2]) + (s[3] * z[2] * z[2] + s[2] * z[3]) * a[3],
         s[1] * a[1],
         s[1] * a[2] + 2.0 * s[2] * z[2] * a[3],
         s[1] * a[3],
