@@ -97,8 +97,15 @@ export class EddyControls extends LitElement {
       class="entry number" id=${`entry-${p.key}`} type="text" inputmode=${p.kind === 'seed' || p.integer ? 'numeric' : 'decimal'} autocomplete="off" spellcheck="false"
       aria-label=${p.label} aria-invalid=${error ? 'true' : 'false'} aria-describedby=${error ? `error-${p.key}` : nothing}
       .value=${live(this.focused === p.key ? value : shortText(value))}
-      @focus=${() => (this.focused = p.key)} @blur=${() => (this.focused = '')} @change=${(e: Event) => this.set(p, (e.target as HTMLInputElement).value.trim())}
+      @focus=${(e: Event) => this.edit(e.target as HTMLInputElement, p.key, value)} @blur=${() => (this.focused = '')} @change=${(e: Event) => this.set(p, (e.target as HTMLInputElement).value.trim())}
     />`;
+  }
+
+  /** All digits, selected: at once, since whoever focused the entry may type in the same moment. */
+  private edit(entry: HTMLInputElement, key: string, value: string): void {
+    this.focused = key;
+    if (entry.value !== value) entry.value = value;
+    entry.select();
   }
 
   private number(p: NumberParam, value: string, error: string | undefined): TemplateResult {

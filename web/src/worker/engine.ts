@@ -4,7 +4,7 @@
  *
  * All calls into wasm happen inside one loop, one after the other: a session is borrowed while it advances.
  */
-import { checkClaim, renderPoster } from './jobs';
+import { breathe, checkClaim, renderPoster } from './jobs';
 import { Pane, Surface } from './pane';
 import type { Capabilities, DrawSpec, EngineError, FromEngine, OpenRequest, PaneIndex, Speed, SetResult, Opened, ToEngine, LinesHeader } from './protocol';
 import { errorFromThrown, loadBundle, engineError, type WasmModule } from './wasm';
@@ -48,6 +48,11 @@ export class Engine {
   }
 
   handle(message: ToEngine): void {
+    if (message.type === 'ping') {
+      // At once: it asks whether the thread is alive, not whether the work is done.
+      this.post({ type: 'reply', id: message.id, value: null });
+      return;
+    }
     this.queue.push(message);
     this.wake?.();
   }
@@ -151,7 +156,7 @@ export class Engine {
         return reply(bitmap, [bitmap]);
       }
       case 'ping':
-        return reply(null);
+        return;
       case 'canvas':
         this.surfaces[m.pane] = new Surface(m.pane, m.canvas, m.gpu);
         this.dirty.draw = true;
@@ -277,8 +282,8 @@ export class Engine {
       const end = pane.progress.steps + count;
       while (pane.running && pane.progress.steps < end) {
         const before = pane.progress.steps;
-        await pane.advance(1e9, end - before);
-        if (pane.progress.steps === before && pane.running) break;
+        await pane.advance(50, end - before);
+        await breathe();
       }
     }
     this.clock = this.panes[0]?.progress.fraction ?? 0;

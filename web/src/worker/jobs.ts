@@ -7,7 +7,7 @@ type ClaimRequest = Extract<ToEngine, { type: 'claim' }>;
 type PosterRequest = Extract<ToEngine, { type: 'poster' }>;
 
 /** Lets messages in between two slices. */
-const breathe = () => new Promise<void>((resolve) => setTimeout(resolve, 0));
+export const breathe = () => new Promise<void>((resolve) => setTimeout(resolve, 0));
 
 export async function checkClaim(request: ClaimRequest, report: (progress: ClaimProgress) => void): Promise<Verdict> {
   const module = await loadBundle(request.bundle);
