@@ -78,7 +78,7 @@ params! { pub struct Params {
     /// Length of a step.
     dt: f64 = 1.0 => range(0.1, 6.0).symbol("\\Delta t").live().group("method"),
     /// End. The run stops at this time.
-    end: f64 = 8000.0 => range(500.0, 50000.0).symbol("T").live().group("method"),
+    end: f64 = 4000.0 => range(500.0, 50000.0).symbol("T").live().group("method"),
     /// Seed.
     seed: u32 = 1 => seed().group("start"),
 } }

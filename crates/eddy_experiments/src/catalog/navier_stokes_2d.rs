@@ -55,7 +55,7 @@ impl Side {
 
 params! { pub struct Params {
     /// Viscosity.
-    viscosity: f64 = 4e-4 => log(1e-4, 0.1).symbol("\\nu").live().group("equation"),
+    viscosity: f64 = 8e-4 => log(1e-4, 0.1).symbol("\\nu").live().group("equation"),
     /// Drag.
     drag: f64 = 0.0 => range(0.0, 1.0).symbol("\\mu").live().group("equation"),
     /// Force. Amplitude of a steady force along x that varies as a sine in y (Kolmogorov flow).
@@ -156,7 +156,7 @@ impl Experiment for NavierStokes2d {
         Axis::linear("vorticity", "\\omega"),
         ColorMap::Diverging,
     )];
-    const BASELINE: Option<Baseline> = Some(Baseline { label: "ten times the viscosity", change: "viscosity=4e-3" });
+    const BASELINE: Option<Baseline> = Some(Baseline { label: "ten times the viscosity", change: "viscosity=8e-3" });
     const CLAIM: Option<Claim> = None;
     const DEVICES: &'static [DeviceKind] = &[DeviceKind::Cpu, DeviceKind::Gpu];
     const COST: Cost = Cost::Cheap;
