@@ -6,6 +6,7 @@ import '../element/eddy-experiment';
 import '../element/plots';
 import '../element/verdict-bar';
 import './tabs';
+import { fullAuthors } from '../lib/authors';
 import { experimentById, nearMisses, type Experiment } from '../lib/catalog';
 import type { RunModel } from '../lib/run-model';
 import { linkFromText } from '../lib/permalink';
@@ -54,7 +55,7 @@ export class EddyExperimentPage extends LitElement {
   private papers(experiment: Experiment) {
     if (!experiment.papers.length) return html`<p class="citation">${experiment.labLabel} lab</p>`;
     return experiment.papers.map(
-      (p) => html`<p class="citation">${p.authors.replace(/\s+and\s+/g, ', ')}, ${p.year} · ${p.url ? html`<a href=${p.url} target="_blank" rel="noopener">${p.title}</a>` : p.title}${p.number
+      (p) => html`<p class="citation">${fullAuthors(p.authors)}, ${p.year} · ${p.url ? html`<a href=${p.url} target="_blank" rel="noopener">${p.title}</a>` : p.title}${p.number
           ? html` · <span class="number">no. ${p.number}</span>`
           : nothing}</p>`,
     );

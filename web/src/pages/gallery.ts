@@ -3,6 +3,7 @@ import { LitElement, html, nothing } from 'lit';
 import { customElement, property, state } from 'lit/decorators.js';
 import '../element/eddy-experiment';
 import type { EddyExperiment } from '../element/eddy-experiment';
+import { shortAuthors } from '../lib/authors';
 import { catalog, type Experiment } from '../lib/catalog';
 import { numberText } from '../lib/format';
 import { icon } from '../lib/icons';
@@ -136,12 +137,4 @@ export class EddyCard extends LitElement {
       </div>
     </a>`;
   }
-}
-
-/** “Zhang et al.” of a list of authors. */
-export function shortAuthors(authors: string): string {
-  const people = authors.split(/\s+and\s+|;\s*/).filter(Boolean);
-  const surname = (name: string) => (name.includes(',') ? name.split(',')[0]! : (name.trim().split(/\s+/).at(-1) ?? name)).trim();
-  if (people.length > 2) return `${surname(people[0]!)} et al.`;
-  return people.map(surname).join(' & ');
 }

@@ -70,6 +70,8 @@ export async function renderPoster(request: PosterRequest): Promise<ImageBitmap>
       request.view,
       new FieldBitmap(),
     );
+    // Bars beside the picture continue its rim.
+    context.drawImage(inner, 0, 0, 1, 1, 0, 0, request.width, request.height);
     context.drawImage(inner, (request.width - width) / 2, (request.height - height) / 2);
     return canvas.transferToImageBitmap();
   } finally {
