@@ -6,9 +6,10 @@
 use std::sync::Arc;
 
 use num_complex::Complex;
-use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
-use rustfft::{Fft, FftPlanner};
+use realfft::{ComplexToReal, RealToComplex};
+use rustfft::{Fft, FftDirection};
 
+use super::plan;
 use crate::Real;
 
 /// Transform of a real line of `points` values to the `points/2 + 1` coefficients of its half spectrum.
@@ -24,8 +25,7 @@ pub struct RealFft<R: Real> {
 
 impl<R: Real> RealFft<R> {
     pub fn new(points: usize) -> Self {
-        let mut planner = RealFftPlanner::new();
-        let (to_hat, from_hat) = (planner.plan_fft_forward(points), planner.plan_fft_inverse(points));
+        let (to_hat, from_hat) = plan::real(points);
         let scratch = to_hat.get_scratch_len().max(from_hat.get_scratch_len());
         Self {
             points,
@@ -90,8 +90,8 @@ pub struct ComplexFft<R: Real> {
 
 impl<R: Real> ComplexFft<R> {
     pub fn new(points: usize) -> Self {
-        let mut planner = FftPlanner::new();
-        let (to_hat, from_hat) = (planner.plan_fft_forward(points), planner.plan_fft_inverse(points));
+        let to_hat = plan::complex(points, FftDirection::Forward);
+        let from_hat = plan::complex(points, FftDirection::Inverse);
         let scratch = to_hat.get_inplace_scratch_len().max(from_hat.get_inplace_scratch_len());
         Self { points, to_hat, from_hat, scratch: vec![Complex::default(); scratch] }
     }
@@ -148,10 +148,9 @@ pub struct RealFft2<R: Real> {
 impl<R: Real> RealFft2<R> {
     /// A plan that keeps the modes kx < `columns` (at most nx/2 + 1, at least 1).
     pub fn new(nx: usize, ny: usize, columns: usize) -> Self {
-        let mut real = RealFftPlanner::new();
-        let mut complex = FftPlanner::new();
-        let (row_to_hat, row_from_hat) = (real.plan_fft_forward(nx), real.plan_fft_inverse(nx));
-        let (column_to_hat, column_from_hat) = (complex.plan_fft_forward(ny), complex.plan_fft_inverse(ny));
+        let (row_to_hat, row_from_hat) = plan::real(nx);
+        let column_to_hat = plan::complex(ny, FftDirection::Forward);
+        let column_from_hat = plan::complex(ny, FftDirection::Inverse);
         let scratch = [
             row_to_hat.get_scratch_len(),
             row_from_hat.get_scratch_len(),

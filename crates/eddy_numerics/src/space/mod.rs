@@ -2,5 +2,6 @@
 
 pub mod fft;
 pub mod grid;
+mod plan;
 pub mod stencil;
 pub mod tridiagonal;
