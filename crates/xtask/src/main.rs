@@ -53,7 +53,9 @@ fn main() -> ExitCode {
 
 /// Root folder of the workspace: two above this crate.
 fn workspace_root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+    // At run time: two checkouts may share a target folder, and cargo then runs the program of either.
+    let manifest = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    Path::new(&manifest)
         .ancestors()
         .nth(2)
         .expect("the crate lies two folders below the workspace root")
