@@ -4,7 +4,11 @@ use eddy_experiments::{Budget, ClaimCheck, Context, Entry, entries, spec::Cost};
 
 /// Claims that do not hold at our scale, with the numbers that were measured. A claim listed here that holds turns the
 /// test red, so that the list stays true.
-const DO_NOT_HOLD: &[(&str, &str)] = &[];
+const DO_NOT_HOLD: &[(&str, &str)] = &[(
+    "score-sde",
+    "sliced W2 of RK45 is 1.16 times that of 200-step Euler-Maruyama over five seeds, where at most 1 is claimed: both \
+     lie at the sampling floor of 20,000 particles, and the draw decides which is ahead",
+)];
 
 fn check(entry: &'static Entry) -> Result<(), String> {
     let mut check = ClaimCheck::new(entry, Context::cpu(), None, true).map_err(|e| e.message)?;
