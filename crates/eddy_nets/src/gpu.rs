@@ -51,10 +51,8 @@ pub struct LineTrainer {
     gpu: Gpu,
     step: Recording,
     parameters: Buffer,
-    moments: Buffer,
     squares: Buffer,
     gradients: Buffer,
-    adjoints: Buffer,
     count: usize,
     groups: usize,
     batch: usize,
@@ -187,18 +185,7 @@ impl LineTrainer {
         )?;
         let one = gpu.uniform(&advance::Params { steps: 1 });
         step.dispatch(gpu, &gpu.pipeline_now(&kernels::ADVANCE)?, &[&one, &state], [1, 1, 1])?;
-        Ok(Self {
-            gpu: gpu.clone(),
-            step,
-            parameters,
-            moments,
-            squares,
-            gradients,
-            adjoints,
-            count,
-            groups,
-            batch: task.batch,
-        })
+        Ok(Self { gpu: gpu.clone(), step, parameters, squares, gradients, count, groups, batch: task.batch })
     }
 
     /// Queues `steps` training steps; does not wait for them.
@@ -211,11 +198,6 @@ impl LineTrainer {
         self.gpu.read(&self.parameters, 0, self.count).await
     }
 
-    /// First and second moments of Adam.
-    pub async fn moments(&self) -> Result<Vec<[f32; 2]>, GpuError> {
-        self.gpu.read(&self.moments, 0, self.count).await
-    }
-
     /// Squared residual of each point of the last step's batch.
     pub async fn squares(&self) -> Result<Vec<f32>, GpuError> {
         self.gpu.read(&self.squares, 0, self.batch).await
@@ -225,11 +207,6 @@ impl LineTrainer {
     pub async fn gradient(&self) -> Result<Vec<f32>, GpuError> {
         let parts: Vec<f32> = self.gpu.read(&self.gradients, 0, self.groups * self.count).await?;
         Ok((0..self.count).map(|i| (0..self.groups).map(|g| parts[g * self.count + i]).sum()).collect())
-    }
-
-    /// Adjoints of the outputs' jets of the last step.
-    pub async fn adjoints(&self) -> Result<Vec<[f32; 4]>, GpuError> {
-        self.gpu.read(&self.adjoints, 0, self.batch).await
     }
 }
 
