@@ -42,7 +42,8 @@ for (const experiment of catalog.experiments.filter((e) => e.bundle === 'core'))
     expect(result.bytes[0]).toBeGreaterThan(0);
     const gains = result.bytes.slice(1).map((b, i) => b - result.bytes[i]!);
     expect(Math.min(...gains), `bytes after each round: ${result.bytes.join(' ')}`).toBe(0);
-    expect(result.bytes.at(-1)! - result.bytes[0]!, 'bytes gained after the first round').toBeLessThanOrEqual(4 * 65536);
+    // The records of two runs grow to their bound of 2,048 rows, which a slow machine reaches late.
+    expect(result.bytes.at(-1)! - result.bytes[0]!, 'bytes gained after the first round').toBeLessThanOrEqual(1 << 20);
   });
 }
 

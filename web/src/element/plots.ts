@@ -36,7 +36,9 @@ interface PlotData {
   curves: Curve[];
 }
 
-/** One plot; `read` gives its data anew. */
+const TINY = 1e-100;
+
+/** One plot. */
 class Plot {
   private plot: uPlot | undefined;
   private signature = '';
@@ -51,11 +53,12 @@ class Plot {
   ) {}
 
   update(data: PlotData, color: (name: string) => string): void {
-    const positive = (list: (number | null)[]) => list.every((v) => v === null || Number.isNaN(v) || v > 0) && list.some((v) => v !== null && v > 0);
-    // A logarithmic axis cannot show a zero; such data stay linear.
-    const xLog = this.x.scale === 'log' && positive(data.x);
+    const positive = (list: (number | null)[]) => list.every((v) => v === null || Number.isNaN(v) || v >= 0) && list.some((v) => v !== null && v > TINY);
+    // A logarithmic axis leaves zeros out; data with signs stay linear.
+    const xLog = this.x.scale === 'log' && data.x.every((v) => v > TINY);
     const yLog = this.y.scale === 'log' && data.series.length > 0 && data.series.some(positive);
-    const series = yLog ? data.series.map((list) => list.map((v) => (v !== null && v > 0 ? v : null))) : data.series;
+    // Below this a number is a zero with rounding; ticks between such numbers would never end.
+    const series = data.series.map((list) => list.map((v) => (v === null ? null : yLog ? (v > TINY ? v : null) : Math.abs(v) > TINY ? v : 0)));
     const signature = JSON.stringify([data.curves, xLog, yLog, color('--ink')]);
     if (!this.plot || signature !== this.signature) {
       this.signature = signature;
