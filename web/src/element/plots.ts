@@ -36,7 +36,9 @@ interface PlotData {
   curves: Curve[];
 }
 
-const TINY = 1e-100;
+/** uPlot knows tick distances from 1e-32 to 1e32; beyond them it would never come back. */
+const TINY = 1e-25;
+const HUGE = 1e25;
 
 /** One plot. */
 class Plot {
@@ -55,10 +57,13 @@ class Plot {
   update(data: PlotData, color: (name: string) => string): void {
     const positive = (list: (number | null)[]) => list.every((v) => v === null || Number.isNaN(v) || v >= 0) && list.some((v) => v !== null && v > TINY);
     // A logarithmic axis leaves zeros out; data with signs stay linear.
-    const xLog = this.x.scale === 'log' && data.x.every((v) => v > TINY);
+    const xLog = this.x.scale === 'log' && data.x.every((v) => v > TINY && v < HUGE);
     const yLog = this.y.scale === 'log' && data.series.length > 0 && data.series.some(positive);
-    // Below this a number is a zero with rounding; ticks between such numbers would never end.
-    const series = data.series.map((list) => list.map((v) => (v === null ? null : yLog ? (v > TINY ? v : null) : Math.abs(v) > TINY ? v : 0)));
+    const drawable = (v: number | null) => {
+      if (v === null || !(Math.abs(v) < HUGE)) return null;
+      return Math.abs(v) > TINY ? v : yLog ? null : 0;
+    };
+    const series = data.series.map((list) => list.map(drawable));
     const signature = JSON.stringify([data.curves, xLog, yLog, color('--ink')]);
     if (!this.plot || signature !== this.signature) {
       this.signature = signature;

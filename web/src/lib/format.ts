@@ -96,7 +96,8 @@ export function rateText(perSecond: number, unit: string): string {
 /** Tick positions of an axis from `low` to `high`, about `count` of them, at round numbers. */
 export function ticks(low: number, high: number, count: number): number[] {
   const span = high - low;
-  if (!(span > 0) || !Number.isFinite(span)) return [];
+  // A span lost in rounding has no ticks, and counting through it would not end.
+  if (!(span > 1e-9 * Math.max(Math.abs(low), Math.abs(high))) || !Number.isFinite(span)) return [];
   const raw = span / Math.max(1, count);
   const power = 10 ** Math.floor(Math.log10(raw));
   const step = [1, 2, 2.5, 5, 10].map((m) => m * power).find((s) => s >= raw * 0.999) ?? 10 * power;
