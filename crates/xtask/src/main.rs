@@ -55,11 +55,7 @@ fn main() -> ExitCode {
 fn workspace_root() -> PathBuf {
     // At run time: two checkouts may share a target folder, and cargo then runs the program of either.
     let manifest = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
-    Path::new(&manifest)
-        .ancestors()
-        .nth(2)
-        .expect("the crate lies two folders below the workspace root")
-        .to_path_buf()
+    Path::new(&manifest).ancestors().nth(2).expect("the crate lies two folders below the workspace root").to_path_buf()
 }
 
 /// Adds the path to an I/O error, which has none.

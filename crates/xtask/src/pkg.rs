@@ -70,13 +70,13 @@ fn build(bundle: Bundle, fast: bool, toolchain: &Toolchain) -> Result<(), Failur
     let module = std::fs::read(&compiled).map_err(at(&compiled))?;
     let root = workspace_root();
     let optimizer = if fast { None } else { Some(find_wasm_opt(&root)?) };
-    let level = optimizer.as_ref().map(|_| bundle.wasm_opt_level);
+    let passes = optimizer.as_ref().map(|_| bundle.wasm_opt.join(" "));
     let input = format!("{:016x}", fnv1a(&module));
     let recipe = json!({
         "bundle": bundle.name,
         "input": input,
         "profile": profile,
-        "wasm_opt": level,
+        "wasm_opt": passes,
         "wasm_bindgen": wasm_bindgen_version(),
         "compiler": toolchain.version,
     });
@@ -86,14 +86,15 @@ fn build(bundle: Bundle, fast: bool, toolchain: &Toolchain) -> Result<(), Failur
         return Ok(());
     }
 
-    let fresh = root.join("pkg/dist").join(format!(".{}.new", bundle.name));
+    // Two builds of one bundle at a time must not empty each other's folder.
+    let fresh = root.join("pkg/dist").join(format!(".{}.{}.new", bundle.name, std::process::id()));
     remove_folder(&fresh)?;
     std::fs::create_dir_all(&fresh).map_err(at(&fresh))?;
     bind(&compiled, &fresh, fast)?;
     let wasm = fresh.join("eddy_bg.wasm");
     if let Some(optimizer) = &optimizer {
-        println!("pkg: wasm-opt {} on {}", bundle.wasm_opt_level, bundle.name);
-        optimize(optimizer, bundle.wasm_opt_level, &wasm)?;
+        println!("pkg: wasm-opt {} on {}", bundle.wasm_opt.join(" "), bundle.name);
+        optimize(optimizer, bundle.wasm_opt, &wasm)?;
     }
     let bytes = std::fs::metadata(&wasm).map_err(at(&wasm))?.len();
     let mut record = recipe;
@@ -198,9 +199,9 @@ fn find_wasm_opt(root: &Path) -> Result<PathBuf, Failure> {
     Err(format!("{} is missing; run `npm install` in web/ (it brings binaryen), or build with --fast", local.display()))
 }
 
-fn optimize(wasm_opt: &Path, level: &str, module: &Path) -> Result<(), Failure> {
+fn optimize(wasm_opt: &Path, passes: &[&str], module: &Path) -> Result<(), Failure> {
     let optimized = module.with_extension("opt");
-    let mut arguments: Vec<OsString> = vec![level.into()];
+    let mut arguments: Vec<OsString> = passes.iter().map(OsString::from).collect();
     arguments.extend(WASM_FEATURES.map(OsString::from));
     arguments.extend([module.into(), "-o".into(), optimized.clone().into()]);
     let status =

@@ -72,7 +72,7 @@ fn bundle_row(dist: &Path, bundle: Bundle) -> Result<Row, Failure> {
         .map_err(|_| format!("the {} bundle is not built; {build}", bundle.name))?;
     let record: serde_json::Value =
         serde_json::from_str(&record).map_err(|error| format!("{}: {error}; {build}", record_path.display()))?;
-    if record["profile"] != bundle.profile || record["wasm_opt"] != bundle.wasm_opt_level {
+    if record["profile"] != bundle.profile || record["wasm_opt"] != bundle.wasm_opt.join(" ") {
         return Err(format!("the {} bundle was built with --fast, its size says nothing; {build}", bundle.name));
     }
     let files = [folder.join("eddy_bg.wasm"), folder.join("eddy.js")];
@@ -179,7 +179,7 @@ mod tests {
         let bundle = Bundle { budget: 10_000, ..BUNDLES[0] };
         let folder = dist.join(bundle.name);
         std::fs::create_dir_all(&folder).unwrap();
-        let record = format!(r#"{{ "profile": "{}", "wasm_opt": "{}" }}"#, bundle.profile, bundle.wasm_opt_level);
+        let record = format!(r#"{{ "profile": "{}", "wasm_opt": "{}" }}"#, bundle.profile, bundle.wasm_opt.join(" "));
         std::fs::write(folder.join(BUILD_RECORD), record).unwrap();
         std::fs::write(folder.join("eddy.js"), "export{}").unwrap();
         std::fs::write(folder.join("eddy_bg.wasm"), noise(5_000)).unwrap();
