@@ -676,7 +676,8 @@ fn outlet_integral_equals_its_laplace_transform_and_the_model() {
     let compound = Compound { inlet: 1.0, adsorption: 8.0, desorption: 2.6 };
     let ideal = column(1e9);
     let mut largest = 0.0_f64;
-    for t in [1.5, 2.0, 3.0, 4.5, 6.0, 9.0] {
+    // Not at 1 and 2, where the part that is never adsorbed jumps and a Fourier series gives the middle.
+    for t in [1.5, 2.2, 3.0, 4.5, 6.0, 9.0] {
         let (a, b) = (ideal.outlet(&compound, t), outlet_by_bromwich(&ideal, &compound, t));
         assert!(a.converged && (a.value - b).abs() < 2e-5, "t = {t}: {} {b}", a.value);
         largest = largest.max(a.value);
@@ -703,11 +704,11 @@ fn outlet_integral_equals_its_laplace_transform_and_the_model() {
             }
         }
         let balance = left + model.held(&state, 0);
-        assert!((balance - 1.0).abs() < 5e-3, "mass {balance}");
+        assert!((balance - 1.0).abs() < 1e-4, "mass {balance}");
         worst / largest
     };
     let (coarse, fine) = (difference(100, Advection::Limited), difference(200, Advection::Limited));
-    assert!(fine < 2e-3 && fine < 0.6 * coarse, "{coarse} {fine}");
+    assert!(fine < 5e-4 && fine < 0.35 * coarse, "{coarse} {fine}");
     // A planted fault: first-order upwind is too diffusive to agree.
     assert!(difference(200, Advection::Upwind) > 5e-3);
 }

@@ -107,6 +107,9 @@ pub struct ColumnModel<R> {
     padded: Vec<R>,
     /// Flux through the left face of each cell, and the outlet.
     flux: Vec<R>,
+    /// Share of the injected concentration during the present step; if none, by the time of the evaluation. A stage time
+    /// that falls beyond the end of the pulse would otherwise lose a part of the last step's mass.
+    injection: Option<f64>,
 }
 
 impl<R: Real> ColumnModel<R> {
@@ -120,6 +123,7 @@ impl<R: Real> ColumnModel<R> {
             free: zeros(cells),
             padded: zeros(cells + 3),
             flux: zeros(cells + 1),
+            injection: None,
         }
     }
 
@@ -190,17 +194,20 @@ impl<R: Real> Term<R> for ColumnModel<R> {
                 }
             }
         }
+        let is_injecting = t >= 0.0 && t < self.column.pulse;
+        let share = self.injection.unwrap_or(f64::from(u8::from(is_injecting)));
         let speed = R::of(self.column.velocity / self.spacing());
         let ratio = R::of(self.column.phase_ratio);
         for (k, compound) in self.compounds.iter().enumerate() {
             let at = k * n..(k + 1) * n;
             let (c, q) = (&c_all[at.clone()], &q_all[at.clone()]);
             let (c_t, q_t) = (&mut c_t_all[at.clone()], &mut q_t_all[at]);
-            let inlet = R::of(if t >= 0.0 && t < self.column.pulse { compound.inlet } else { 0.0 });
+            let inlet = R::of(share * compound.inlet);
             let p = &mut self.padded;
             (p[0], p[1]) = (inlet, inlet);
             p[2..n + 2].copy_from_slice(c);
-            p[n + 2] = c[n - 1];
+            // Linear extrapolation: a constant one would make the last cell first order, and the signal late by half a cell.
+            p[n + 2] = c[n - 1] + c[n - 1] - c[n - 2];
             match self.advection {
                 Advection::Upwind => {
                     for (f, upwind) in self.flux.iter_mut().zip(&p[1..]) {
@@ -277,7 +284,10 @@ impl<R: Real> Stepper<R, ColumnModel<R>> for ColumnStepper<R> {
     /// `dt` must be the one given at construction.
     fn step(&mut self, model: &mut ColumnModel<R>, t: f64, dt: f64, y: &mut [R]) {
         debug_assert_eq!(dt, self.diffusion.dt());
+        let injected = (t + dt).min(model.column.pulse) - t.max(0.0);
+        model.injection = Some((injected / dt).clamp(0.0, 1.0));
         self.explicit.step(model, t, dt, y);
+        model.injection = None;
         for c in y.chunks_exact_mut(model.cells).take(model.compounds.len()) {
             self.diffusion.step(c);
         }
