@@ -26,9 +26,7 @@ use eddy_spec::{
     ViewData, ViewSpec, choice, params,
 };
 
-use crate::{
-    Baseline, Budget, Context, DeviceKind, Experiment, Lab, LocalFuture, Progress, Record, Run, ready,
-};
+use crate::{Baseline, Budget, Context, DeviceKind, Experiment, Lab, LocalFuture, Progress, Record, Run, ready};
 
 choice! { pub enum Form {
     /// flux through the faces
@@ -66,13 +64,16 @@ const POINTS: usize = 64;
 const TRAJECTORY: usize = 8;
 /// Training steps between two evaluations, each of which costs about one training step.
 const EVALUATE_EVERY: usize = 10;
+/// Longest time between two readings of the losses.
+const CHUNK_SECS: f64 = 0.03;
 
 pub struct BurnSurrogate;
 
 impl Experiment for BurnSurrogate {
     type Params = Params;
     const TITLE: &'static str = "A network learns a solver's step";
-    const SUMMARY: &'static str = "A convolutional network is taught Burgers' equation by a solver, and rolls out on its own.";
+    const SUMMARY: &'static str =
+        "A convolutional network is taught Burgers' equation by a solver, and rolls out on its own.";
     const LAB: Lab = Lab::Operator;
     const PAPERS: &'static [Citation] = &[];
     const AXIS: Axis = Axis::linear("training step", "n");
@@ -174,8 +175,7 @@ impl Experiment for BurnSurrogate {
             options,
             stage,
             evaluation: None,
-            // Reading a loss back waits for the queue: seldom on a GPU.
-            chunk: if context.kind() == DeviceKind::Cpu { 1 } else { 5 },
+            chunk: 1,
             outcome: Outcome::Running,
             record: Record::of(Self::METRICS),
         }))
@@ -212,7 +212,7 @@ struct Lessons {
     stage: Stage,
     /// The last one with finite numbers.
     evaluation: Option<Evaluation>,
-    /// Training steps per reading of the losses.
+    /// Training steps per reading of the losses, which on a GPU waits for the queue: as many as take [`CHUNK_SECS`].
     chunk: usize,
     outcome: Outcome,
     record: Record,
@@ -241,7 +241,16 @@ impl Lessons {
             let to_evaluation = EVALUATE_EVERY - before % EVALUATE_EVERY;
             let wanted = self.chunk.min(to_evaluation).min(self.options.steps - before);
             let steps = wanted.min(usize::try_from(clock.steps_left()).unwrap_or(usize::MAX)).max(1);
+            let started = clock.elapsed_secs();
             let losses = training.advance(steps).await.map_err(eddy_error)?;
+            let took = clock.elapsed_secs() - started;
+            self.chunk = if took < 0.5 * CHUNK_SECS {
+                2 * steps
+            } else if took > CHUNK_SECS {
+                steps.div_ceil(2)
+            } else {
+                steps
+            };
             let done = training.steps_done();
             let is_last = done >= self.options.steps;
             if done.is_multiple_of(EVALUATE_EVERY) || is_last || self.evaluation.is_none() {
@@ -251,7 +260,8 @@ impl Lessons {
                     self.evaluation = Some(found);
                 }
             }
-            let measured = self.evaluation.as_ref().map_or([f64::NAN; 3], |e| [e.step_error, e.rollout_error, e.mean_drift]);
+            let measured =
+                self.evaluation.as_ref().map_or([f64::NAN; 3], |e| [e.step_error, e.rollout_error, e.mean_drift]);
             for (i, loss) in losses.iter().enumerate() {
                 let step = before + i + 1;
                 if !loss.is_finite() {
