@@ -3,6 +3,8 @@
 
 need_cargo; need_node; need_wasm; need_node_packages; need_test_packages
 export EDDY_REQUIRE_GPU="${EDDY_REQUIRE_GPU:-1}"
+# learn-gpu is half an hour of two cores from cold; EDDY_BUNDLES="core learn learn-gpu" tests it too.
+export EDDY_BUNDLES="${EDDY_BUNDLES:-core learn}"
 
 log=$(mktemp -d)
 passed=0 failed=0 skipped=0 stages=
@@ -29,7 +31,8 @@ stage "format" cargo fmt --all --check
 stage "dependencies" xtask deps
 stage "unit and integration tests" cargo test --workspace --no-fail-fast
 stage "build" build_page
-stage "bundle sizes" xtask sizes
+# shellcheck disable=SC2086
+stage "bundle sizes" xtask sizes $EDDY_BUNDLES page
 stage "browser tests" sh -c 'cd web && npm run -s test'
 
 printf '\n%s\n\n' "Stages:$stages"

@@ -8,7 +8,8 @@ export default defineConfig({
   expect: { timeout: 10_000 },
   fullyParallel: true,
   workers: Number(process.env.EDDY_TEST_WORKERS ?? 2),
-  retries: 0,
+  // A shared machine stalls now and then; what passes at the second try is reported as flaky.
+  retries: process.env.CI ? 1 : 0,
   reporter: [['list'], ['../tests/web/total.ts']],
   use: {
     viewport: { width: 1280, height: 900 },

@@ -1,4 +1,6 @@
 /** Every experiment of the catalogue opens, runs, draws, and stays finite; on the CPU, and on WebGPU where it says so. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { catalog, coarse, colorsOf, expect, openAlone, openExperiment, readView, ready, test } from './fixtures';
 
 test('there are experiments to test', () => {
@@ -8,6 +10,8 @@ test('there are experiments to test', () => {
 for (const experiment of catalog.experiments) {
   for (const device of experiment.devices) {
     test(`${experiment.id} runs on the ${device}`, async ({ page, url }) => {
+      const bundle = experiment.bundle === 'learn' && device === 'gpu' ? 'learn-gpu' : experiment.bundle;
+      test.skip(!existsSync(join(__dirname, '../../pkg/dist', bundle, 'eddy.js')), `the bundle ${bundle} is not built (EDDY_BUNDLES)`);
       test.slow(experiment.bundle === 'learn' || device === 'gpu', 'a large bundle, a software GPU');
       const element = device === 'gpu' ? await openAlone(page, url, coarse(experiment)) : await openExperiment(page, url, experiment.id);
       if (device === 'gpu') {

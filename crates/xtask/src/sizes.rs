@@ -11,6 +11,10 @@ use std::path::{Path, PathBuf};
 /// JavaScript that the page loads before any WebAssembly, gzipped.
 const PAGE_BUDGET: usize = 150_000;
 
+/// What is over its budget although it should not be, and the size it must not pass meanwhile. An entry that is within its
+/// budget again fails the check, so that the list stays true.
+const KNOWN_OVER: &[(&str, usize)] = &[("core", 500_000)];
+
 struct Row {
     name: String,
     raw: usize,
@@ -44,12 +48,19 @@ pub fn run(names: &[&str]) -> Result<(), Failure> {
         }
     }
     print!("{}", table(&rows));
-    failures.extend(
-        rows.iter()
-            .filter(|row| row.is_over())
-            .map(|row| format!("{} is {} bytes over its budget", row.name, row.gzipped - row.budget)),
-    );
+    failures.extend(rows.iter().filter_map(|row| complaint(row, KNOWN_OVER)));
     if failures.is_empty() { Ok(()) } else { Err(failures.join("\n       ")) }
+}
+
+/// Why a size fails the check, if it does.
+fn complaint(row: &Row, known_over: &[(&str, usize)]) -> Option<Failure> {
+    let ceiling = known_over.iter().find(|(name, _)| *name == row.name).map(|(_, ceiling)| *ceiling);
+    match (row.is_over(), ceiling) {
+        (true, Some(ceiling)) if row.gzipped <= ceiling => None,
+        (true, _) => Some(format!("{} is {} bytes over its budget", row.name, row.gzipped - row.budget)),
+        (false, Some(_)) => Some(format!("{} is within its budget again; take it out of KNOWN_OVER", row.name)),
+        (false, None) => None,
+    }
 }
 
 fn table(rows: &[Row]) -> String {
@@ -218,5 +229,16 @@ mod tests {
     fn imports_are_read_as_bundlers_write_them() {
         let source = r#"import{a as b}from"./x.js";import*as c from './y.js';export{d}from"./z.js";import("./w.js")"#;
         assert_eq!(static_imports(source), ["./x.js", "./z.js", "./y.js"]);
+    }
+
+    #[test]
+    fn a_known_excess_may_stay_but_not_grow() {
+        let row = |gzipped| Row { name: "core".to_owned(), raw: 0, gzipped, budget: 400 };
+        let known: &[(&str, usize)] = &[("core", 480)];
+        assert!(complaint(&row(480), known).is_none());
+        assert!(complaint(&row(481), known).is_some());
+        assert!(complaint(&row(390), known).is_some(), "a stale entry is named");
+        assert!(complaint(&row(401), &[]).is_some());
+        assert!(complaint(&row(400), &[]).is_none());
     }
 }
