@@ -46,9 +46,8 @@ pub fn run(args: &Args) -> Result<i32, EddyError> {
         Vec::new()
     };
 
-    let seconds_of = |rows: &[Value], name: &str| {
-        rows.iter().find(|r| r["name"] == name).and_then(|r| r["seconds"].as_f64())
-    };
+    let seconds_of =
+        |rows: &[Value], name: &str| rows.iter().find(|r| r["name"] == name).and_then(|r| r["seconds"].as_f64());
     let mut out = Vec::new();
     if !args.json {
         println!("{:<26} {:>11} {:>11} {:>11}  {:>9} {:>9}", "", "native", "Chromium", "peer", "nat/peer", "chr/peer");
@@ -66,7 +65,13 @@ pub fn run(args: &Args) -> Result<i32, EddyError> {
             let ms = |s: Option<f64>| s.map_or(String::new(), |s| format!("{:.3} ms", s * 1e3));
             println!(
                 "{:<26} {:>11} {:>11} {:>11}  {:>9} {:>9}  {}",
-                b.name, ms(Some(*native)), ms(chromium), ms(peer), ratio(Some(*native)), ratio(chromium), b.what
+                b.name,
+                ms(Some(*native)),
+                ms(chromium),
+                ms(peer),
+                ratio(Some(*native)),
+                ratio(chromium),
+                b.what
             );
         }
     }
@@ -76,7 +81,13 @@ pub fn run(args: &Args) -> Result<i32, EddyError> {
             out.push(json!({ "name": row["name"], "what": row["what"], "browser": row["seconds"] }));
         } else {
             let ms = row["seconds"].as_f64().unwrap_or(f64::NAN) * 1e3;
-            println!("{:<26} {:>11} {:>11}  {}", row["name"].as_str().unwrap_or("?"), "", format!("{ms:.3} ms"), row["what"].as_str().unwrap_or(""));
+            println!(
+                "{:<26} {:>11} {:>11}  {}",
+                row["name"].as_str().unwrap_or("?"),
+                "",
+                format!("{ms:.3} ms"),
+                row["what"].as_str().unwrap_or("")
+            );
         }
     }
     if args.json {
@@ -87,13 +98,16 @@ pub fn run(args: &Args) -> Result<i32, EddyError> {
 
 /// Runs a program that prints a JSON object per line.
 fn json_lines(command: &mut Command, what: &str) -> Result<Vec<Value>, EddyError> {
-    let output = command
-        .output()
-        .map_err(|e| EddyError::new("bench", format!("Could not start {what} ({e}). See “eddy bench --help” for what it needs.")))?;
+    let output = command.output().map_err(|e| {
+        EddyError::new("bench", format!("Could not start {what} ({e}). See “eddy bench --help” for what it needs."))
+    })?;
     if !output.status.success() {
         let why = String::from_utf8_lossy(&output.stderr);
         let last = why.trim().lines().last().unwrap_or("no message").to_owned();
-        return Err(EddyError::new("bench", format!("{what} failed; see “eddy bench --help” for what it needs. It said: {last}")));
+        return Err(EddyError::new(
+            "bench",
+            format!("{what} failed; see “eddy bench --help” for what it needs. It said: {last}"),
+        ));
     }
     Ok(String::from_utf8_lossy(&output.stdout).lines().filter_map(|l| serde_json::from_str(l).ok()).collect())
 }
