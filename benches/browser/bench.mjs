@@ -34,7 +34,7 @@ try {
     if (!existsSync(join(root, 'pkg/dist', bundle, 'eddy.js'))) continue;
     const names = await tab.evaluate(async (bundle) => {
       globalThis.eddy = await import(`/${bundle}/eddy.js`);
-      await globalThis.eddy.default();
+      await globalThis.eddy.default({ module_or_path: new URL(`/${bundle}/eddy_bg.wasm`, location.href) });
       return JSON.parse(globalThis.eddy.benchNames());
     }, bundle);
     for (const { name, what, learn } of names) {
