@@ -90,7 +90,7 @@ export function rateText(perSecond: number, unit: string): string {
   const [scale, prefix] =
     perSecond >= 1e9 ? [1e9, ' G'] : perSecond >= 1e6 ? [1e6, ' M'] : perSecond >= 1e4 ? [1e3, ' k'] : [1, ' '];
   const value = perSecond / scale;
-  return `${value >= 100 ? Math.round(value) : value.toPrecision(2)}${prefix}${prefix === ' ' ? '' : ' '}${unit}/s`;
+  return `${value >= 99.5 ? Math.round(value) : value.toPrecision(2)}${prefix}${prefix === ' ' ? '' : ' '}${unit}/s`;
 }
 
 /** Tick positions of an axis from `low` to `high`, about `count` of them, at round numbers. */
