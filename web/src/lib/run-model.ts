@@ -229,6 +229,7 @@ export class RunModel {
           await this.open(textFromValues(this.experiment, this.values), true);
           continue;
         }
+        const hadDiverged = this.panes.some((p) => p?.progress.outcome.kind === 'diverged');
         const result = await this.client!.request<SetResult>({ type: 'set', key, text });
         this.errors.delete(key);
         this.permalink = result.permalink;
@@ -237,8 +238,9 @@ export class RunModel {
         if (result.effect === 'restart') {
           this.records = [];
           this.curves.clear();
-        } else if (result.over && !this.sending.size) {
-          // A live change cannot revive a run that has ended or diverged.
+        } else if ((result.over || hadDiverged) && !this.sending.size) {
+          // A live change cannot revive a run that has ended; and the last good state of one that diverged may be too far
+          // gone for any step.
           await this.restart();
         }
         // A fresh run after a finished or diverged one is there to be seen.
