@@ -1,6 +1,6 @@
 //! The permalink codec: round trips, typed errors, and no panic on any text.
 
-use eddy_spec::{ParamError, ParamTable, Setting, SettingError, choice, params};
+use eddy_spec::{ParamError, Setting, SettingError, choice, params};
 use proptest::prelude::*;
 
 choice! { pub enum Grid {
