@@ -5,9 +5,10 @@
 use std::{env, fmt::Write as _, fs, path::Path};
 
 fn main() {
-    println!("cargo::rerun-if-changed=src/catalog");
-    println!("cargo::rerun-if-changed=build.rs");
     let root = env::var("CARGO_MANIFEST_DIR").expect("cargo sets it");
+    // Absolute, because the paths written below are: where the checkout was moved, the old files are gone and cargo asks again.
+    println!("cargo::rerun-if-changed={root}/src/catalog");
+    println!("cargo::rerun-if-changed={root}/build.rs");
     let mut stems: Vec<String> = fs::read_dir(Path::new(&root).join("src/catalog"))
         .expect("src/catalog exists")
         .filter_map(|e| e.ok()?.file_name().into_string().ok()?.strip_suffix(".rs").map(str::to_owned))

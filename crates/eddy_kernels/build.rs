@@ -13,7 +13,7 @@ fn main() {
     let shaders = here.join("../../shaders");
     println!("cargo:rerun-if-changed={}", shaders.display());
     println!("cargo:rerun-if-changed={}", here.join("src/cpu").display());
-    println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-changed={}", here.join("build.rs").display());
 
     let mut domains: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
     let mut problems = Vec::new();
