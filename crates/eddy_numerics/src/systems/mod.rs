@@ -7,4 +7,5 @@ pub mod klein_gordon;
 pub mod navier_stokes;
 pub mod schrodinger;
 pub mod spectral_line;
+pub mod stochastic_acceleration;
 pub mod wave;
