@@ -1,0 +1,67 @@
+//! A system in space, whatever the discretization: y' = f(t, y) for one flat state of real numbers.
+
+use eddy_numerics::{Complex, time::Term};
+
+use crate::{
+    evaluate::Scalar,
+    spectral::Spectral,
+};
+
+/// Values of one variable on the grid.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Values {
+    pub name: String,
+    pub re: Vec<f64>,
+    /// Empty for real variables.
+    pub im: Vec<f64>,
+}
+
+/// The discretized system.
+pub enum Discrete<R: Scalar> {
+    Spectral(Box<Spectral<R>>),
+}
+
+impl<R: Scalar> Discrete<R> {
+    /// Real numbers in the state.
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Spectral(spectral) => 2 * spectral.size(),
+        }
+    }
+
+    /// Values of the stepped variables on the grid (real and imaginary parts) as a state.
+    pub fn encode(&mut self, values: &[(Vec<R>, Vec<R>)], state: &mut [R]) {
+        match self {
+            Self::Spectral(spectral) => spectral.encode(values, bytemuck::cast_slice_mut(state)),
+        }
+    }
+
+    /// Values on the grid: by variable of the system, real and imaginary parts (empty for real systems).
+    pub fn decode(&mut self, time: f64, state: &[R]) -> Vec<(u16, Vec<R>, Vec<R>)> {
+        match self {
+            Self::Spectral(spectral) => spectral.decode(time, bytemuck::cast_slice(state)),
+        }
+    }
+
+    pub fn set_parameters(&mut self, parameters: &[f64]) {
+        match self {
+            Self::Spectral(spectral) => spectral.parameters = parameters.to_vec(),
+        }
+    }
+}
+
+impl<R: Scalar> Term<R> for Discrete<R> {
+    type Value = R;
+
+    fn size(&self) -> usize {
+        self.size()
+    }
+
+    fn evaluate(&mut self, t: f64, y: &[R], slope: &mut [R]) {
+        match self {
+            Self::Spectral(spectral) => {
+                spectral.rates(t, bytemuck::cast_slice(y), bytemuck::cast_slice_mut::<R, Complex<R>>(slope));
+            }
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Uniform grids.
+
+use crate::error::SolveError;
+use crate::problem::Problem;
+
+/// Most points on a grid: eight fields of f64 with the work space of a step are then about 4 GiB.
+pub const MAX_POINTS: usize = 1 << 24;
+
+/// Points at equal distances. A periodic axis leaves out its end point, any other holds both end points.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Axis {
+    pub min: f64,
+    pub max: f64,
+    pub points: usize,
+    pub is_periodic: bool,
+}
+
+impl Axis {
+    pub fn length(&self) -> f64 {
+        self.max - self.min
+    }
+
+    pub fn spacing(&self) -> f64 {
+        self.length() / if self.is_periodic { self.points } else { self.points - 1 } as f64
+    }
+
+    pub fn at(&self, index: usize) -> f64 {
+        if !self.is_periodic && index + 1 == self.points { self.max } else { self.min + self.spacing() * index as f64 }
+    }
+
+    pub fn coordinates(&self) -> Vec<f64> {
+        (0..self.points).map(|index| self.at(index)).collect()
+    }
+}
+
+/// Up to three axes; fields are stored with x fastest: `u[(z * ny + y) * nx + x]`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Grid {
+    pub axes: Vec<Axis>,
+}
+
+impl Grid {
+    pub fn dimension(&self) -> usize {
+        self.axes.len()
+    }
+
+    pub fn points(&self) -> usize {
+        self.axes.iter().map(|axis| axis.points).product()
+    }
+
+    /// Points along x, y and z; 1 beyond the dimension.
+    pub fn shape(&self) -> [usize; 3] {
+        [0, 1, 2].map(|axis| self.axes.get(axis).map_or(1, |axis| axis.points))
+    }
+
+    /// Volume of one cell; 1 in no dimension.
+    pub fn cell(&self) -> f64 {
+        self.axes.iter().map(Axis::spacing).product()
+    }
+
+    pub fn volume(&self) -> f64 {
+        self.axes.iter().map(Axis::length).product()
+    }
+
+    pub fn is_periodic(&self) -> bool {
+        self.axes.iter().all(|axis| axis.is_periodic)
+    }
+
+    /// Weight of each point in integrals: the trapezoidal rule, exact to rounding for resolved periodic functions.
+    pub fn weight(&self, index: [usize; 3]) -> f64 {
+        let mut weight = 1.0;
+        for (axis, at) in self.axes.iter().zip(index) {
+            weight *= axis.spacing();
+            if !axis.is_periodic && (at == 0 || at + 1 == axis.points) {
+                weight *= 0.5;
+            }
+        }
+        weight
+    }
+
+    /// The axes of a problem's domain; `periodic` says which of them are.
+    pub fn of(problem: &Problem, periodic: [bool; 3]) -> Result<Self, SolveError> {
+        let mut axes = Vec::new();
+        let mut points = 1usize;
+        for (index, (name, text)) in problem.axes()?.into_iter().enumerate() {
+            let place = format!("domain.{name}");
+            let (min, max) = (text.min.get(&format!("{place}.min"))?, text.max.get(&format!("{place}.max"))?);
+            if !(max > min) {
+                return Err(SolveError::value(place, format!("max ({max}) must be larger than min ({min})")));
+            }
+            let least = if periodic[index] { 2 } else { 3 };
+            if text.points < least {
+                return Err(SolveError::value(
+                    format!("{place}.points"),
+                    format!("{} points are too few; at least {least} are needed", text.points),
+                ));
+            }
+            points = points.saturating_mul(text.points as usize);
+            axes.push(Axis { min, max, points: text.points as usize, is_periodic: periodic[index] });
+        }
+        if points > MAX_POINTS {
+            let side = (MAX_POINTS as f64).powf(1.0 / axes.len().max(1) as f64).floor();
+            return Err(SolveError::TooLarge {
+                message: format!(
+                    "The grid has {points} points, {MAX_POINTS} are the most: {side} along each axis would fit."
+                ),
+            });
+        }
+        Ok(Self { axes })
+    }
+}

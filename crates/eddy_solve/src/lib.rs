@@ -1,0 +1,19 @@
+//! Typed systems of partial differential equations on grids: text → checked statement → discretization → run.
+
+pub mod boundary;
+pub mod error;
+pub mod evaluate;
+pub mod grid;
+pub mod problem;
+pub mod spectral;
+pub mod statement;
+
+pub use error::{Place, SolveError};
+pub use problem::Problem;
+pub use statement::Statement;
+pub mod choose;
+pub mod discrete;
+pub mod march;
+pub mod simulation;
+
+pub use simulation::{Outcome, Simulation};

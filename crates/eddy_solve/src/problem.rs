@@ -1,0 +1,162 @@
+//! The statement of a problem: equations, domain, boundary, initial state, times, method. Text in, checked values out.
+
+use std::collections::BTreeMap;
+
+use eddy_expr::Expression;
+use serde::{Deserialize, Serialize};
+
+use crate::error::SolveError;
+
+/// A number, or an expression of numbers such as `2*pi`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Number {
+    Value(f64),
+    Text(String),
+}
+
+impl Number {
+    pub fn get(&self, place: &str) -> Result<f64, SolveError> {
+        let value = match self {
+            Self::Value(value) => *value,
+            Self::Text(text) => Expression::constant(text).map_err(|diagnostics| SolveError::Text {
+                place: crate::error::Place::Key(place.into()),
+                text: text.clone(),
+                diagnostics,
+            })?,
+        };
+        if value.is_finite() { Ok(value) } else { Err(SolveError::value(place, "this is not a finite number")) }
+    }
+}
+
+impl From<f64> for Number {
+    fn from(value: f64) -> Self {
+        Self::Value(value)
+    }
+}
+
+/// One axis of the domain.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AxisText {
+    #[serde(default = "zero")]
+    pub min: Number,
+    pub max: Number,
+    /// Points. On a periodic axis the end point is left out, as it is the first one again.
+    pub points: u32,
+}
+
+fn zero() -> Number {
+    Number::Value(0.0)
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DomainText {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub x: Option<AxisText>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub y: Option<AxisText>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub z: Option<AxisText>,
+}
+
+/// Conditions of a field: one text for all sides, or by axis and side (`x`, `x_min`, `x_max`, `y`, …).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum BoundaryText {
+    All(String),
+    Sides(BTreeMap<String, String>),
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TimeText {
+    #[serde(default = "zero")]
+    pub start: Number,
+    pub end: Number,
+    /// Distance of the saved states; one hundredth of the whole where not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub save_every: Option<Number>,
+    /// Fixed step length.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dt: Option<Number>,
+    /// Relative error a step may make.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tolerance: Option<Number>,
+    /// Most steps before the run gives up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_steps: Option<u64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MethodText {
+    pub space: String,
+    pub time: String,
+    pub precision: String,
+    pub seed: u32,
+    /// `auto`, `pad`, `truncate` or `none`.
+    pub dealias: String,
+}
+
+impl Default for MethodText {
+    fn default() -> Self {
+        Self {
+            space: "auto".into(),
+            time: "auto".into(),
+            precision: "f64".into(),
+            seed: 1,
+            dealias: "auto".into(),
+        }
+    }
+}
+
+/// A problem as written.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Problem {
+    pub equations: String,
+    #[serde(default)]
+    pub domain: DomainText,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub boundary: BTreeMap<String, BoundaryText>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub initial: BTreeMap<String, Number>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parameters: BTreeMap<String, Number>,
+    pub time: TimeText,
+    #[serde(default)]
+    pub method: MethodText,
+    /// Exact solution by field, where one is known: the run is compared with it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub exact: BTreeMap<String, String>,
+    /// What the page shows; the solver ignores it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<toml::Table>,
+}
+
+impl Problem {
+    /// Reads a problem file (TOML).
+    pub fn parse(text: &str) -> Result<Self, SolveError> {
+        toml::from_str(text).map_err(|error| SolveError::File(error.to_string()))
+    }
+
+    pub fn axes(&self) -> Result<Vec<(&'static str, &AxisText)>, SolveError> {
+        let all = [("x", &self.domain.x), ("y", &self.domain.y), ("z", &self.domain.z)];
+        let mut axes = Vec::new();
+        for (index, (name, axis)) in all.iter().enumerate() {
+            if let Some(axis) = axis {
+                if axes.len() != index {
+                    let missing = all[axes.len()].0;
+                    return Err(SolveError::value(
+                        format!("domain.{name}"),
+                        format!("the domain has {name} but not {missing}; axes are used in the order x, y, z"),
+                    ));
+                }
+                axes.push((*name, axis));
+            }
+        }
+        Ok(axes)
+    }
+}

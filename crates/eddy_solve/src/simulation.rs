@@ -1,0 +1,160 @@
+//! A statement in motion.
+
+use serde::Serialize;
+
+use crate::{
+    choose::{self, Choice},
+    discrete::{Discrete, Values},
+    error::SolveError,
+    evaluate::Scalar,
+    march::{March, Stop},
+    statement::Statement,
+};
+
+/// How a run ended, or that it goes on.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Outcome {
+    Running,
+    Finished,
+    /// A value was not finite or beyond all bounds; the state is the last good one.
+    Diverged { time: f64, cause: String, advice: String },
+    StepLimit { time: f64, advice: String },
+}
+
+/// Largest magnitude that still counts as a state.
+pub const BLOW_UP: f64 = 1e12;
+
+/// A run of a statement at one precision.
+pub struct Simulation<R: Scalar> {
+    pub statement: Statement,
+    pub choice: Choice,
+    pub time: f64,
+    pub outcome: Outcome,
+    pub warnings: Vec<String>,
+    discrete: Discrete<R>,
+    march: Box<dyn March<R>>,
+    state: Vec<R>,
+    good: Vec<R>,
+    max_steps: u64,
+    /// The initial values as given: the state may hold less than them.
+    initial: Option<Vec<(Vec<f64>, Vec<f64>)>>,
+}
+
+impl<R: Scalar> Simulation<R> {
+    pub fn new(statement: Statement) -> Result<Self, SolveError> {
+        let (mut discrete, march, choice) = choose::choose::<R>(&statement)?;
+        let stepped = statement.stepped().len();
+        let mut initial = Vec::with_capacity(stepped);
+        for position in 0..stepped {
+            initial.push(statement.initial(position, &statement.grid)?);
+        }
+        let mut state = vec![R::of(0.0); discrete.size()];
+        let values: Vec<(Vec<R>, Vec<R>)> = initial.iter().map(|(re, im)| (rounded(re), rounded(im))).collect();
+        discrete.encode(&values, &mut state);
+        let mut warnings = statement.warnings.clone();
+        warnings.extend(choice.warnings.iter().cloned());
+        Ok(Self {
+            time: statement.start,
+            outcome: Outcome::Running,
+            warnings,
+            good: state.clone(),
+            state,
+            discrete,
+            march,
+            choice,
+            max_steps: statement.problem.time.max_steps.unwrap_or(100_000_000),
+            initial: Some(initial),
+            statement,
+        })
+    }
+
+    pub fn steps(&self) -> (u64, u64) {
+        let counts = self.march.counts();
+        (counts.accepted, counts.rejected)
+    }
+
+    /// Length of the last step.
+    pub fn dt(&self) -> f64 {
+        self.march.counts().dt
+    }
+
+    /// Steps to `t_end`, or until `go_on` says no (asked after each step). Returns whether `t_end` was reached.
+    pub fn advance(&mut self, t_end: f64, mut go_on: impl FnMut() -> bool) -> bool {
+        while self.time < t_end && self.outcome == Outcome::Running {
+            match self.march.step(&mut self.discrete, self.time, t_end, &mut self.state) {
+                Ok(reached) => {
+                    let largest = eddy_numerics::max_magnitude::<R, R>(&self.state);
+                    if !(largest <= BLOW_UP) {
+                        self.diverge("a value grew beyond all bounds");
+                        return false;
+                    }
+                    self.initial = None;
+                    self.good.copy_from_slice(&self.state);
+                    self.time = reached;
+                }
+                Err(Stop::StepTooSmall) => {
+                    self.diverge("no step is short enough for the tolerance: the solution may become singular here");
+                    return false;
+                }
+                Err(Stop::Failed(why)) => {
+                    self.diverge(&why);
+                    return false;
+                }
+            }
+            if self.march.counts().accepted >= self.max_steps && self.time < t_end {
+                self.outcome = Outcome::StepLimit {
+                    time: self.time,
+                    advice: format!("{} steps were made; raise time.max_steps or the tolerance", self.max_steps),
+                };
+                return false;
+            }
+            if !go_on() {
+                break;
+            }
+        }
+        self.time >= t_end
+    }
+
+    fn diverge(&mut self, cause: &str) {
+        self.state.copy_from_slice(&self.good);
+        let advice = match self.choice.fixed_dt {
+            Some(dt) => format!("try dt = {:.3e}, half of the present one", 0.5 * dt),
+            None => "shorten the run to before this time, or check the equations' signs".into(),
+        };
+        self.outcome = Outcome::Diverged { time: self.time, cause: cause.into(), advice };
+    }
+
+    /// Values of all variables on the grid at the present time.
+    pub fn values(&mut self) -> Vec<Values> {
+        let mut all = self.discrete.decode(self.time, &self.state);
+        if let Some(initial) = &self.initial {
+            for (place, (re, im)) in all.iter_mut().zip(initial) {
+                place.1 = rounded(re);
+                if !place.2.is_empty() {
+                    place.2 = rounded(im);
+                }
+            }
+        }
+        let system = &self.statement.system;
+        all.sort_by_key(|(variable, ..)| *variable);
+        all.into_iter()
+            .map(|(variable, re, im)| {
+                let variable = &system.variables[usize::from(variable)];
+                Values {
+                    name: variable.name.clone(),
+                    re: widened(&re),
+                    im: if variable.is_complex { widened(&im) } else { Vec::new() },
+                }
+            })
+            .collect()
+    }
+}
+
+fn rounded<R: Scalar>(values: &[f64]) -> Vec<R> {
+    values.iter().map(|value| R::of(*value)).collect()
+}
+
+fn widened<R: Scalar>(values: &[R]) -> Vec<f64> {
+    values.iter().map(|value| eddy_numerics::Real::to_f64(*value)).collect()
+}
