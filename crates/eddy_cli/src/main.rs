@@ -1,4 +1,4 @@
-//! The native binary `eddy`: list · run · claims · bench · serve.
+//! The native binary `eddy`: list · run · claims · solve · bench · serve.
 //!
 //! Exit status: 0 when all went well, 1 when a claim did not hold or a run diverged, 2 on an error.
 
@@ -8,6 +8,7 @@ mod device;
 mod npz;
 mod run;
 mod serve;
+mod solve;
 
 use clap::{Parser, Subcommand};
 use eddy_experiments::spec::EddyError;
@@ -34,6 +35,8 @@ enum Command {
     Claims(claims::Args),
     /// Measure speeds, side by side with a peer where there is one.
     Bench(bench::Args),
+    /// Solve a typed system of equations from a problem file.
+    Solve(solve::Args),
     /// Serve the built page.
     Serve(serve::Args),
 }
@@ -48,6 +51,7 @@ fn main() {
         Command::Run(args) => run::run(&args),
         Command::Claims(args) => claims::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Solve(args) => solve::run(&args),
         Command::Serve(args) => serve::run(&args),
     };
     match result {

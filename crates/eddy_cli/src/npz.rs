@@ -48,14 +48,25 @@ impl<'a> NpzWriter<'a> {
         })
     }
 
-    /// Adds a text as a 0-d byte string (`str(archive["meta"].item(), "utf-8")` in NumPy).
-    pub fn text(&mut self, name: &str, text: &str) -> Result<(), EddyError> {
-        let kind = format!("|S{}", text.len().max(1));
+    /// Adds an array of complex doubles in row-major order, from real and imaginary parts.
+    pub fn complex(&mut self, name: &str, shape: &[u64], re: &[f64], im: &[f64]) -> Result<(), EddyError> {
         self.entry(name, |w| {
-            let dtype = npyz::DType::new_scalar(kind.parse().map_err(std::io::Error::other)?);
-            let mut npy = npyz::WriteOptions::new().dtype(dtype).shape(&[]).writer(w).begin_nd()?;
-            npy.push(text.as_bytes())?;
-            npy.finish()
+            header(w, "<c16", shape)?;
+            let mut w = BufWriter::with_capacity(1 << 16, w);
+            for (re, im) in re.iter().zip(im) {
+                w.write_all(&re.to_le_bytes())?;
+                w.write_all(&im.to_le_bytes())?;
+            }
+            w.flush()
+        })
+    }
+
+    /// Adds a text as a 0-d string (`str(archive["meta"])` in NumPy).
+    pub fn text(&mut self, name: &str, text: &str) -> Result<(), EddyError> {
+        let characters: Vec<u8> = text.chars().flat_map(|c| u32::from(c).to_le_bytes()).collect();
+        self.entry(name, |w| {
+            header(w, &format!("<U{}", (characters.len() / 4).max(1)), &[])?;
+            w.write_all(&characters)
         })
     }
 
@@ -64,4 +75,21 @@ impl<'a> NpzWriter<'a> {
         let mut file = self.zip.finish().map_err(|e| file_error("write the result", path, &e.into()))?;
         file.flush().map_err(|e| file_error("write the result", path, &e))
     }
+}
+
+/// The header of a NumPy file of version 1, for the types that npyz does not write.
+fn header(w: &mut dyn Write, descr: &str, shape: &[u64]) -> std::io::Result<()> {
+    let mut sizes: String = shape.iter().map(|n| format!("{n},")).collect();
+    if sizes.is_empty() {
+        sizes.push(' ');
+    }
+    let mut text = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({}), }}", sizes.trim());
+    // Magic, version and length take 10 bytes; the whole is a multiple of 64 and ends with a new line.
+    while (text.len() + 11) % 64 != 0 {
+        text.push(' ');
+    }
+    text.push('\n');
+    w.write_all(b"\x93NUMPY\x01\x00")?;
+    w.write_all(&(text.len() as u16).to_le_bytes())?;
+    w.write_all(text.as_bytes())
 }

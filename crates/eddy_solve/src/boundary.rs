@@ -61,12 +61,8 @@ impl Condition {
 fn residual_at(residual: &Expression, u: [f64; 4], point: [f64; 3], time: f64, parameters: &[f64]) -> (f64, f64) {
     let columns: Vec<[f64; 1]> = u.iter().map(|value| [*value]).collect();
     let fields: Vec<&[f64]> = columns.iter().map(|column| column.as_slice()).collect();
-    let inputs = eddy_expr::Inputs {
-        coordinates: point.map(eddy_expr::Column::Constant),
-        time,
-        parameters,
-        fields: &fields,
-    };
+    let inputs =
+        eddy_expr::Inputs { coordinates: point.map(eddy_expr::Column::Constant), time, parameters, fields: &fields };
     let (mut re, mut im) = ([0.0], [0.0]);
     match residual.eval_block_complex(&inputs, &mut re, &mut im) {
         Ok(()) => (re[0], im[0]),
@@ -150,7 +146,9 @@ fn condition(
         other => {
             return Err(SolveError::value(
                 place,
-                format!("`{other}` is no kind of condition; there are periodic, dirichlet, neumann, robin, absorbing, free"),
+                format!(
+                    "`{other}` is no kind of condition; there are periodic, dirichlet, neumann, robin, absorbing, free"
+                ),
             ));
         }
     };
@@ -180,7 +178,10 @@ fn condition(
         return Err(SolveError::value(place, "the condition has no finite value at t = 0"));
     }
     if !is_affine {
-        return Err(SolveError::value(place, format!("the condition must be linear in {field} and its normal derivative")));
+        return Err(SolveError::value(
+            place,
+            format!("the condition must be linear in {field} and its normal derivative"),
+        ));
     }
     let (later, _) = coefficients_at(probe.map(|x| x + 0.37), 0.71);
     if coefficients.iter().zip(later).any(|(a, b)| (a - b).abs() > 1e-9 * (1.0 + a.abs())) {

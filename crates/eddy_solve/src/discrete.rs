@@ -2,10 +2,7 @@
 
 use eddy_numerics::{Complex, time::Term};
 
-use crate::{
-    evaluate::Scalar,
-    spectral::Spectral,
-};
+use crate::{evaluate::Scalar, spectral::Spectral};
 
 /// Values of one variable on the grid.
 #[derive(Clone, Debug, PartialEq)]

@@ -37,10 +37,9 @@ impl<R: Scalar> Pointwise<R> {
             .chain(&program.outputs)
             .any(|operand| matches!(operand, Operand::Coordinate(_)));
         let coordinates = [0, 1, 2].map(|axis| {
-            grid.axes.get(axis).map_or_else(
-                || vec![R::of(0.0)],
-                |axis| axis.coordinates().into_iter().map(R::of).collect(),
-            )
+            grid.axes
+                .get(axis)
+                .map_or_else(|| vec![R::of(0.0)], |axis| axis.coordinates().into_iter().map(R::of).collect())
         });
         Self { kernel: BlockKernel::new(program.clone()), coordinates, shape: grid.shape(), reads_coordinates }
     }
@@ -57,8 +56,7 @@ impl<R: Scalar> Pointwise<R> {
         let (width, rows) = if self.reads_coordinates { (nx, ny * nz) } else { (nx * ny * nz, 1) };
         for row in 0..rows {
             let range = row * width..(row + 1) * width;
-            let fields: Vec<Field<'_, R>> =
-                arrays.iter().map(|data| Field { data, start: range.start }).collect();
+            let fields: Vec<Field<'_, R>> = arrays.iter().map(|data| Field { data, start: range.start }).collect();
             let coordinates = [
                 Column::Values(self.coordinates[0].as_slice()),
                 Column::Constant(self.coordinates[1][row % ny]),

@@ -102,13 +102,7 @@ pub struct MethodText {
 
 impl Default for MethodText {
     fn default() -> Self {
-        Self {
-            space: "auto".into(),
-            time: "auto".into(),
-            precision: "f64".into(),
-            seed: 1,
-            dealias: "auto".into(),
-        }
+        Self { space: "auto".into(), time: "auto".into(), precision: "f64".into(), seed: 1, dealias: "auto".into() }
     }
 }
 

@@ -18,8 +18,15 @@ pub enum Outcome {
     Running,
     Finished,
     /// A value was not finite or beyond all bounds; the state is the last good one.
-    Diverged { time: f64, cause: String, advice: String },
-    StepLimit { time: f64, advice: String },
+    Diverged {
+        time: f64,
+        cause: String,
+        advice: String,
+    },
+    StepLimit {
+        time: f64,
+        advice: String,
+    },
 }
 
 /// Largest magnitude that still counts as a state.

@@ -179,8 +179,7 @@ pub fn sample(
         let at = |axis: usize, index: usize| Column::Constant(grid.axes.get(axis).map_or(0.0, |axis| axis.at(index)));
         let range = row * nx..(row + 1) * nx;
         let rows: Vec<&[f64]> = fields.iter().map(|field| &field[range.clone()]).collect();
-        let inputs =
-            Inputs { coordinates: [Column::Values(&xs), at(1, y), at(2, z)], time, parameters, fields: &rows };
+        let inputs = Inputs { coordinates: [Column::Values(&xs), at(1, y), at(2, z)], time, parameters, fields: &rows };
         if kernel.eval(&inputs, &mut re[range.clone()], &mut im[range.clone()]).is_err() {
             re[range].fill(f64::NAN);
         }
@@ -318,7 +317,8 @@ fn read_sides(
             match first {
                 None => first = Some((low.is_periodic(), &variable.name)),
                 Some((is_periodic, other)) if is_periodic != low.is_periodic() => {
-                    let (wall, open) = if is_periodic { (variable.name.as_str(), other) } else { (other, variable.name.as_str()) };
+                    let (wall, open) =
+                        if is_periodic { (variable.name.as_str(), other) } else { (other, variable.name.as_str()) };
                     return Err(SolveError::value(
                         format!("boundary.{open}"),
                         format!(

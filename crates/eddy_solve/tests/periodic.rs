@@ -36,7 +36,10 @@ fn error(simulation: &mut Simulation<f64>) -> f64 {
 #[test]
 fn closed_forms() {
     let cases = [
-        ("heat and advection", 1e-12, r#"
+        (
+            "heat and advection",
+            1e-12,
+            r#"
 equations = "u_t = D*lap(u) - c*dx(u)"
 [domain]
 x = { max = "2*pi", points = 64 }
@@ -50,8 +53,12 @@ end = 1.0
 save_every = 0.1
 [exact]
 u = "exp(-D*9*t)*sin(3*(x - c*t))"
-"#),
-        ("KdV soliton", 1e-6, r#"
+"#,
+        ),
+        (
+            "KdV soliton",
+            1e-6,
+            r#"
 equations = "u_t = -6*u*dx(u) - dxxx(u)"
 [domain]
 x = { min = -20, max = 20, points = 256 }
@@ -61,8 +68,12 @@ u = "2*sech(x)^2"
 end = 1.0
 [exact]
 u = "2*sech(x - 4*t)^2"
-"#),
-        ("NLS soliton", 1e-6, r#"
+"#,
+        ),
+        (
+            "NLS soliton",
+            1e-6,
+            r#"
 equations = "psi_t = i*(0.5*dxx(psi) + abs(psi)^2*psi)"
 [domain]
 x = { min = -20, max = 20, points = 256 }
@@ -72,8 +83,12 @@ psi = "sech(x + 5)*exp(i*x)"
 end = 3.0
 [exact]
 psi = "sech(x + 5 - t)*exp(i*(x + 5 - t) + i*(t - 5) + i*(1 - 1)*t/2)"
-"#),
-        ("sine-Gordon breather", 1e-6, r#"
+"#,
+        ),
+        (
+            "sine-Gordon breather",
+            1e-6,
+            r#"
 equations = "u_tt = dxx(u) - sin(u)"
 [domain]
 x = { min = -40, max = 40, points = 256 }
@@ -84,8 +99,12 @@ u_t = "4*0.8*sech(0.8*x)"
 end = 5.0
 [exact]
 u = "4*atan(0.8/0.6*sin(0.6*t)/cosh(0.8*x))"
-"#),
-        ("Taylor-Green vorticity", 1e-9, r#"
+"#,
+        ),
+        (
+            "Taylor-Green vorticity",
+            1e-9,
+            r#"
 equations = """
 w_t = nu*lap(w) - dy(psi)*dx(w) + dx(psi)*dy(w)
 lap(psi) = -w
@@ -101,8 +120,12 @@ end = 10
 [exact]
 w = "2*exp(-2*nu*t)*sin(x)*sin(y)"
 psi = "exp(-2*nu*t)*sin(x)*sin(y)"
-"#),
-        ("coupled waves", 1e-11, r#"
+"#,
+        ),
+        (
+            "coupled waves",
+            1e-11,
+            r#"
 equations = """
 e_t = -dx(h)
 h_t = -dx(e)
@@ -116,7 +139,8 @@ end = 7.3
 [exact]
 e = "0.5*(sin(2*(x - t)) + sin(2*(x + t)))"
 h = "0.5*(sin(2*(x - t)) - sin(2*(x + t)))"
-"#),
+"#,
+        ),
     ];
     let mut report = String::new();
     let mut is_good = true;

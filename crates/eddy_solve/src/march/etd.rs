@@ -77,7 +77,9 @@ pub enum Steps {
     Fixed(f64),
     /// Relative error of a step; lengths are the interval between saved states divided by powers of two, so that the
     /// coefficients of few lengths serve the whole run.
-    Adaptive { tolerance: f64 },
+    Adaptive {
+        tolerance: f64,
+    },
 }
 
 /// ETDRK2 or ETDRK4: the linear part exactly, the rest by Runge-Kutta. Cox & Matthews (2002), J. Comput. Phys. 176, 430,
@@ -200,10 +202,7 @@ impl<R: Scalar> Etd<R> {
         let norm = |f: &dyn Fn(usize) -> f64| -> f64 {
             (0..n).map(|mode| spectral.modes.weight(mode) * f(mode)).sum::<f64>().sqrt()
         };
-        let sizes: Vec<f64> = b
-            .chunks(n)
-            .map(|b| norm(&|mode| Real::to_f64(b[mode].norm_sqr())))
-            .collect();
+        let sizes: Vec<f64> = b.chunks(n).map(|b| norm(&|mode| Real::to_f64(b[mode].norm_sqr()))).collect();
         let largest = sizes.iter().copied().fold(0.0, f64::max);
         let mut worst = 0.0f64;
         for ((a, b), size) in a.chunks(n).zip(b.chunks(n)).zip(&sizes) {

@@ -161,12 +161,7 @@ enum Entry<R> {
 
 impl<R: Scalar> Blocks<R> {
     /// `at(row, column, mode)` for all rows and columns.
-    pub fn new(
-        rows: usize,
-        columns: usize,
-        modes: usize,
-        at: impl Fn(usize, usize, usize) -> Complex<f64>,
-    ) -> Self {
+    pub fn new(rows: usize, columns: usize, modes: usize, at: impl Fn(usize, usize, usize) -> Complex<f64>) -> Self {
         let mut entries = Vec::new();
         for row in 0..rows {
             for column in 0..columns {

@@ -156,36 +156,37 @@ impl<R: Scalar> Spectral<R> {
         let transform = Transform::new(modes.clone(), fine.shape());
         let output = Transform::new(modes.clone(), grid.shape());
         let mut wanted = Vec::new();
-        let mut compile = |system: &mut eddy_expr::System, ids: &[(Id, bool)]| -> Result<(Evaluation<R>, Kernel), SolveError> {
-            let kernel = system
-                .kernel(ids, Discretization::Pointwise)
-                .map_err(|error| text_error(system.kernel_diagnostic(&error)))?;
-            let reads = kernel
-                .slots
-                .iter()
-                .map(|slot| match slot.source {
-                    Source::Variable { index, part } => {
-                        let at = wanted
-                            .iter()
-                            .position(|w: &Wanted<R>| w.variable == index && w.orders == slot.orders)
-                            .unwrap_or_else(|| {
-                                let points = fine.points();
-                                wanted.push(Wanted {
-                                    variable: index,
-                                    orders: slot.orders,
-                                    re: vec![R::of(0.0); points],
-                                    im: vec![R::of(0.0); if is_real { 0 } else { points }],
+        let mut compile =
+            |system: &mut eddy_expr::System, ids: &[(Id, bool)]| -> Result<(Evaluation<R>, Kernel), SolveError> {
+                let kernel = system
+                    .kernel(ids, Discretization::Pointwise)
+                    .map_err(|error| text_error(system.kernel_diagnostic(&error)))?;
+                let reads = kernel
+                    .slots
+                    .iter()
+                    .map(|slot| match slot.source {
+                        Source::Variable { index, part } => {
+                            let at = wanted
+                                .iter()
+                                .position(|w: &Wanted<R>| w.variable == index && w.orders == slot.orders)
+                                .unwrap_or_else(|| {
+                                    let points = fine.points();
+                                    wanted.push(Wanted {
+                                        variable: index,
+                                        orders: slot.orders,
+                                        re: vec![R::of(0.0); points],
+                                        im: vec![R::of(0.0); if is_real { 0 } else { points }],
+                                    });
+                                    wanted.len() - 1
                                 });
-                                wanted.len() - 1
-                            });
-                        Ok((at, part))
-                    }
-                    Source::Noise(_) => Err(SolveError::value("equations", "noise must be a factor of one term")),
-                })
-                .collect::<Result<Vec<_>, _>>()?;
-            let outputs = vec![vec![R::of(0.0); fine.points()]; kernel.outputs.len()];
-            Ok((Evaluation { kernel: Pointwise::new(&kernel, &fine), reads, outputs }, kernel))
-        };
+                            Ok((at, part))
+                        }
+                        Source::Noise(_) => Err(SolveError::value("equations", "noise must be a factor of one term")),
+                    })
+                    .collect::<Result<Vec<_>, _>>()?;
+                let outputs = vec![vec![R::of(0.0); fine.points()]; kernel.outputs.len()];
+                Ok((Evaluation { kernel: Pointwise::new(&kernel, &fine), reads, outputs }, kernel))
+            };
         let mut group = |system: &mut eddy_expr::System, roots: Vec<Root>| -> Result<_, SolveError> {
             if roots.is_empty() {
                 return Ok(None);
@@ -198,13 +199,16 @@ impl<R: Scalar> Spectral<R> {
             Ok(Some((evaluation, roots, kernel.outputs)))
         };
         let reads_elliptic = sources.iter().any(|root| {
-            system.graph.leaves(&[root.value]).iter().any(
-                |leaf| matches!(leaf, eddy_expr::ir::Leaf::Variable(index) if elliptic.contains(index)),
-            )
+            system
+                .graph
+                .leaves(&[root.value])
+                .iter()
+                .any(|leaf| matches!(leaf, eddy_expr::ir::Leaf::Variable(index) if elliptic.contains(index)))
         });
-        if let Some(root) = sources.iter().find(|root| {
-            system.graph.leaves(&[root.value]).contains(&eddy_expr::ir::Leaf::Variable(root.variable))
-        }) {
+        if let Some(root) = sources
+            .iter()
+            .find(|root| system.graph.leaves(&[root.value]).contains(&eddy_expr::ir::Leaf::Variable(root.variable)))
+        {
             return Err(SolveError::value(
                 "equations",
                 format!(
@@ -217,8 +221,7 @@ impl<R: Scalar> Spectral<R> {
         let sources = group(&mut system, sources)?;
         let integrand_ids: Vec<(Id, bool)> =
             system.integrals.iter().map(|integral| (integral.integrand, false)).collect();
-        let integrands =
-            if integrand_ids.is_empty() { None } else { Some(compile(&mut system, &integrand_ids)?.0) };
+        let integrands = if integrand_ids.is_empty() { None } else { Some(compile(&mut system, &integrand_ids)?.0) };
         let noise = if amplitudes.is_empty() {
             None
         } else {
@@ -309,10 +312,8 @@ impl<R: Scalar> Spectral<R> {
         }
         if let Some((mut evaluation, roots, outputs)) = self.rates.take() {
             self.run(&mut evaluation, time);
-            let positions: Vec<usize> = roots
-                .iter()
-                .map(|root| self.stepped.iter().position(|v| *v == root.variable).unwrap_or(0))
-                .collect();
+            let positions: Vec<usize> =
+                roots.iter().map(|root| self.stepped.iter().position(|v| *v == root.variable).unwrap_or(0)).collect();
             self.collect(&evaluation, &roots, &outputs, |root| positions[root] * n, out);
             self.rates = Some((evaluation, roots, outputs));
         }
@@ -399,10 +400,8 @@ impl<R: Scalar> Spectral<R> {
         let mut all = vec![Complex::default(); n * self.elliptic.len()];
         if let Some((mut evaluation, roots, outputs)) = self.sources.take() {
             self.run(&mut evaluation, time);
-            let positions: Vec<usize> = roots
-                .iter()
-                .map(|root| self.elliptic.iter().position(|v| *v == root.variable).unwrap_or(0))
-                .collect();
+            let positions: Vec<usize> =
+                roots.iter().map(|root| self.elliptic.iter().position(|v| *v == root.variable).unwrap_or(0)).collect();
             self.collect(&evaluation, &roots, &outputs, |root| positions[root] * n, &mut all);
             self.sources = Some((evaluation, roots, outputs));
         }

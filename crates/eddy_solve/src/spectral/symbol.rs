@@ -27,12 +27,7 @@ pub struct Symbol {
 
 impl Symbol {
     /// Rows of elliptic variables read D ψ + C u + sources = 0, those of stepped ones A u + B ψ.
-    pub fn new(
-        modes: &Modes,
-        linear: &LinearSymbol,
-        stepped: &[u16],
-        elliptic: &[u16],
-    ) -> Result<Self, SolveError> {
+    pub fn new(modes: &Modes, linear: &LinearSymbol, stepped: &[u16], elliptic: &[u16]) -> Result<Self, SolveError> {
         let (m, e) = (stepped.len(), elliptic.len());
         let n = modes.len();
         let all = linear.size;
@@ -50,7 +45,10 @@ impl Symbol {
                 largest = d.iter().map(|z| z.norm()).fold(largest, f64::max);
             }
             if largest == 0.0 {
-                return Err(SolveError::value("equations", "an elliptic equation does not contain the field it is to give"));
+                return Err(SolveError::value(
+                    "equations",
+                    "an elliptic equation does not contain the field it is to give",
+                ));
             }
         }
         let mut symbol = Self {

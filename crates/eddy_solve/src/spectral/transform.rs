@@ -127,11 +127,8 @@ impl<R: Real> Transform<R> {
         for axis in 0..3 {
             assert!(grid[axis] > 2 * modes.highest[axis], "the grid resolves the modes");
         }
-        let line = if modes.is_real {
-            Line::Real(RealFft::new(grid[0]))
-        } else {
-            Line::Complex(ComplexFft::new(grid[0]))
-        };
+        let line =
+            if modes.is_real { Line::Real(RealFft::new(grid[0])) } else { Line::Complex(ComplexFft::new(grid[0])) };
         let column = |axis: usize| (grid[axis] > 1).then(|| ComplexFft::new(grid[axis]));
         let zero = Complex::default();
         let row = if modes.is_real { grid[0] / 2 + 1 } else { grid[0] };
@@ -217,8 +214,7 @@ impl<R: Real> Transform<R> {
             for y in 0..count {
                 let range = (first + y) * nx..(first + y + 1) * nx;
                 let im_range = if im.is_empty() { 0..0 } else { range.clone() };
-                let (row, (re, im)) =
-                    (&mut rows[y * width..(y + 1) * width], (&mut re[range], &mut im[im_range]));
+                let (row, (re, im)) = (&mut rows[y * width..(y + 1) * width], (&mut re[range], &mut im[im_range]));
                 self.row_in_place(row, re, im);
             }
         }
@@ -226,13 +222,7 @@ impl<R: Real> Transform<R> {
         self.rows = rows;
     }
 
-    fn row_inverse(
-        &mut self,
-        at: impl Fn(usize) -> Complex<R>,
-        row: &mut [Complex<R>],
-        re: &mut [R],
-        im: &mut [R],
-    ) {
+    fn row_inverse(&mut self, at: impl Fn(usize) -> Complex<R>, row: &mut [Complex<R>], re: &mut [R], im: &mut [R]) {
         let width = row.len() / BLOCK;
         for (index, place) in row[..self.modes.shape[0]].iter_mut().enumerate() {
             *place = at(index);

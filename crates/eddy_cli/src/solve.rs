@@ -1,0 +1,179 @@
+//! `eddy solve`: a typed system from a problem file to its saved states.
+
+use std::{path::PathBuf, time::Instant};
+
+use clap::Args as ClapArgs;
+use eddy_experiments::spec::EddyError;
+use eddy_solve::{Outcome, Problem, Simulation, SolveError, Statement, evaluate::Scalar};
+use serde_json::{Value, json};
+
+use crate::{
+    device::{DeviceOption, PrecisionOption},
+    file_error,
+    npz::NpzWriter,
+    run::progress_bar,
+};
+
+#[derive(ClapArgs)]
+pub struct Args {
+    /// Problem file (TOML): equations, domain, boundary, initial, parameters, time, method.
+    problem: PathBuf,
+    /// Write times, coordinates and all fields as a NumPy archive.
+    #[arg(long, value_name = "FILE.npz")]
+    out: Option<PathBuf>,
+    #[arg(long, value_enum, default_value = "cpu")]
+    device: DeviceOption,
+    /// Number format, instead of the file's.
+    #[arg(long, value_enum)]
+    precision: Option<PrecisionOption>,
+    /// Seed, instead of the file's.
+    #[arg(long)]
+    seed: Option<u32>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// One saved variable: all states after each other.
+struct Column {
+    name: String,
+    re: Vec<f64>,
+    im: Vec<f64>,
+}
+
+pub fn run(args: &Args) -> Result<i32, EddyError> {
+    let text = std::fs::read_to_string(&args.problem).map_err(|e| file_error("read the problem", &args.problem, &e))?;
+    let mut problem = Problem::parse(&text).map_err(refused)?;
+    if let Some(seed) = args.seed {
+        problem.method.seed = seed;
+    }
+    if let Some(precision) = args.precision {
+        problem.method.precision = if precision == PrecisionOption::F32 { "f32" } else { "f64" }.into();
+    }
+    if args.device == DeviceOption::Gpu {
+        return Err(EddyError::new("device", "Typed systems are solved on the CPU; leave --device out."));
+    }
+    let precision = problem.method.precision.clone();
+    let statement = Statement::new(problem).map_err(refused)?;
+    match precision.as_str() {
+        "f64" => solve::<f64>(args, statement),
+        "f32" => solve::<f32>(args, statement),
+        other => {
+            Err(refused(SolveError::value("method.precision", format!("there is no `{other}`; choose f64 or f32"))))
+        }
+    }
+}
+
+fn refused(error: SolveError) -> EddyError {
+    EddyError::new(error.code(), error.to_string())
+}
+
+fn solve<R: Scalar>(args: &Args, statement: Statement) -> Result<i32, EddyError> {
+    let started = Instant::now();
+    let mut simulation = Simulation::<R>::new(statement).map_err(refused)?;
+    let (start, end) = (simulation.statement.start, simulation.statement.end);
+    let bar = progress_bar(args.json);
+    let mut times = Vec::new();
+    let mut columns: Vec<Column> = Vec::new();
+    for save in simulation.statement.saves.clone() {
+        let mut shown = Instant::now();
+        let mut at = simulation.time;
+        let mut reached = simulation.time >= save;
+        while !reached && simulation.outcome == Outcome::Running {
+            reached = simulation.advance(save, || shown.elapsed().as_millis() < 200);
+            shown = Instant::now();
+            at = simulation.time.max(at);
+            bar.set_position((1000.0 * (at - start) / (end - start).max(f64::MIN_POSITIVE)) as u64);
+            bar.set_message(format!("t = {at:.4}"));
+        }
+        if !reached {
+            break;
+        }
+        times.push(save);
+        for (index, values) in simulation.values().into_iter().enumerate() {
+            if columns.len() <= index {
+                columns.push(Column { name: values.name.clone(), re: Vec::new(), im: Vec::new() });
+            }
+            columns[index].re.extend(values.re);
+            columns[index].im.extend(values.im);
+        }
+    }
+    bar.finish_and_clear();
+    if simulation.outcome == Outcome::Running {
+        simulation.outcome = Outcome::Finished;
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    let (steps, rejected) = simulation.steps();
+    let choice = &simulation.choice;
+    let meta = json!({
+        "space": choice.space, "time": choice.time, "dt": simulation.dt(), "steps": steps, "rejected": rejected,
+        "seconds": seconds, "outcome": outcome_name(&simulation.outcome), "ending": simulation.outcome,
+        "warnings": simulation.warnings, "reasons": choice.reasons, "tolerance": choice.tolerance,
+        "precision": if size_of::<R>() == 4 { "f32" } else { "f64" }, "device": "cpu",
+        "parameters": parameters(&simulation.statement),
+    });
+    if let Some(path) = &args.out {
+        let mut npz = NpzWriter::create(path)?;
+        npz.f64("t", &[times.len() as u64], &times)?;
+        let grid = &simulation.statement.grid;
+        for (name, axis) in ["x", "y", "z"].iter().zip(&grid.axes) {
+            npz.f64(name, &[axis.points as u64], &axis.coordinates())?;
+        }
+        let mut shape = vec![times.len() as u64];
+        shape.extend(grid.axes.iter().rev().map(|axis| axis.points as u64));
+        for column in &columns {
+            if column.im.is_empty() {
+                npz.f64(&column.name, &shape, &column.re)?;
+            } else {
+                npz.complex(&column.name, &shape, &column.re, &column.im)?;
+            }
+        }
+        npz.text("meta", &meta.to_string())?;
+        npz.finish()?;
+    }
+    if args.json {
+        println!("{meta}");
+    } else {
+        println!("space {}, time {}, {steps} steps ({rejected} rejected) in {seconds:.2} s", choice.space, choice.time);
+        choice.reasons.iter().for_each(|reason| println!("  {reason}"));
+        simulation.warnings.iter().for_each(|warning| println!("  note: {warning}"));
+        for column in &columns {
+            let last = &column.re[column.re.len() - grid_points(&simulation.statement)..];
+            let (low, high) = last.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(*v), h.max(*v)));
+            println!("  {:<12} {low:>14.6e} … {high:<14.6e} at t = {}", column.name, times.last().unwrap_or(&start));
+        }
+        match &simulation.outcome {
+            Outcome::Diverged { time, cause, advice } => println!("stopped at t = {time}: {cause}; {advice}"),
+            Outcome::StepLimit { time, advice } => println!("stopped at t = {time}: {advice}"),
+            _ => {}
+        }
+        if let Some(path) = &args.out {
+            println!("written: {}", path.display());
+        }
+    }
+    Ok(i32::from(simulation.outcome != Outcome::Finished))
+}
+
+fn grid_points(statement: &Statement) -> usize {
+    statement.grid.points()
+}
+
+fn outcome_name(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Running => "running",
+        Outcome::Finished => "finished",
+        Outcome::Diverged { .. } => "diverged",
+        Outcome::StepLimit { .. } => "step-limit",
+    }
+}
+
+fn parameters(statement: &Statement) -> Value {
+    statement
+        .system
+        .parameters
+        .iter()
+        .zip(&statement.parameters)
+        .map(|(parameter, value)| (parameter.name.clone(), json!(value)))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
+}
