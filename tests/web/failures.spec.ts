@@ -62,6 +62,33 @@ test('a worker that throws is reported with the link', async ({ page, url, watch
   watched.problems.length = 0;
 });
 
+test('a defect that stops the module is reported with the link, and a restart has a fresh module', async ({ page, url, watched }) => {
+  // The fifth call of the first module traps, as a Rust panic does.
+  await page.route('**/worker-*.js', async (route) => {
+    const answer = await route.fetch();
+    const planted = `const make = WebAssembly.instantiateStreaming;
+      WebAssembly.instantiateStreaming = async (...all) => {
+        const { instance, module } = await make(...all);
+        let calls = 0;
+        const advance = (...given) => { if (++calls === 5) throw new WebAssembly.RuntimeError('unreachable (planted)'); return instance.exports.session_advance(...given); };
+        return { instance: { exports: { ...instance.exports, session_advance: advance } }, module };
+      };\n`;
+    await route.fulfill({ response: answer, body: planted + (await answer.text()) });
+  }, { times: 1 });
+  await page.goto(`${url}/#/e/${link}`);
+  const element = widget(page);
+  const panel = page.locator('eddy-stage .fault');
+  await expect(panel).toContainText('a defect of Eddy (unreachable (planted))', { timeout: 20_000 });
+  await expect(panel).toContainText(link);
+  await panel.getByRole('button', { name: 'Restart' }).click();
+  await ready(element);
+  await expect(panel).toHaveCount(0);
+  expect(await element.evaluate((e: any) => e.model.permalink)).toContain(`${changed.key}=`);
+  await element.evaluate((e: any) => e.play());
+  await expect.poll(() => element.evaluate((e: any) => e.model.panes[0]?.progress.steps ?? 0)).toBeGreaterThan(10);
+  watched.problems.length = 0;
+});
+
 test('a policy that refuses WebAssembly is explained', async ({ page, watched }) => {
   const site = await serve({ 'content-security-policy': "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:" });
   try {

@@ -1,9 +1,9 @@
-/** Serves web/dist from a sub-path, as a file host would: no rewriting, no headers but what a test asks for. */
+/** Serves web/dist, or the folder EDDY_SITE, from a sub-path, as a file host would: no rewriting, no headers but what a test asks for. */
 import { createReadStream, existsSync, statSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 
-const root = join(__dirname, '../../web/dist');
+const root = process.env.EDDY_SITE || join(__dirname, '../../web/dist');
 /** A folder two levels down: an address that starts with “/” in the build would break. */
 export const BASE = '/some/folder';
 const TYPES: Record<string, string> = {
@@ -18,7 +18,7 @@ export interface Served {
 
 /** `headers` are added to every answer. */
 export async function serve(headers: Record<string, string> = {}): Promise<Served> {
-  if (!existsSync(join(root, 'index.html'))) throw new Error('web/dist is empty: run “npm run build” in web/ first.');
+  if (!existsSync(join(root, 'index.html'))) throw new Error(`${root} is empty: run “npm run build” in web/ first.`);
   const server: Server = createServer((request, response) => {
     const path = decodeURIComponent(new URL(request.url ?? '/', 'http://x').pathname);
     let file = join(root, normalize(path.startsWith(BASE) ? path.slice(BASE.length) : '/outside-the-folder'));

@@ -197,6 +197,11 @@ impl Gpu {
         faults.pending.take().map_or(Ok(()), Err)
     }
 
+    /// Whether the device is gone for good. Unlike [`Gpu::check`] this takes no pending error away from its caller.
+    pub fn is_lost(&self) -> bool {
+        lock(&self.inner.faults).lost.is_some()
+    }
+
     /// A storage buffer of `bytes` zeros.
     ///
     /// # Errors

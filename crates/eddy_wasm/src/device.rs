@@ -15,7 +15,7 @@ thread_local! {
 async fn shared_gpu() -> Result<Device, EddyError> {
     let kept = GPU.with_borrow(Clone::clone);
     if let Some(Device::Gpu(gpu)) = &kept
-        && gpu.check().is_ok()
+        && !gpu.is_lost()
     {
         return Ok(Device::Gpu(gpu.clone()));
     }

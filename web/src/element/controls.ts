@@ -23,6 +23,8 @@ export class EddyControls extends LitElement {
   /** Keys to show; all if empty. */
   @property({ attribute: false }) only: string[] = [];
   @property({ type: Boolean }) plain = false;
+  /** Shows what went wrong, and no controls. */
+  @property({ type: Boolean, attribute: 'notices-only' }) noticesOnly = false;
   /** The entry being edited shows all its digits. */
   @state() private focused = '';
 
@@ -34,6 +36,7 @@ export class EddyControls extends LitElement {
   protected override render() {
     const model = this.model;
     if (!model) return nothing;
+    if (this.noticesOnly) return this.notices(model);
     const shown = model.experiment.params.filter((p) => (this.only.length ? this.only.includes(p.key) : true) && this.applies(p));
     const groups = new Map<string, ParamSpec[]>();
     for (const p of shown) {
@@ -41,14 +44,7 @@ export class EddyControls extends LitElement {
       groups.set(name, [...(groups.get(name) ?? []), p]);
     }
     const changed = model.experiment.params.some((p) => model.values.get(p.key) !== p.default);
-    return html`
-      ${model.notices.map(
-        (n) => html`<div class="notice" role="alert">${icon('alert')}<span>${n.message}</span>
-          ${/gpu|adapter|device/.test(n.code) && model.options.device === 'gpu'
-            ? html`<button class="button" type="button" @click=${() => void model.setOptions({ ...model.options, device: 'cpu' })}>Run on the CPU</button>`
-            : nothing}
-        </div>`,
-      )}
+    return html`${this.notices(model)}
       ${[...groups].map(
         ([name, params]) => html`<section class=${this.plain ? 'group' : 'card group'} aria-label=${name}>
           ${this.plain && groups.size === 1 ? nothing : html`<h2 class="heading">${name}</h2>`}${params.map((p) => this.control(p))}
@@ -58,6 +54,16 @@ export class EddyControls extends LitElement {
         ? nothing
         : html`<button class="button reset" type="button" ?disabled=${!changed && !model.errors.size} @click=${() => model.reset()}>${icon('undo')} Back to the defaults</button>`}
     `;
+  }
+
+  private notices(model: RunModel) {
+    return model.notices.map(
+      (n) => html`<div class="notice" role="alert">${icon('alert')}<span>${n.message}</span>
+        ${/gpu|adapter|device/.test(n.code) && model.options.device === 'gpu'
+          ? html`<button class="button" type="button" @click=${() => void model.setOptions({ ...model.options, device: 'cpu' })}>Run on the CPU</button>`
+          : nothing}
+      </div>`,
+    );
   }
 
   private applies(p: ParamSpec): boolean {

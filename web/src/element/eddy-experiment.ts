@@ -161,7 +161,7 @@ export class EddyExperiment extends LitElement {
     return html`<div class="layout">
       <eddy-stage class="stage" .model=${model} .aspect=${aspect}></eddy-stage>
       ${this.controls === 'none'
-        ? nothing
+        ? html`<eddy-controls .model=${model} notices-only></eddy-controls>`
         : html`<div class="side ${only.length ? 'narrow' : ''}"><eddy-controls .model=${model} .only=${only} ?plain=${only.length > 0}></eddy-controls></div>`}
       <div class="below"><slot></slot></div>
     </div>`;

@@ -19,6 +19,8 @@ export interface CurveSet {
 }
 
 const PRECISION_KEY = 'eddy.precision';
+/** Failures of the GPU for which the CPU is the way out. Others (a grid that is no power of two) are for the user to settle. */
+const GPU_FAILURES = new Set(['device-lost', 'out-of-memory', 'limit', 'validation', 'canary', 'no-adapter', 'no-webgpu']);
 
 export class RunModel {
   experiment: Experiment;
@@ -29,7 +31,7 @@ export class RunModel {
   /** Errors without a control. */
   notices: EngineError[] = [];
   permalink: string;
-  options: RunOptions = { device: 'cpu', precision: readStored(PRECISION_KEY) === 'f32' ? 'f32' : 'f64' };
+  options: RunOptions = onCpu();
   capabilities: Capabilities | undefined;
   device = '';
   /** Whether the run can be used. */
@@ -55,6 +57,7 @@ export class RunModel {
   private canvases: (() => void) | undefined;
   private idle: (() => void)[] = [];
   private visible = true;
+  private fallingBack = false;
 
   constructor(experiment: Experiment, permalink: string, withBaseline = true) {
     this.experiment = experiment;
@@ -114,11 +117,14 @@ export class RunModel {
           this.onGpu[event.pane] = event.gpu;
           this.tell('header');
           break;
-        case 'fault':
+        case 'fault': {
+          const played = this.playing;
           this.playing = false;
-          this.notices = [event.error];
+          if (this.isGpuFailure(event.error)) void this.fallBack(event.error, played);
+          else this.notices = [event.error];
           this.tell('settings', 'state');
           break;
+        }
       }
     };
     client.onLost = (error) => {
@@ -187,10 +193,7 @@ export class RunModel {
 
   /** A run that cannot start: shown where it belongs, with the settings kept. */
   private refuse(thrown: unknown): void {
-    const error: EngineError =
-      thrown instanceof EngineFailure
-        ? { code: thrown.code, message: thrown.message, ...(thrown.key === undefined ? {} : { key: thrown.key }) }
-        : { code: 'internal', message: String(thrown) };
+    const error = errorOf(thrown);
     if (this.fault) return;
     // A run that was there before goes on.
     if (this.status !== 'ready') this.playing = false;
@@ -201,6 +204,44 @@ export class RunModel {
       if (this.status === 'loading') this.status = 'failed';
       this.placeError(error);
     }
+  }
+
+  private isGpuFailure(error: EngineError): boolean {
+    return this.options.device === 'gpu' && this.supports('cpu') && GPU_FAILURES.has(error.code);
+  }
+
+  /**
+   * The GPU failed in the middle of a run: the same settings go on on the CPU, from the start, since the state was on the
+   * GPU. The message says so. Failures that arrive while this is under way are its echoes.
+   */
+  private async fallBack(error: EngineError, play: boolean): Promise<void> {
+    if (this.fallingBack) return;
+    this.fallingBack = true;
+    const bundle = this.bundle;
+    const link = textFromValues(this.experiment, this.values);
+    this.options = onCpu();
+    this.onGpu = [];
+    let opened: boolean;
+    if (this.bundle !== bundle) {
+      this.permalink = link;
+      await this.start(play);
+      opened = this.status === 'ready';
+    } else opened = await this.open(link, play);
+    this.fallingBack = false;
+    // Without the advice to do what has been done now.
+    const happened = error.message.replace(/(Restart the run, or run|Run) on the CPU( and report this:)?\.? ?/, '').trim();
+    const notice = opened ? { code: 'gpu-fallback', message: `${happened} The run began again on the CPU with the same settings.` } : error;
+    this.notices = [notice, ...this.notices];
+    this.tell('settings', 'engine', 'state', 'header');
+  }
+
+  /** A request failed in the middle of a run: on to the CPU, or say it. */
+  private async recover(thrown: unknown): Promise<void> {
+    const error = errorOf(thrown);
+    // The fault that comes along has begun to handle it.
+    if (this.fallingBack) return;
+    if (this.isGpuFailure(error)) await this.fallBack(error, this.playing);
+    else this.refuse(thrown);
   }
 
   private placeError(error: EngineError): void {
@@ -246,6 +287,11 @@ export class RunModel {
         // A fresh run after a finished or diverged one is there to be seen.
         if (wasOver && !this.playing) this.play();
       } catch (thrown) {
+        if (this.isGpuFailure(errorOf(thrown))) {
+          // The grid asked for may fit into the memory of the CPU.
+          await this.recover(thrown);
+          continue;
+        }
         this.refuse(thrown);
         if (thrown instanceof EngineFailure && thrown.key === undefined && this.status === 'ready') this.errors.set(key, thrown.message);
       }
@@ -298,13 +344,24 @@ export class RunModel {
       this.records = [];
       this.curves.clear();
     } catch (thrown) {
-      this.refuse(thrown);
+      await this.recover(thrown);
     }
     this.tell('state', 'settings', 'record');
   }
+  /** Pauses and moves by `count` steps; the progress of each pane. What fails is said in the page. */
   async steps(count: number): Promise<Progress[]> {
     this.pause();
-    return this.client!.request<Progress[]>({ type: 'steps', count });
+    try {
+      return await this.client!.request<Progress[]>({ type: 'steps', count });
+    } catch (thrown) {
+      await this.recover(thrown);
+      this.tell('state', 'settings');
+      return this.panes.map((p) => p.progress);
+    }
+  }
+  /** Destroys the device of the GPU, as a driver reset would: for tests of what then happens. */
+  loseGpu(): Promise<void> {
+    return this.client!.request<void>({ type: 'lose-gpu' });
   }
   newSeed(): void {
     const seed = this.experiment.params.find((p) => p.kind === 'seed');
@@ -397,6 +454,17 @@ export class RunModel {
     this.client = undefined;
     this.listeners.clear();
   }
+}
+
+function errorOf(thrown: unknown): EngineError {
+  return thrown instanceof EngineFailure
+    ? { code: thrown.code, message: thrown.message, ...(thrown.key === undefined ? {} : { key: thrown.key }) }
+    : { code: 'internal', message: String(thrown) };
+}
+
+/** The CPU in the precision that the user chose last. */
+function onCpu(): RunOptions {
+  return { device: 'cpu', precision: readStored(PRECISION_KEY) === 'f32' ? 'f32' : 'f64' };
 }
 
 export function drawSpec(view: ViewSpec): DrawSpec {

@@ -149,6 +149,9 @@ export class Engine {
         return reply(this.module?.memoryBytes() ?? 0);
       case 'capabilities':
         return reply(await this.capabilities(m.bundle));
+      case 'lose-gpu':
+        this.module?.loseGpu?.();
+        return reply(null);
       case 'claim':
         return reply(await checkClaim(m, (progress) => this.post({ type: 'claim-progress', id: m.id, progress })));
       case 'poster': {

@@ -107,6 +107,8 @@ export type ToEngine =
   | { type: 'capabilities'; id: number; bundle: string }
   | { type: 'claim'; id: number; bundle: string; experiment: string; options: RunOptions }
   | { type: 'poster'; id: number; bundle: string; permalink: string; view: DrawSpec; milliseconds: number; fraction: number; width: number; height: number; equal: boolean }
+  /** Destroys the device of the GPU, as a driver reset would: for tests of what the page then does. */
+  | { type: 'lose-gpu'; id: number }
   | { type: 'ping'; id: number }
   | { type: 'canvas'; pane: PaneIndex; canvas: OffscreenCanvas | HTMLCanvasElement; gpu: OffscreenCanvas | null }
   | { type: 'size'; pane: PaneIndex; width: number; height: number; ratio: number }

@@ -33,6 +33,7 @@ export interface WasmModule {
   catalogVersion(): string;
   memoryBytes(): number;
   capabilities?(): Promise<string> | string;
+  loseGpu?(): void;
 }
 
 // Only the bundles that were built are here.
