@@ -5,6 +5,7 @@ pub mod gray_scott;
 pub mod heat;
 pub mod klein_gordon;
 pub mod navier_stokes;
+pub mod responsive_membrane;
 pub mod schrodinger;
 pub mod spectral_line;
 pub mod stochastic_acceleration;
