@@ -40,6 +40,25 @@ impl<R: Scalar> Discrete<R> {
         }
     }
 
+    /// ∂^orders of a variable on the grid.
+    pub fn derivative(&mut self, time: f64, state: &[R], variable: u16, orders: [u8; 3]) -> (Vec<R>, Vec<R>) {
+        match self {
+            Self::Spectral(spectral) => spectral.derivative(time, bytemuck::cast_slice(state), variable, orders),
+        }
+    }
+
+    /// Largest factor by which ∂^orders can multiply a wave that the grid holds.
+    pub fn largest_factor(&self, orders: [u8; 3]) -> f64 {
+        match self {
+            Self::Spectral(spectral) => (0..3)
+                .map(|axis| {
+                    let k = spectral.modes.highest[axis] as f64 * spectral.modes.fundamental[axis];
+                    k.powi(i32::from(orders[axis]))
+                })
+                .product(),
+        }
+    }
+
     pub fn set_parameters(&mut self, parameters: &[f64]) {
         match self {
             Self::Spectral(spectral) => spectral.parameters = parameters.to_vec(),

@@ -13,7 +13,9 @@ pub use problem::Problem;
 pub use statement::Statement;
 pub mod choose;
 pub mod discrete;
+pub mod limits;
 pub mod march;
+pub mod observe;
 pub mod simulation;
 
 pub use simulation::{Outcome, Simulation};

@@ -1,5 +1,6 @@
 //! A statement in motion.
 
+use eddy_expr::{Equation, ir::Id, kernel::Part};
 use serde::Serialize;
 
 use crate::{
@@ -8,6 +9,7 @@ use crate::{
     error::SolveError,
     evaluate::Scalar,
     march::{March, Stop},
+    observe::{Integrals, Observer},
     statement::Statement,
 };
 
@@ -40,6 +42,9 @@ pub struct Simulation<R: Scalar> {
     pub outcome: Outcome,
     pub warnings: Vec<String>,
     discrete: Discrete<R>,
+    /// Algebraic variables with what gives them.
+    algebraic: Option<(Vec<u16>, Observer)>,
+    integrals: Integrals,
     march: Box<dyn March<R>>,
     state: Vec<R>,
     good: Vec<R>,
@@ -59,6 +64,26 @@ impl<R: Scalar> Simulation<R> {
         let mut state = vec![R::of(0.0); discrete.size()];
         let values: Vec<(Vec<R>, Vec<R>)> = initial.iter().map(|(re, im)| (rounded(re), rounded(im))).collect();
         discrete.encode(&values, &mut state);
+        let mut system = statement.system.clone();
+        let lines: Vec<(u16, Id)> = system
+            .equations
+            .iter()
+            .filter_map(|equation| match equation {
+                Equation::Algebraic { variable, value, .. } => Some((*variable, *value)),
+                _ => None,
+            })
+            .collect();
+        let ids: Vec<(Id, bool)> = lines
+            .iter()
+            .map(|(variable, value)| (*value, system.variables[usize::from(*variable)].is_complex))
+            .collect();
+        let algebraic = if ids.is_empty() {
+            None
+        } else {
+            let observer = Observer::new(&mut system, &ids, &statement.grid, &statement)?;
+            Some((lines.iter().map(|line| line.0).collect(), observer))
+        };
+        let integrals = Integrals::new(&mut system, &statement.grid, &statement)?;
         let mut warnings = statement.warnings.clone();
         warnings.extend(choice.warnings.iter().cloned());
         Ok(Self {
@@ -68,6 +93,8 @@ impl<R: Scalar> Simulation<R> {
             good: state.clone(),
             state,
             discrete,
+            algebraic,
+            integrals,
             march,
             choice,
             max_steps: statement.problem.time.max_steps.unwrap_or(100_000_000),
@@ -141,6 +168,22 @@ impl<R: Scalar> Simulation<R> {
                 if !place.2.is_empty() {
                     place.2 = rounded(im);
                 }
+            }
+        }
+        if let Some((variables, observer)) = &mut self.algebraic {
+            let (grid, parameters) = (&self.statement.grid, &self.statement.parameters);
+            let integrals = self.integrals.values(&mut self.discrete, grid, self.time, &self.state, parameters);
+            let arrays = observer.arrays(&mut self.discrete, self.time, &self.state);
+            let outputs = observer.run(&arrays, self.time, parameters, &integrals);
+            for (root, variable) in variables.iter().enumerate() {
+                let part = |part: Part| {
+                    observer
+                        .outputs
+                        .iter()
+                        .position(|output| output.root == root && output.part == part)
+                        .map_or(Vec::new(), |at| rounded(&outputs[at]))
+                };
+                all.push((*variable, part(Part::Real), part(Part::Imaginary)));
             }
         }
         let system = &self.statement.system;

@@ -2,9 +2,11 @@
 
 mod etd;
 mod explicit;
+mod stochastic;
 
 pub use etd::{Etd, Steps};
 pub use explicit::{AdaptiveExplicit, FixedExplicit};
+pub use stochastic::{Linear, SpectralMaruyama};
 
 use crate::{discrete::Discrete, evaluate::Scalar};
 

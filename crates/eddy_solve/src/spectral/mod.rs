@@ -294,6 +294,33 @@ impl<R: Scalar> Spectral<R> {
         all
     }
 
+    /// ∂^orders of a variable on the grid.
+    pub fn derivative(&mut self, time: f64, state: &[Complex<R>], variable: u16, orders: [u8; 3]) -> (Vec<R>, Vec<R>) {
+        let n = self.modes.len();
+        let points = self.output.points();
+        let mut re = vec![R::of(0.0); points];
+        let mut im = vec![R::of(0.0); if self.modes.is_real { 0 } else { points }];
+        if let Some(position) = self.stepped.iter().position(|v| *v == variable) {
+            self.modes.derivative(orders, &state[position * n..(position + 1) * n], &mut self.work[1]);
+        } else if let Some(position) = self.elliptic.iter().position(|v| *v == variable) {
+            self.solve_elliptic(time, state);
+            self.modes.derivative(orders, &self.solved[position], &mut self.work[1]);
+        } else {
+            return (re, im);
+        }
+        self.output.inverse(&self.work[1], &mut re, &mut im);
+        (re, im)
+    }
+
+    /// Highest total order of derivatives in the nonlinear part.
+    pub fn nonlinear_order(&self) -> u32 {
+        let total = |orders: [u8; 3]| orders.iter().map(|order| u32::from(*order)).sum::<u32>();
+        let Some((evaluation, roots, _)) = &self.rates else { return 0 };
+        let inner = evaluation.reads.iter().map(|(at, _)| total(self.wanted[*at].orders)).max().unwrap_or(0);
+        let outer = roots.iter().map(|root| total(root.orders)).max().unwrap_or(0);
+        inner + outer
+    }
+
     /// N(t, û).
     pub fn nonlinear(&mut self, time: f64, state: &[Complex<R>], out: &mut [Complex<R>]) {
         out.fill(Complex::default());

@@ -1,0 +1,158 @@
+//! How long an explicit step may be, and what limits it.
+//!
+//! The right-hand side F(u, u_x, u_xx, …) is linearized at the present state: ∂F/∂(∂^m u) by differences, largest over the
+//! grid, times the largest factor by which the discretization multiplies in ∂^m. Each order is a physical process with its
+//! own limit: reaction (0), advection (1), diffusion (2), dispersion (3), and so on.
+
+use eddy_expr::ir::Id;
+use serde::Serialize;
+
+use crate::{
+    discrete::Discrete,
+    error::SolveError,
+    evaluate::Scalar,
+    observe::{Integrals, Observer},
+    statement::Statement,
+};
+
+/// What a limit comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Process {
+    Reaction,
+    Advection,
+    Diffusion,
+    Dispersion,
+    /// Fourth derivatives and above.
+    HighOrder,
+}
+
+impl Process {
+    fn of(order: u32) -> Self {
+        match order {
+            0 => Self::Reaction,
+            1 => Self::Advection,
+            2 => Self::Diffusion,
+            3 => Self::Dispersion,
+            _ => Self::HighOrder,
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Reaction => "reaction",
+            Self::Advection => "advection",
+            Self::Diffusion => "diffusion",
+            Self::Dispersion => "dispersion",
+            Self::HighOrder => "fourth-order",
+        }
+    }
+}
+
+/// One limit: `rate` bounds the eigenvalues, `dt` is the longest stable step of the classical Runge-Kutta method.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Limit {
+    pub process: Process,
+    pub rate: f64,
+    pub dt: f64,
+}
+
+/// All limits at a state, strongest first.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Limits {
+    pub all: Vec<Limit>,
+    /// Some ∂F/∂(second derivative of the own field) is negative somewhere: short waves grow, the problem is ill-posed there.
+    pub is_backward: bool,
+}
+
+impl Limits {
+    pub fn rate(&self, process: Process) -> f64 {
+        self.all.iter().find(|limit| limit.process == process).map_or(0.0, |limit| limit.rate)
+    }
+
+    /// The binding one.
+    pub fn binding(&self) -> Option<Limit> {
+        self.all.first().copied()
+    }
+
+    /// Bound of all eigenvalues.
+    pub fn total(&self) -> f64 {
+        self.all.iter().map(|limit| limit.rate).sum()
+    }
+}
+
+/// Stability interval of the classical Runge-Kutta method on the imaginary and on the negative real axis.
+const RK4_IMAGINARY: f64 = 2.828;
+const RK4_REAL: f64 = 2.785;
+
+/// The limits at a state.
+pub fn limits<R: Scalar>(
+    statement: &Statement,
+    discrete: &mut Discrete<R>,
+    time: f64,
+    state: &[R],
+) -> Result<Limits, SolveError> {
+    let mut system = statement.system.clone();
+    let grid = &statement.grid;
+    let stepped = statement.stepped();
+    let ids: Vec<(Id, bool)> = stepped
+        .iter()
+        .filter_map(|variable| {
+            system.rate(*variable).map(|rate| (rate, system.variables[usize::from(*variable)].is_complex))
+        })
+        .collect();
+    let mut integrals = Integrals::new(&mut system, grid, statement)?;
+    let mut observer = Observer::new(&mut system, &ids, grid, statement)?;
+    let values = integrals.values(discrete, grid, time, state, &statement.parameters);
+    let mut arrays = observer.arrays(discrete, time, state);
+    let base = observer.run(&arrays, time, &statement.parameters, &values);
+    let mut rates: Vec<(Process, f64)> = Vec::new();
+    let mut is_backward = false;
+    for slot in 0..arrays.len() {
+        let order: u32 = observer.slots[slot].orders.iter().map(|order| u32::from(*order)).sum();
+        let size = arrays[slot].iter().fold(0.0f64, |a, b| a.max(b.abs()));
+        let shift = 1e-6 * (size + 1e-3);
+        arrays[slot].iter_mut().for_each(|value| *value += shift);
+        let moved = observer.run(&arrays, time, &statement.parameters, &values);
+        arrays[slot].iter_mut().for_each(|value| *value -= shift);
+        let factor = discrete.largest_factor(observer.slots[slot].orders);
+        let mut largest = 0.0f64;
+        for (output, (a, b)) in observer.outputs.iter().zip(moved.iter().zip(&base)) {
+            let own = matches!(
+                observer.slots[slot].source,
+                eddy_expr::kernel::Source::Variable { index, part }
+                    if Some(&index) == stepped.get(output.root) && part == output.part
+            );
+            for (a, b) in a.iter().zip(b) {
+                let derivative = (a - b) / shift;
+                largest = largest.max(derivative.abs());
+                // Pure second derivatives only: mixed ones have either sign.
+                let is_pure = observer.slots[slot].orders.contains(&2) && order == 2;
+                if own && is_pure && derivative < -1e-6 * (1.0 + b.abs() / (size + 1e-3)) {
+                    is_backward = true;
+                }
+            }
+        }
+        let rate = largest * factor;
+        if rate > 0.0 && rate.is_finite() {
+            let process = Process::of(order);
+            match rates.iter_mut().find(|(other, _)| *other == process) {
+                // Fields are coupled, axes add up: a sum bounds the matrix norm from above.
+                Some((_, sum)) => *sum += rate,
+                None => rates.push((process, rate)),
+            }
+        }
+    }
+    let mut all: Vec<Limit> = rates
+        .into_iter()
+        .map(|(process, rate)| {
+            let interval = match process {
+                Process::Advection | Process::Dispersion => RK4_IMAGINARY,
+                _ => RK4_REAL,
+            };
+            Limit { process, rate, dt: interval / rate }
+        })
+        .collect();
+    all.sort_by(|a, b| a.dt.total_cmp(&b.dt));
+    Ok(Limits { all, is_backward })
+}
