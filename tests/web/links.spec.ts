@@ -1,4 +1,5 @@
 /** Links: the address is the setting; bad ones are answered at the control and cost nothing else. */
+import type { Locator, Page } from '@playwright/test';
 import { catalog, expect, openExperiment, readView, ready, relativeDifference, test, widget, type Experiment, type ParamSpec } from './fixtures';
 
 const numberParam = (e: Experiment): ParamSpec | undefined => e.params.find((p) => p.kind === 'number' && p.max > p.min);
@@ -47,6 +48,151 @@ test('back and forward open what was there', async ({ page, url }) => {
   await expect.poll(() => element.evaluate((e: any, key) => e.get(key), p.key)).toBe(p.default);
   await page.goForward();
   await expect.poll(() => element.evaluate((e: any, key) => e.get(key), p.key)).toBe(other(p));
+});
+
+/** Marks the engine's worker and module, so that a reload of either would be noticed. */
+const mark = (page: Page) => page.workers().at(-1)!.evaluate(() => ((globalThis as any).marked = true));
+const expectMarked = async (page: Page) => {
+  expect(page.workers()).toHaveLength(1);
+  expect(await page.workers()[0]!.evaluate(() => (globalThis as any).marked), 'the same worker, the same module').toBe(true);
+};
+const value = (element: Locator, key: string): Promise<string> => element.evaluate((e: any, k) => e.get(k), key);
+const entries = (page: Page): Promise<number> => page.evaluate(() => history.length);
+
+test('Back undoes a change of a control, Forward makes it again, in the same worker', async ({ page, url }) => {
+  const [p, q] = subject.params.filter((x) => x.kind === 'number');
+  const element = await openExperiment(page, url, subject.id);
+  await mark(page);
+  const start = await entries(page);
+  for (const param of [p!, q!]) {
+    const entry = page.locator(`[data-key="${param.key}"] .entry`);
+    await entry.fill(other(param));
+    await entry.press('Enter');
+    await expect.poll(() => page.url()).toContain(`${param.key}=`);
+  }
+  expect(await entries(page)).toBe(start + 2);
+  await page.goBack();
+  await expect.poll(() => value(element, q!.key)).toBe(q!.default);
+  expect(await value(element, p!.key)).toBe(other(p!));
+  await element.evaluate((e: any) => e.model.settled());
+  expect(page.url()).not.toContain(`${q!.key}=`);
+  await page.goBack();
+  await expect.poll(() => value(element, p!.key)).toBe(p!.default);
+  expect(page.url()).toBe(`${url}/#/e/${subject.id}`);
+  await page.goForward();
+  await page.goForward();
+  await expect.poll(() => value(element, q!.key)).toBe(other(q!));
+  await expect.poll(() => value(element, p!.key)).toBe(other(p!));
+  await element.evaluate((e: any) => e.model.settled());
+  expect(await entries(page)).toBe(start + 2);
+  expect(page.url()).toContain(`${p!.key}=`);
+  expect(page.url()).toContain(`${q!.key}=`);
+  await expectMarked(page);
+});
+
+test('a slider drag is one entry of the history; another control is another', async ({ page, url }) => {
+  const many = catalog.experiments.find((e) => e.bundle === subject.bundle && e.params.filter((x) => x.kind === 'number' && x.live).length >= 2)!;
+  const [p, q] = many.params.filter((x) => x.kind === 'number' && x.live);
+  const element = await openExperiment(page, url, many.id);
+  await mark(page);
+  const start = await entries(page);
+  const slider = page.locator(`[data-key="${p!.key}"] input[type="range"]`);
+  const box = (await slider.boundingBox())!;
+  const [y, at] = [box.y + box.height / 2, (f: number) => box.x + f * box.width];
+  await page.mouse.move(at(0.3), y);
+  await page.mouse.down();
+  for (const part of [0.35, 0.4, 0.5, 0.55, 0.6]) {
+    await page.mouse.move(at(part), y);
+    // Slower than what counts as quick succession: what makes it one is that the slider is held.
+    await page.waitForTimeout(part === 0.5 ? 1000 : 60);
+  }
+  await page.mouse.up();
+  await element.evaluate((e: any) => e.model.settled());
+  const dragged = await value(element, p!.key);
+  expect(dragged).not.toBe(p!.default);
+  expect(await entries(page)).toBe(start + 1);
+  // Arrow keys in quick succession are one edit too; the drag long past is another.
+  await page.waitForTimeout(1000);
+  await slider.focus();
+  for (let i = 0; i < 4; i++) await slider.press('ArrowRight');
+  await element.evaluate((e: any) => e.model.settled());
+  expect(await entries(page)).toBe(start + 2);
+  await page.locator(`[data-key="${q!.key}"] input[type="range"]`).press('End');
+  await expect.poll(() => entries(page)).toBe(start + 3);
+  await page.goBack();
+  await expect.poll(() => value(element, q!.key)).toBe(q!.default);
+  await page.goBack();
+  await expect.poll(() => value(element, p!.key)).toBe(dragged);
+  await page.goBack();
+  await expect.poll(() => value(element, p!.key)).toBe(p!.default);
+  await expectMarked(page);
+});
+
+test('Back of a live change goes on with the same run', async ({ page, url }) => {
+  const lively = catalog.experiments.find((e) => e.id === 'gray-scott')!;
+  const p = lively.params.find((x) => x.key === 'feed')!;
+  const element = await openExperiment(page, url, lively.id);
+  await element.evaluate((e: any) => e.pause());
+  const [{ steps }] = await element.evaluate((e: any) => e.advanceSteps(20));
+  await element.evaluate((e: any, [key, text]) => e.set(key, text), [p.key, '0.05'] as const);
+  await expect.poll(() => page.url()).toContain('feed=0.05');
+  await page.goBack();
+  await expect.poll(() => value(element, p.key)).toBe(p.default);
+  const [after] = await element.evaluate((e: any) => e.advanceSteps(1));
+  expect(after.steps).toBe(steps + 1);
+});
+
+test('Back twice in a hurry ends where it should', async ({ page, url }) => {
+  const [p, q] = subject.params.filter((x) => x.kind === 'number');
+  const element = await openExperiment(page, url, subject.id);
+  for (const param of [p!, q!]) await element.evaluate((e: any, [key, text]) => e.set(key, text), [param.key, other(param)] as const);
+  // The second one as soon as the address has moved, long before the run has followed.
+  await page.evaluate(() => new Promise<void>((done) => {
+    addEventListener('hashchange', () => { history.back(); done(); }, { once: true });
+    history.back();
+  }));
+  await expect.poll(() => value(element, p!.key)).toBe(p!.default);
+  await expect.poll(() => value(element, q!.key)).toBe(q!.default);
+  await element.evaluate((e: any) => e.model.settled());
+  expect(page.url()).toBe(`${url}/#/e/${subject.id}`);
+  // The entries in between are untouched.
+  await page.goForward();
+  await expect.poll(() => value(element, p!.key)).toBe(other(p!));
+  expect(await value(element, q!.key)).toBe(q!.default);
+});
+
+test('a refused value makes no entry; the defaults button makes one that Back undoes', async ({ page, url }) => {
+  const p = numberParam(subject)!;
+  const element = await openExperiment(page, url, `${subject.id}?${p.key}=${other(p)}`);
+  const start = await entries(page);
+  const entry = page.locator(`[data-key="${p.key}"] .entry`);
+  await entry.fill('1e');
+  await entry.press('Enter');
+  await expect(page.locator(`[data-key="${p.key}"] .error`)).toBeVisible();
+  expect(await entries(page)).toBe(start);
+  await page.getByRole('button', { name: 'Back to the defaults' }).click();
+  await expect.poll(() => value(element, p.key)).toBe(p.default);
+  await expect.poll(() => entries(page)).toBe(start + 1);
+  await page.goBack();
+  await expect.poll(() => value(element, p.key)).toBe(other(p));
+});
+
+test('pages have titles, and Back leads through them', async ({ page, url }) => {
+  await page.goto(`${url}/`);
+  const home = await page.title();
+  await page.getByRole('link', { name: 'Papers' }).click();
+  await expect(page).toHaveTitle(/^Papers/);
+  await page.goto(`${url}/#/e/${subject.id}`);
+  await expect(page).toHaveTitle(`${subject.title} · Eddy`);
+  await ready(widget(page));
+  await page.goto(`${url}/#/e/no-such-experiment`);
+  await expect(page).toHaveTitle(/^Not found/);
+  await page.goBack();
+  await expect(page).toHaveTitle(`${subject.title} · Eddy`);
+  await page.goBack();
+  await expect(page).toHaveTitle(/^Papers/);
+  await page.goBack();
+  await expect(page).toHaveTitle(home);
 });
 
 test('a link to the defaults undoes what the controls changed', async ({ page, url }) => {

@@ -7,12 +7,23 @@ import { currentTheme, onTheme, startTheme, toggleTheme } from './lib/theme';
 import './pages/experiment';
 import './pages/gallery';
 import './pages/papers';
+import type { EddyExperiment } from './element/eddy-experiment';
+import type { RunModel } from './lib/run-model';
+
+/** State of the history's entries that this page has been at. */
+const OURS = { eddy: true };
+const isOurs = (state: unknown): boolean => typeof state === 'object' && state !== null && 'eddy' in state;
+const markEntry = (): void => history.replaceState(OURS, '');
 
 startTheme(new URLSearchParams(location.search).get('theme'));
 
 @customElement('eddy-app')
 export class EddyApp extends LitElement {
   @state() private route: Route = routeFromHash(location.hash);
+
+  private revisit = false;
+  /** The run on the page, and how many of its edits the history holds. */
+  private edits: { of: RunModel | undefined; count: number } = { of: undefined, count: 0 };
 
   /** The page's own styles apply here: no shadow tree. */
   protected override createRenderRoot(): HTMLElement {
@@ -21,6 +32,7 @@ export class EddyApp extends LitElement {
 
   override connectedCallback(): void {
     super.connectedCallback();
+    markEntry();
     window.addEventListener('hashchange', this.onHash);
     onTheme(() => this.requestUpdate());
   }
@@ -28,14 +40,25 @@ export class EddyApp extends LitElement {
   private onHash = (): void => {
     const before = this.route;
     this.route = routeFromHash(location.hash);
+    // An entry of ours is the visitor's own past; a link followed or typed is not.
+    this.revisit = isOurs(history.state);
+    markEntry();
     if (before.page !== this.route.page) window.scrollTo(0, 0);
   };
 
-  /** The address always says what is shown, so that it can be copied at any time. */
+  /**
+   * The address always says what is shown, so that it can be copied at any time. Each of the user's edits gets an entry of
+   * the history, which Back undoes; what Eddy itself makes of a link (its short form) replaces it.
+   */
   private onSettings = (event: Event): void => {
     if (this.route.page !== 'experiment') return;
     const permalink = (event as CustomEvent<string>).detail;
-    history.replaceState(null, '', experimentHref(permalink));
+    const model = (event.target as EddyExperiment).model;
+    const edit = model?.edit ?? 0;
+    const isEdit = edit !== (model === this.edits.of ? this.edits.count : 0);
+    this.edits = { of: model, count: edit };
+    if (isEdit) history.pushState(OURS, '', experimentHref(permalink));
+    else history.replaceState(OURS, '', experimentHref(permalink));
     this.route = { page: 'experiment', permalink };
   };
 
@@ -72,7 +95,7 @@ export class EddyApp extends LitElement {
       case 'papers':
         return html`<eddy-papers></eddy-papers>`;
       case 'experiment':
-        return html`<eddy-experiment-page .permalink=${route.permalink}></eddy-experiment-page>`;
+        return html`<eddy-experiment-page .permalink=${route.permalink} .revisit=${this.revisit}></eddy-experiment-page>`;
       case 'missing':
         return html`<section class="missing"><h1>There is nothing here</h1><p>This address, <code>${route.path}</code>, leads nowhere in Eddy.</p>
           <p><a class="button" href="#/">All experiments</a></p></section>`;

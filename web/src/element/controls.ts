@@ -72,8 +72,8 @@ export class EddyControls extends LitElement {
     return values.includes(this.model!.values.get(key) ?? '');
   }
 
-  private set(p: ParamSpec, text: string): void {
-    this.model!.set(p.key, text);
+  private set(p: ParamSpec, text: string, isDraft = false): void {
+    this.model!.set(p.key, text, isDraft);
   }
 
   private control(p: ParamSpec): TemplateResult {
@@ -116,7 +116,7 @@ export class EddyControls extends LitElement {
 
   private number(p: NumberParam, value: string, error: string | undefined): TemplateResult {
     const position = sliderFromValue(p, Number(value));
-    const move = (e: Event) => this.set(p, valueFromSlider(p, Number((e.target as HTMLInputElement).value)));
+    const move = (e: Event) => this.set(p, valueFromSlider(p, Number((e.target as HTMLInputElement).value)), true);
     const few = p.integer && p.max - p.min <= 12;
     return html`<div class="row">${this.label(p)}
         ${few
@@ -130,7 +130,7 @@ export class EddyControls extends LitElement {
       ${few
         ? nothing
         : html`<input type="range" min="0" max=${sliderMax(p)} step="1" .value=${live(String(position))} aria-label="${p.label}, slider"
-            aria-valuetext=${`${value} ${p.unit}`.trim()} @input=${move} />`}`;
+            aria-valuetext=${`${value} ${p.unit}`.trim()} @input=${move} @change=${() => this.model!.endGesture()} />`}`;
   }
 
   private choice(p: ChoiceParam, value: string): TemplateResult {

@@ -45,6 +45,8 @@ export class EddyExperiment extends LitElement {
   @property({ type: Boolean, attribute: 'no-baseline' }) noBaseline = false;
   @property({ type: Boolean }) autoplay = false;
   @property() speed: '' | 'slow' | 'normal' | 'fast' = '';
+  /** The next link is one of the visitor's own past: what differs is set in the running run. */
+  @property({ type: Boolean }) revisit = false;
   @state() model: RunModel | undefined;
   private seen = new IntersectionObserver((entries) => {
     if (entries.some((e) => e.isIntersecting)) this.begin();
@@ -78,7 +80,7 @@ export class EddyExperiment extends LitElement {
     if ((changed.has('permalink') || changed.has('experiment')) && this.link) {
       const id = linkFromText(this.link).id;
       if (this.model?.experiment.id === id) {
-        if (this.link !== this.model.permalink) void this.model.open(this.link);
+        if (this.link !== this.model.permalink) this.revisit ? this.model.visit(this.link) : void this.model.open(this.link);
       } else {
         this.drop();
         this.model = RunModel.forLink(this.link, !this.noBaseline);
@@ -89,7 +91,8 @@ export class EddyExperiment extends LitElement {
           let ended = false;
           this.off = [
             model.on('settings', () => {
-              if (model.permalink === reported) return;
+              // The steps on the way back to a setting are nobody's settings.
+              if (model.permalink === reported || model.visiting) return;
               reported = model.permalink;
               this.dispatchEvent(new CustomEvent('eddy-settings', { detail: model.permalink, bubbles: true }));
             }),

@@ -19,6 +19,8 @@ export interface CurveSet {
 }
 
 const PRECISION_KEY = 'eddy.precision';
+/** Changes of a control within this time of each other are one edit: arrow keys, repeated clicks. */
+const SAME_EDIT_MS = 800;
 /** Failures of the GPU for which the CPU is the way out. Others (a grid that is no power of two) are for the user to settle. */
 const GPU_FAILURES = new Set(['device-lost', 'out-of-memory', 'limit', 'validation', 'canary', 'no-adapter', 'no-webgpu']);
 
@@ -58,6 +60,11 @@ export class RunModel {
   private idle: (() => void)[] = [];
   private visible = true;
   private fallingBack = false;
+  /** Number of the user's edits so far; changes of one gesture, or of one control in quick succession, are one edit. */
+  edit = 0;
+  /** Whether settings of the past are being restored, one key after the other. */
+  visiting = false;
+  private last: { key: string; isOpen: boolean; at: number } | undefined;
 
   constructor(experiment: Experiment, permalink: string, withBaseline = true) {
     this.experiment = experiment;
@@ -249,12 +256,42 @@ export class RunModel {
     else this.notices = [...this.notices, error];
   }
 
-  /** Sets a parameter. While one change is under way only the latest text of each key is kept. */
-  set(key: string, text: string): void {
+  /**
+   * Sets a parameter at the user's wish. `isDraft`: more of the same gesture follows (a slider under way).
+   * While one change is under way only the latest text of each key is kept.
+   */
+  set(key: string, text: string, isDraft = false): void {
+    const now = performance.now();
+    const { last } = this;
+    if (!(last?.key === key && (last.isOpen || now - last.at < SAME_EDIT_MS))) this.edit++;
+    this.last = { key, isOpen: isDraft, at: now };
+    this.change(key, text);
+  }
+  /** The slider was let go: its next movement is another edit. */
+  endGesture(): void {
+    if (this.last) this.last = { ...this.last, isOpen: false, at: performance.now() };
+  }
+  private change(key: string, text: string): void {
     this.values.set(key, text);
     this.sending.set(key, text);
     if (!this.settingNow) void this.sendSettings();
     this.tell('settings');
+  }
+
+  /**
+   * Goes to a setting that this page was at before: only what differs is set, so that live changes are undone in the
+   * running run. Other links are opened.
+   */
+  visit(permalink: string): void {
+    const wanted = valuesFromLink(this.experiment, permalink);
+    this.last = undefined;
+    if (this.status !== 'ready' || textFromValues(this.experiment, wanted) !== permalink) {
+      void this.open(permalink);
+      return;
+    }
+    const differing = [...wanted].filter(([key, text]) => this.values.get(key) !== text);
+    this.visiting = this.settingNow || differing.length > 0;
+    for (const [key, text] of differing) this.change(key, text);
   }
 
   private async sendSettings(): Promise<void> {
@@ -298,6 +335,10 @@ export class RunModel {
       this.tell('settings', 'state');
     }
     this.settingNow = false;
+    if (this.visiting) {
+      this.visiting = false;
+      this.tell('settings');
+    }
     for (const done of this.idle.splice(0)) done();
   }
 
@@ -307,6 +348,8 @@ export class RunModel {
   }
 
   reset(): void {
+    this.edit++;
+    this.last = undefined;
     void this.open(this.experiment.id, true);
   }
 

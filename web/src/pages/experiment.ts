@@ -15,6 +15,7 @@ import { experimentHref } from '../lib/router';
 @customElement('eddy-experiment-page')
 export class EddyExperimentPage extends LitElement {
   @property() permalink = '';
+  @property({ type: Boolean }) revisit = false;
   @state() private model: RunModel | undefined;
 
   protected override createRenderRoot(): HTMLElement {
@@ -43,7 +44,7 @@ export class EddyExperimentPage extends LitElement {
         </div>
         <eddy-device .model=${model}></eddy-device>
       </header>
-      <eddy-experiment layout="page" autoplay .permalink=${this.permalink}
+      <eddy-experiment layout="page" autoplay .permalink=${this.permalink} .revisit=${this.revisit}
         @eddy-model=${(e: Event) => (this.model = (e as CustomEvent<RunModel>).detail)}>
         <eddy-verdict .experiment=${experiment}></eddy-verdict>
         <eddy-plots .model=${model}></eddy-plots>
