@@ -5,6 +5,7 @@ use eddy_numerics::time::{controller::Tolerance, etdrk::EtdrkOrder, runge_kutta:
 use serde::Serialize;
 
 use crate::{
+    difference::Difference,
     discrete::Discrete,
     error::SolveError,
     evaluate::Scalar,
@@ -34,8 +35,35 @@ pub fn choose<R: Scalar>(statement: &Statement) -> Result<Chosen<R>, SolveError>
     let is_periodic = statement.grid.is_periodic();
     match space.as_str() {
         "auto" | "fourier" if is_periodic && statement.grid.dimension() > 0 => spectral(statement),
+        "fourier" => Err(SolveError::value(
+            "method.space",
+            "the Fourier method needs periodic sides; use fd2, fd4, fd6, fd8 or chebyshev, or make all sides periodic",
+        )),
+        "auto" => difference(statement, 4),
+        "fd2" => difference(statement, 2),
+        "fd4" => difference(statement, 4),
+        "fd6" => difference(statement, 6),
+        "fd8" => difference(statement, 8),
         _ => Err(SolveError::value("method.space", format!("there is no space method `{space}`"))),
     }
+}
+
+fn difference<R: Scalar>(statement: &Statement, accuracy: u8) -> Result<Chosen<R>, SolveError> {
+    let difference = Difference::<R>::new(statement, accuracy)?;
+    let mut choice = Choice { warnings: difference.warnings.clone(), ..Choice::default() };
+    if statement.grid.dimension() == 0 {
+        choice.space = "none".into();
+    } else {
+        choice.space = format!("fd{accuracy}");
+        choice.reasons.push(format!("Differences of order {accuracy} take walls of every kind."));
+    }
+    let has_noise = !difference.noise_terms.is_empty();
+    let size = difference.size();
+    let mut discrete = Discrete::Difference(Box::new(difference));
+    let time = statement.problem.method.time.trim().to_ascii_lowercase();
+    let name = if time == "auto" { "dop853".to_string() } else { time };
+    let march = march(statement, &mut discrete, &name, size, has_noise, &mut choice)?;
+    Ok((discrete, march, choice))
 }
 
 fn spectral<R: Scalar>(statement: &Statement) -> Result<Chosen<R>, SolveError> {

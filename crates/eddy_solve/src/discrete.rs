@@ -2,7 +2,7 @@
 
 use eddy_numerics::{Complex, time::Term};
 
-use crate::{evaluate::Scalar, spectral::Spectral};
+use crate::{difference::Difference, evaluate::Scalar, spectral::Spectral};
 
 /// Values of one variable on the grid.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +16,7 @@ pub struct Values {
 /// The discretized system.
 pub enum Discrete<R: Scalar> {
     Spectral(Box<Spectral<R>>),
+    Difference(Box<Difference<R>>),
 }
 
 impl<R: Scalar> Discrete<R> {
@@ -23,6 +24,7 @@ impl<R: Scalar> Discrete<R> {
     pub fn size(&self) -> usize {
         match self {
             Self::Spectral(spectral) => 2 * spectral.size(),
+            Self::Difference(difference) => difference.size(),
         }
     }
 
@@ -30,6 +32,7 @@ impl<R: Scalar> Discrete<R> {
     pub fn encode(&mut self, values: &[(Vec<R>, Vec<R>)], state: &mut [R]) {
         match self {
             Self::Spectral(spectral) => spectral.encode(values, bytemuck::cast_slice_mut(state)),
+            Self::Difference(difference) => difference.encode(values, state),
         }
     }
 
@@ -37,6 +40,7 @@ impl<R: Scalar> Discrete<R> {
     pub fn decode(&mut self, time: f64, state: &[R]) -> Vec<(u16, Vec<R>, Vec<R>)> {
         match self {
             Self::Spectral(spectral) => spectral.decode(time, bytemuck::cast_slice(state)),
+            Self::Difference(difference) => difference.decode(time, state),
         }
     }
 
@@ -44,6 +48,7 @@ impl<R: Scalar> Discrete<R> {
     pub fn derivative(&mut self, time: f64, state: &[R], variable: u16, orders: [u8; 3]) -> (Vec<R>, Vec<R>) {
         match self {
             Self::Spectral(spectral) => spectral.derivative(time, bytemuck::cast_slice(state), variable, orders),
+            Self::Difference(difference) => difference.derivative(time, state, variable, orders),
         }
     }
 
@@ -56,12 +61,21 @@ impl<R: Scalar> Discrete<R> {
                     k.powi(i32::from(orders[axis]))
                 })
                 .product(),
+            Self::Difference(difference) => difference.largest_factor(orders),
+        }
+    }
+
+    pub fn parameters(&self) -> &[f64] {
+        match self {
+            Self::Spectral(spectral) => &spectral.parameters,
+            Self::Difference(difference) => &difference.parameters,
         }
     }
 
     pub fn set_parameters(&mut self, parameters: &[f64]) {
         match self {
             Self::Spectral(spectral) => spectral.parameters = parameters.to_vec(),
+            Self::Difference(difference) => difference.set_parameters(parameters),
         }
     }
 }
@@ -78,6 +92,7 @@ impl<R: Scalar> Term<R> for Discrete<R> {
             Self::Spectral(spectral) => {
                 spectral.rates(t, bytemuck::cast_slice(y), bytemuck::cast_slice_mut::<R, Complex<R>>(slope));
             }
+            Self::Difference(difference) => difference.evaluate(t, y, slope),
         }
     }
 }

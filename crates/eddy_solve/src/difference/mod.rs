@@ -1,0 +1,729 @@
+//! Finite differences on uniform grids with walls (or without), and systems without space.
+//!
+//! Derivatives are arrays made by [`Line`]s; right-hand sides are compiled expressions of them at every point. A value that
+//! is given at a wall is put into the state before anything reads it.
+
+mod elliptic;
+mod jacobian;
+pub mod line;
+
+use eddy_expr::{Discretization, Kernel, Role, ir::Id, kernel::Part, kernel::Source};
+
+use crate::{
+    boundary::Side,
+    error::{Place, SolveError},
+    evaluate::{Pointwise, Scalar, Uniforms},
+    grid::Grid,
+    statement::Statement,
+};
+use elliptic::Elliptic;
+pub use jacobian::Jacobian;
+use line::{EndCondition, Line};
+
+/// An array of a field: which variable and part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Component {
+    pub variable: u16,
+    pub part: Part,
+}
+
+/// A derivative array that an expression reads.
+struct Wanted<R> {
+    component: usize,
+    orders: [u8; 3],
+    values: Vec<R>,
+}
+
+/// What a kernel reads: a component itself, or a derivative.
+#[derive(Clone, Copy, Debug)]
+enum Read {
+    Field(usize),
+    Derivative(usize),
+    Noise,
+}
+
+struct Evaluation<R> {
+    kernel: Pointwise<R>,
+    reads: Vec<Read>,
+    outputs: Vec<Vec<R>>,
+}
+
+/// The right-hand sides of a variable's conditions at its sides, over the faces.
+#[derive(Clone, Debug)]
+struct Given<R> {
+    /// By side and condition; empty means zero.
+    values: [[[Vec<R>; 2]; 2]; 3],
+    needs_time: bool,
+}
+
+/// A side where waves leave.
+#[derive(Clone, Debug)]
+struct Outgoing {
+    axis: usize,
+    side: usize,
+    /// Positions in the state of u and u_t.
+    pair: (usize, usize),
+    speed: f64,
+}
+
+/// Noise in the equation of a component of the state.
+#[derive(Clone, Copy, Debug)]
+pub struct Noise {
+    pub component: usize,
+    pub channel: u16,
+    pub is_multiplicative: bool,
+}
+
+/// The discretized system. Its state holds the stepped components, one after the other.
+pub struct Difference<R: Scalar> {
+    pub grid: Grid,
+    pub accuracy: u8,
+    pub parameters: Vec<f64>,
+    statement: Statement,
+    /// Stepped components first, then elliptic ones.
+    pub components: Vec<Component>,
+    pub stepped: usize,
+    fields: Vec<Vec<R>>,
+    wanted: Vec<Wanted<R>>,
+    lines: Vec<(u16, usize, u8, Line<R>)>,
+    given: Vec<Option<Given<R>>>,
+    given_time: Option<f64>,
+    /// Grid points at which a component's value is given, as (point, axis, side, place on the face, condition).
+    fixed: Vec<Vec<(usize, usize, usize, usize, usize)>>,
+    rates: Evaluation<R>,
+    integrands: Option<Evaluation<R>>,
+    is_mean: Vec<bool>,
+    integrals: Vec<f64>,
+    noise: Option<Evaluation<R>>,
+    pub noise_terms: Vec<Noise>,
+    elliptic: Vec<Elliptic<R>>,
+    outgoing: Vec<Outgoing>,
+    work: Vec<R>,
+    zeros: Vec<R>,
+    pub evaluations: u64,
+    pub warnings: Vec<String>,
+}
+
+impl<R: Scalar> Difference<R> {
+    pub fn new(statement: &Statement, accuracy: u8) -> Result<Self, SolveError> {
+        let mut system = statement.system.clone();
+        let grid = statement.grid.clone();
+        let points = grid.points();
+        let mut components = Vec::new();
+        let stepped_variables = statement.stepped();
+        let elliptic_variables: Vec<u16> = (0..system.variables.len() as u16)
+            .filter(|index| system.variables[usize::from(*index)].role == Role::Elliptic)
+            .collect();
+        for variable in stepped_variables.iter().chain(&elliptic_variables) {
+            components.push(Component { variable: *variable, part: Part::Real });
+            if system.variables[usize::from(*variable)].is_complex {
+                components.push(Component { variable: *variable, part: Part::Imaginary });
+            }
+        }
+        let stepped = components.iter().filter(|c| stepped_variables.contains(&c.variable)).count();
+        let mut wanted: Vec<Wanted<R>> = Vec::new();
+        let mut noise_terms = Vec::new();
+        let mut amplitudes = Vec::new();
+        for variable in &stepped_variables {
+            let Some(split) = system.split(*variable) else { continue };
+            let split = split.map_err(|diagnostic| text_error(statement, diagnostic))?;
+            for term in split.noise {
+                if term.orders != [0; 3] {
+                    return Err(SolveError::value(
+                        "equations",
+                        "noise under a derivative needs periodic sides and space = \"fourier\"",
+                    ));
+                }
+                let is_complex = system.graph.is_complex(term.amplitude);
+                for part in [Part::Real, Part::Imaginary] {
+                    let place = components.iter().position(|c| c.variable == *variable && c.part == part);
+                    if let (Some(component), true) = (place, part == Part::Real || is_complex) {
+                        noise_terms.push(Noise {
+                            component,
+                            channel: term.channel,
+                            is_multiplicative: term.is_multiplicative,
+                        });
+                    }
+                }
+                amplitudes.push((term.amplitude, is_complex));
+            }
+        }
+        let mut compile = |kernel: &Kernel| -> Result<Evaluation<R>, SolveError> {
+            let mut reads = Vec::new();
+            for slot in &kernel.slots {
+                reads.push(match slot.source {
+                    Source::Noise(_) => Read::Noise,
+                    Source::Variable { index, part } => {
+                        let Some(component) = components.iter().position(|c| c.variable == index && c.part == part)
+                        else {
+                            return Err(SolveError::value("equations", "a field is read that nothing determines"));
+                        };
+                        if slot.orders == [0; 3] {
+                            Read::Field(component)
+                        } else {
+                            let known = wanted.iter().position(|w| w.component == component && w.orders == slot.orders);
+                            Read::Derivative(known.unwrap_or_else(|| {
+                                let values = vec![R::of(0.0); points];
+                                wanted.push(Wanted { component, orders: slot.orders, values });
+                                wanted.len() - 1
+                            }))
+                        }
+                    }
+                });
+            }
+            let outputs = vec![vec![R::of(0.0); points]; kernel.outputs.len()];
+            Ok(Evaluation { kernel: Pointwise::new(kernel, &grid), reads, outputs })
+        };
+        let kernel_error = |system: &eddy_expr::System, error: &eddy_expr::KernelError| {
+            text_error(statement, system.kernel_diagnostic(error))
+        };
+        let rates_kernel =
+            system.rates_kernel(Discretization::Pointwise).map_err(|error| kernel_error(&system, &error))?;
+        let rates = compile(&rates_kernel)?;
+        let mut compile_ids = |system: &mut eddy_expr::System, ids: &[(Id, bool)]| {
+            if ids.is_empty() {
+                return Ok(None);
+            }
+            let kernel = system.kernel(ids, Discretization::Pointwise).map_err(|error| kernel_error(system, &error))?;
+            compile(&kernel).map(Some)
+        };
+        let ids: Vec<(Id, bool)> = system.integrals.iter().map(|integral| (integral.integrand, false)).collect();
+        let integrands = compile_ids(&mut system, &ids)?;
+        let noise = compile_ids(&mut system, &amplitudes)?;
+        let mut elliptic = Vec::new();
+        for variable in &elliptic_variables {
+            elliptic.push(Elliptic::new(statement, &mut system, *variable, &components, &grid)?);
+        }
+        // Derivatives that only elliptic residuals read.
+        for line in &elliptic {
+            for (component, orders) in line.reads() {
+                if orders != [0; 3] && !wanted.iter().any(|w| w.component == component && w.orders == orders) {
+                    wanted.push(Wanted { component, orders, values: vec![R::of(0.0); points] });
+                }
+            }
+        }
+        let mut difference = Self {
+            accuracy,
+            parameters: statement.parameters.clone(),
+            fields: vec![vec![R::of(0.0); points]; components.len()],
+            given: Vec::new(),
+            given_time: None,
+            fixed: Vec::new(),
+            lines: Vec::new(),
+            is_mean: system.integrals.iter().map(|integral| integral.is_mean).collect(),
+            integrals: vec![0.0; system.integrals.len()],
+            work: vec![R::of(0.0); points],
+            zeros: vec![R::of(0.0); if system.noise_channels > 0 { points } else { 0 }],
+            outgoing: Vec::new(),
+            evaluations: 0,
+            warnings: Vec::new(),
+            statement: statement.clone(),
+            grid,
+            components,
+            stepped,
+            wanted,
+            rates,
+            integrands,
+            noise,
+            noise_terms,
+            elliptic,
+        };
+        difference.check_points()?;
+        let needed: Vec<(u16, [u8; 3])> =
+            difference.wanted.iter().map(|w| (difference.components[w.component].variable, w.orders)).collect();
+        for (variable, orders) in needed {
+            difference.add_lines(variable, orders);
+        }
+        difference.read_sides(&mut system)?;
+        Ok(difference)
+    }
+
+    fn check_points(&self) -> Result<(), SolveError> {
+        for wanted in &self.wanted {
+            for axis in 0..self.grid.dimension() {
+                let (order, points) = (wanted.orders[axis], self.grid.axes[axis].points);
+                let least = line::least_points(order, self.accuracy);
+                if order > 0 && points < least {
+                    return Err(SolveError::value(
+                        format!("domain.{}.points", ["x", "y", "z"][axis]),
+                        format!(
+                            "{points} points are too few for a derivative of order {order} by differences of order {}: at \
+                             least {least} are needed",
+                            self.accuracy
+                        ),
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn add_lines(&mut self, variable: u16, orders: [u8; 3]) {
+        for axis in 0..self.grid.dimension() {
+            let order = orders[axis];
+            if order == 0 || self.lines.iter().any(|(v, a, o, _)| (*v, *a, *o) == (variable, axis, order)) {
+                continue;
+            }
+            let ends = self.end_conditions(variable, axis);
+            let grid_axis = &self.grid.axes[axis];
+            let line = Line::new(
+                order,
+                self.accuracy,
+                grid_axis.points,
+                grid_axis.spacing(),
+                grid_axis.is_periodic,
+                [&ends[0], &ends[1]],
+            );
+            self.lines.push((variable, axis, order, line));
+        }
+    }
+
+    fn end_conditions(&self, variable: u16, axis: usize) -> [Vec<EndCondition>; 2] {
+        [0, 1].map(|side| match &self.statement.sides[usize::from(variable)] {
+            Some(sides) => match &sides[axis][side] {
+                Side::Conditions(conditions) => conditions
+                    .iter()
+                    .map(|c| EndCondition { coefficients: c.coefficients, is_dirichlet: c.is_dirichlet() })
+                    .collect(),
+                _ => Vec::new(),
+            },
+            None => Vec::new(),
+        })
+    }
+
+    /// Points whose value is given, sides where waves leave, and room for right-hand sides of conditions.
+    fn read_sides(&mut self, system: &mut eddy_expr::System) -> Result<(), SolveError> {
+        let dimension = self.grid.dimension();
+        self.given = (0..self.components.len())
+            .map(|index| {
+                let sides = self.statement.sides[usize::from(self.components[index].variable)].as_ref()?;
+                let needs_time = sides.iter().flatten().any(
+                    |side| matches!(side, Side::Conditions(all) if all.iter().any(|condition| condition.needs_time)),
+                );
+                Some(Given { values: Default::default(), needs_time })
+            })
+            .collect();
+        self.fixed = vec![Vec::new(); self.components.len()];
+        for (index, component) in self.components.iter().enumerate() {
+            let Some(sides) = &self.statement.sides[usize::from(component.variable)] else { continue };
+            for axis in 0..dimension {
+                for side in 0..2 {
+                    if let Side::Conditions(conditions) = &sides[axis][side]
+                        && let Some(condition) = conditions.iter().position(|condition| condition.is_dirichlet())
+                    {
+                        for (place, point) in face(&self.grid, axis, side).into_iter().enumerate() {
+                            self.fixed[index].push((point, axis, side, place, condition));
+                        }
+                    }
+                }
+            }
+        }
+        let symbol =
+            system.linear_symbol(&self.parameters).map_err(|diagnostic| text_error(&self.statement, diagnostic))?;
+        for (variable, sides) in self.statement.sides.clone().iter().enumerate() {
+            let Some(sides) = sides else { continue };
+            for axis in 0..dimension {
+                for side in 0..2 {
+                    if !matches!(sides[axis][side], Side::Absorbing) {
+                        continue;
+                    }
+                    let described = &self.statement.system.variables[variable];
+                    match described.role {
+                        Role::SecondOrder { velocity } => {
+                            // u_tt = c² u_xx + …: the coefficient of the velocity's equation.
+                            let mut orders = [0; 3];
+                            orders[axis] = 2;
+                            let square = symbol
+                                .terms
+                                .iter()
+                                .filter(|(row, column, o, _)| (*row, usize::from(*column), *o) == (velocity, variable, orders))
+                                .map(|term| term.3.0)
+                                .sum::<f64>();
+                            let position = |v: u16| self.components.iter().position(|c| c.variable == v);
+                            let (Some(u), Some(v)) = (position(variable as u16), position(velocity)) else { continue };
+                            if !(square > 0.0) {
+                                return Err(SolveError::value(
+                                    format!("boundary.{}", described.name),
+                                    "absorbing needs a wave equation u_tt = c^2*lap(u) + … with a constant c; use free or robin",
+                                ));
+                            }
+                            self.add_lines_free(velocity, axis);
+                            self.outgoing.push(Outgoing { axis, side, pair: (u, v), speed: square.sqrt() });
+                        }
+                        Role::Velocity { .. } => {}
+                        _ => self.warnings.push(format!(
+                            "absorbing lets {} leave only where the flow points outwards; waves of u_tt equations are absorbed.",
+                            described.name
+                        )),
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A first derivative without conditions at the ends, kept under order 255.
+    fn add_lines_free(&mut self, variable: u16, axis: usize) {
+        if !self.lines.iter().any(|(v, a, o, _)| (*v, *a, *o) == (variable, axis, FREE)) {
+            let grid_axis = &self.grid.axes[axis];
+            let line = Line::new(1, 2, grid_axis.points, grid_axis.spacing(), grid_axis.is_periodic, [&[], &[]]);
+            self.lines.push((variable, axis, FREE, line));
+        }
+    }
+
+    /// New values of the parameters; conditions and factors follow at the next evaluation.
+    pub fn set_parameters(&mut self, parameters: &[f64]) {
+        self.parameters = parameters.to_vec();
+        self.given_time = None;
+    }
+
+    pub fn size(&self) -> usize {
+        self.stepped * self.grid.points()
+    }
+
+    pub fn has_elliptic(&self) -> bool {
+        !self.elliptic.is_empty()
+    }
+
+    pub fn has_integrals(&self) -> bool {
+        self.integrands.is_some()
+    }
+
+    /// Highest total order of derivatives in the right-hand sides.
+    pub fn order(&self) -> u32 {
+        self.wanted.iter().map(|w| w.orders.iter().map(|o| u32::from(*o)).sum()).max().unwrap_or(0)
+    }
+
+    /// Largest factor by which a difference multiplies a wave: sums of its weights' sizes.
+    pub fn largest_factor(&self, orders: [u8; 3]) -> f64 {
+        (0..self.grid.dimension())
+            .map(|axis| match orders[axis] {
+                0 => 1.0,
+                order => {
+                    let axis = &self.grid.axes[axis];
+                    let line = Line::<f64>::new(
+                        order,
+                        self.accuracy,
+                        4 * line::least_points(order, self.accuracy),
+                        axis.spacing(),
+                        true,
+                        [&[], &[]],
+                    );
+                    let most = |theta: f64| -> f64 {
+                        let (mut re, mut im) = (0.0, 0.0);
+                        for (j, w) in line.interior.iter().enumerate() {
+                            let angle = (j as f64 - line.reach as f64) * theta;
+                            re += w * angle.cos();
+                            im += w * angle.sin();
+                        }
+                        re.hypot(im)
+                    };
+                    (0..=64).map(|i| most(std::f64::consts::PI * f64::from(i) / 64.0)).fold(0.0, f64::max)
+                }
+            })
+            .product()
+    }
+
+    pub fn encode(&mut self, values: &[(Vec<R>, Vec<R>)], state: &mut [R]) {
+        let points = self.grid.points();
+        let mut blocks = state.chunks_mut(points);
+        let variables = self.statement.stepped();
+        for (variable, (re, im)) in variables.iter().zip(values) {
+            if let Some(block) = blocks.next() {
+                block.copy_from_slice(re);
+            }
+            if self.statement.system.variables[usize::from(*variable)].is_complex
+                && let Some(block) = blocks.next()
+            {
+                block.copy_from_slice(im);
+            }
+        }
+    }
+
+    pub fn decode(&mut self, time: f64, state: &[R]) -> Vec<(u16, Vec<R>, Vec<R>)> {
+        self.load(time, state);
+        let mut all: Vec<(u16, Vec<R>, Vec<R>)> = Vec::new();
+        for (component, values) in self.components.iter().zip(&self.fields) {
+            match component.part {
+                Part::Real => all.push((component.variable, values.clone(), Vec::new())),
+                Part::Imaginary => {
+                    if let Some(last) = all.last_mut() {
+                        last.2 = values.clone();
+                    }
+                }
+            }
+        }
+        all
+    }
+
+    /// y' = f(t, y).
+    pub fn evaluate(&mut self, time: f64, state: &[R], slope: &mut [R]) {
+        self.evaluations += 1;
+        self.load(time, state);
+        self.update_wanted();
+        self.update_integrals(time);
+        let points = self.grid.points();
+        let mut rates = std::mem::replace(&mut self.rates, Evaluation::empty());
+        self.run(&mut rates, time);
+        for (block, values) in slope.chunks_mut(points).zip(&rates.outputs) {
+            block.copy_from_slice(values);
+        }
+        self.rates = rates;
+        self.fix_rates(slope);
+    }
+
+    /// Values given at walls do not change by themselves; waves leave through absorbing sides.
+    fn fix_rates(&mut self, slope: &mut [R]) {
+        let points = self.grid.points();
+        for (component, fixed) in self.fixed.iter().enumerate().take(self.stepped) {
+            for (point, ..) in fixed {
+                slope[component * points + point] = R::of(0.0);
+            }
+        }
+        for out in &self.outgoing {
+            let (u, v) = out.pair;
+            let variable = self.components[v].variable;
+            let Some((.., line)) = self.lines.iter().find(|(w, a, o, _)| (*w, *a, *o) == (variable, out.axis, FREE))
+            else {
+                continue;
+            };
+            line.apply(out.axis, self.grid.shape(), &self.fields[v], [[&[]; 2]; 2], &mut self.work);
+            let sign = if out.side == 0 { 1.0 } else { -1.0 };
+            for point in face(&self.grid, out.axis, out.side) {
+                // u_t = v and v_t = -c v_n: the field follows its velocity, the velocity leaves.
+                slope[u * points + point] = self.fields[v][point];
+                slope[v * points + point] = self.work[point] * R::of(sign * out.speed);
+            }
+        }
+    }
+
+    /// Amplitudes of the noise terms at the points.
+    pub fn noise_amplitudes(&mut self, time: f64, state: &[R]) -> Vec<Vec<R>> {
+        let Some(mut evaluation) = self.noise.take() else { return Vec::new() };
+        self.load(time, state);
+        self.update_wanted();
+        self.update_integrals(time);
+        self.run(&mut evaluation, time);
+        let mut amplitudes = evaluation.outputs.clone();
+        for (amplitude, term) in amplitudes.iter_mut().zip(&self.noise_terms) {
+            for (point, ..) in &self.fixed[term.component] {
+                amplitude[*point] = R::of(0.0);
+            }
+        }
+        self.noise = Some(evaluation);
+        amplitudes
+    }
+
+    /// ∂^orders of a variable on the grid.
+    pub fn derivative(&mut self, time: f64, state: &[R], variable: u16, orders: [u8; 3]) -> (Vec<R>, Vec<R>) {
+        self.load(time, state);
+        self.add_lines(variable, orders);
+        let mut parts = [Vec::new(), Vec::new()];
+        for (index, component) in self.components.clone().into_iter().enumerate() {
+            if component.variable == variable {
+                let mut values = vec![R::of(0.0); self.grid.points()];
+                self.differentiate(index, orders, &mut values);
+                parts[usize::from(component.part == Part::Imaginary)] = values;
+            }
+        }
+        let [re, im] = parts;
+        (re, im)
+    }
+
+    /// Takes a state in: given values at walls, elliptic fields.
+    fn load(&mut self, time: f64, state: &[R]) {
+        let points = self.grid.points();
+        self.update_given(time);
+        for (field, block) in self.fields.iter_mut().zip(state.chunks(points)).take(self.stepped) {
+            field.copy_from_slice(block);
+        }
+        for component in 0..self.components.len() {
+            self.put_fixed(component);
+        }
+        if !self.elliptic.is_empty() {
+            let mut elliptic = std::mem::take(&mut self.elliptic);
+            for line in &mut elliptic {
+                line.solve(self, time);
+            }
+            self.elliptic = elliptic;
+        }
+    }
+
+    fn put_fixed(&mut self, component: usize) {
+        let Some(given) = &self.given[component] else { return };
+        let factor = |axis: usize, side: usize, condition: usize| -> f64 {
+            match &self.statement.sides[usize::from(self.components[component].variable)] {
+                Some(sides) => match &sides[axis][side] {
+                    Side::Conditions(conditions) => conditions[condition].coefficients[0],
+                    _ => 1.0,
+                },
+                None => 1.0,
+            }
+        };
+        for (point, axis, side, place, condition) in &self.fixed[component] {
+            let value = given.values[*axis][*side][*condition].get(*place).copied().unwrap_or(R::of(0.0));
+            self.fields[component][*point] = value * R::of(1.0 / factor(*axis, *side, *condition));
+        }
+    }
+
+    /// Right-hand sides of conditions at a time.
+    fn update_given(&mut self, time: f64) {
+        if self.given_time == Some(time) {
+            return;
+        }
+        let is_first = self.given_time.is_none();
+        self.given_time = Some(time);
+        for (component, given) in self.components.iter().zip(&mut self.given) {
+            let Some(given) = given else { continue };
+            if !(is_first || given.needs_time) {
+                continue;
+            }
+            let Some(sides) = &self.statement.sides[usize::from(component.variable)] else { continue };
+            let is_velocity =
+                matches!(self.statement.system.variables[usize::from(component.variable)].role, Role::Velocity { .. });
+            for axis in 0..self.grid.dimension() {
+                for side in 0..2 {
+                    let Side::Conditions(conditions) = &sides[axis][side] else { continue };
+                    for (index, condition) in conditions.iter().enumerate() {
+                        if condition.is_homogeneous || (is_velocity && !condition.needs_time) {
+                            continue;
+                        }
+                        let at = |point: usize, time: f64| {
+                            let value = condition.value(position(&self.grid, point), time, &self.parameters);
+                            if component.part == Part::Real { value.0 } else { value.1 }
+                        };
+                        given.values[axis][side][index] = face(&self.grid, axis, side)
+                            .into_iter()
+                            .map(|point| {
+                                R::of(if is_velocity {
+                                    // What u obeys at every time, its velocity obeys differentiated.
+                                    let step = 1e-5 * (1.0 + time.abs());
+                                    (at(point, time + step) - at(point, time - step)) / (2.0 * step)
+                                } else {
+                                    at(point, time)
+                                })
+                            })
+                            .collect();
+                    }
+                }
+            }
+        }
+    }
+
+    fn update_wanted(&mut self) {
+        for index in 0..self.wanted.len() {
+            let mut values = std::mem::take(&mut self.wanted[index].values);
+            let (component, orders) = (self.wanted[index].component, self.wanted[index].orders);
+            self.differentiate(component, orders, &mut values);
+            self.wanted[index].values = values;
+        }
+    }
+
+    /// ∂^orders of a component as it is loaded. Mixed derivatives use the conditions along the first axis only: what they
+    /// mean for a derivative along another axis is not known, so the second one is taken from the points alone.
+    fn differentiate(&mut self, component: usize, orders: [u8; 3], out: &mut [R]) {
+        let variable = self.components[component].variable;
+        let shape = self.grid.shape();
+        let mut is_first = true;
+        for axis in 0..self.grid.dimension() {
+            let order = orders[axis];
+            if order == 0 {
+                continue;
+            }
+            let Some((.., line)) = self.lines.iter().find(|(v, a, o, _)| (*v, *a, *o) == (variable, axis, order))
+            else {
+                continue;
+            };
+            if is_first {
+                let empty: [[&[R]; 2]; 2] = [[&[]; 2]; 2];
+                let given = self.given[component].as_ref().map_or(empty, |given| {
+                    let side =
+                        |side: usize| [given.values[axis][side][0].as_slice(), given.values[axis][side][1].as_slice()];
+                    [side(0), side(1)]
+                });
+                line.apply(axis, shape, &self.fields[component], given, out);
+                is_first = false;
+            } else {
+                self.work.copy_from_slice(out);
+                let axis_grid = &self.grid.axes[axis];
+                let free = Line::new(
+                    order,
+                    self.accuracy,
+                    axis_grid.points,
+                    axis_grid.spacing(),
+                    axis_grid.is_periodic,
+                    [&[], &[]],
+                );
+                free.apply(axis, shape, &self.work, [[&[]; 2]; 2], out);
+            }
+        }
+        if is_first {
+            out.copy_from_slice(&self.fields[component]);
+        }
+    }
+
+    fn run(&self, evaluation: &mut Evaluation<R>, time: f64) {
+        let arrays: Vec<&[R]> = evaluation
+            .reads
+            .iter()
+            .map(|read| match read {
+                Read::Field(component) => self.fields[*component].as_slice(),
+                Read::Derivative(index) => self.wanted[*index].values.as_slice(),
+                // Noise is added by the method in time, not by the rate.
+                Read::Noise => self.zeros.as_slice(),
+            })
+            .collect();
+        let uniforms = Uniforms { time, parameters: &self.parameters, integrals: &self.integrals };
+        evaluation.kernel.run(&arrays, uniforms, &mut evaluation.outputs);
+    }
+
+    fn update_integrals(&mut self, time: f64) {
+        let Some(mut evaluation) = self.integrands.take() else { return };
+        self.run(&mut evaluation, time);
+        for (index, values) in evaluation.outputs.iter().enumerate() {
+            let wide: Vec<f64> = values.iter().map(|v| eddy_numerics::Real::to_f64(*v)).collect();
+            let total = crate::observe::integral(&self.grid, &wide);
+            self.integrals[index] = if self.is_mean[index] { total / self.grid.volume() } else { total };
+        }
+        self.integrands = Some(evaluation);
+    }
+}
+
+/// Key of first derivatives without conditions among the lines.
+const FREE: u8 = u8::MAX;
+
+impl<R> Evaluation<R>
+where
+    R: Scalar,
+{
+    fn empty() -> Self {
+        let kernel = Kernel { program: Default::default(), slots: Vec::new(), outputs: Vec::new() };
+        Self { kernel: Pointwise::new(&kernel, &Grid::default()), reads: Vec::new(), outputs: Vec::new() }
+    }
+}
+
+fn text_error(statement: &Statement, diagnostic: eddy_expr::Diagnostic) -> SolveError {
+    SolveError::Text {
+        place: Place::Equations,
+        text: statement.problem.equations.clone(),
+        diagnostics: vec![diagnostic],
+    }
+}
+
+/// Indices of the points of a face, in the order of the other axes.
+pub(crate) fn face(grid: &Grid, axis: usize, side: usize) -> Vec<usize> {
+    let [nx, ny, nz] = grid.shape();
+    let at = if side == 0 { 0 } else { [nx, ny, nz][axis] - 1 };
+    match axis {
+        0 => (0..ny * nz).map(|line| line * nx + at).collect(),
+        1 => (0..nz * nx).map(|line| line / nx * (nx * ny) + at * nx + line % nx).collect(),
+        _ => (0..nx * ny).map(|line| at * nx * ny + line).collect(),
+    }
+}
+
+/// Coordinates of a point.
+pub(crate) fn position(grid: &Grid, point: usize) -> [f64; 3] {
+    let [nx, ny, _] = grid.shape();
+    let index = [point % nx, point / nx % ny, point / (nx * ny)];
+    [0, 1, 2].map(|axis| grid.axes.get(axis).map_or(0.0, |grid_axis| grid_axis.at(index[axis])))
+}

@@ -1,0 +1,59 @@
+//! Running problem texts in tests.
+
+#![allow(dead_code)]
+
+use eddy_solve::{Outcome, Problem, Simulation, Statement};
+
+pub fn run(text: &str) -> Simulation<f64> {
+    let statement = Statement::new(Problem::parse(text).expect("readable")).unwrap_or_else(|e| panic!("{e}"));
+    let mut simulation = Simulation::<f64>::new(statement).unwrap_or_else(|e| panic!("{e}"));
+    let end = simulation.statement.end;
+    for t in simulation.statement.saves.clone() {
+        simulation.advance(t, || true);
+    }
+    assert_eq!(simulation.outcome, Outcome::Running);
+    assert_eq!(simulation.time, end);
+    simulation
+}
+
+/// Largest difference to the exact solutions, over their largest values.
+pub fn error(simulation: &mut Simulation<f64>) -> f64 {
+    let values = simulation.values();
+    let statement = &simulation.statement;
+    let mut worst = 0.0f64;
+    for (variable, exact) in &statement.exact {
+        let name = &statement.system.variables[usize::from(*variable)].name;
+        let (re, im) =
+            eddy_solve::statement::sample(exact, &statement.grid, simulation.time, &statement.parameters, &[]);
+        let found = values.iter().find(|v| v.name == *name).expect("the field");
+        let size = re.iter().zip(&im).map(|(a, b)| a.hypot(*b)).fold(0.0, f64::max);
+        for index in 0..re.len() {
+            let imaginary = found.im.get(index).copied().unwrap_or(0.0);
+            worst = worst.max((found.re[index] - re[index]).hypot(imaginary - im[index]) / size);
+        }
+    }
+    worst
+}
+
+/// Runs (name, bound, problem) cases and reports all before it fails.
+pub fn check(cases: &[(&str, f64, &str)]) {
+    let mut report = String::new();
+    let mut is_good = true;
+    for (name, bound, text) in cases {
+        let begun = std::time::Instant::now();
+        let mut simulation = run(text);
+        let found = error(&mut simulation);
+        let choice = &simulation.choice;
+        report.push_str(&format!(
+            "{} {name}: {found:.2e} of {bound:e}, {} {}, {:?} steps, {:.2} s\n",
+            if found <= *bound { "  " } else { "->" },
+            choice.space,
+            choice.time,
+            simulation.steps(),
+            begun.elapsed().as_secs_f64()
+        ));
+        is_good &= found <= *bound;
+    }
+    println!("{report}");
+    assert!(is_good, "{report}");
+}

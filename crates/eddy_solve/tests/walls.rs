@@ -1,0 +1,186 @@
+//! Problems with walls, and without space, against closed forms.
+
+mod common;
+use common::{error, run};
+
+#[test]
+fn closed_forms() {
+    let cases = [
+        (
+            "decay",
+            1e-8,
+            r#"
+equations = "y_t = -2*y + t"
+[initial]
+y = 1
+[time]
+end = 3
+[exact]
+y = "t/2 - 1/4 + 5/4*exp(-2*t)"
+"#,
+        ),
+        (
+            "heat, fixed ends",
+            1e-6,
+            r#"
+equations = "u_t = D*lap(u)"
+[domain]
+x = { max = 1, points = 65 }
+[boundary]
+u = "dirichlet: 0"
+[initial]
+u = "sin(pi*x)"
+[parameters]
+D = 0.1
+[time]
+end = 1.0
+[exact]
+u = "exp(-D*pi^2*t)*sin(pi*x)"
+"#,
+        ),
+        (
+            "heat, mixed and inhomogeneous ends",
+            1e-5,
+            r#"
+equations = "u_t = lap(u) + exp(-t)*(1 - x)*0"
+[domain]
+x = { max = 1, points = 65 }
+[boundary]
+u = { x_min = "robin: 2*u + u_n = 2 + 2*exp(-t)*0 - 1 ", x_max = "neumann: 1" }
+[initial]
+u = "x + 1 + 0*x - 0"
+[time]
+end = 0.2
+[exact]
+u = "x + 1"
+"#,
+        ),
+        (
+            "heat, end that moves",
+            1e-5,
+            r#"
+equations = "u_t = lap(u)"
+[domain]
+x = { max = 1, points = 49 }
+[boundary]
+u = { x_min = "dirichlet: exp(t)", x_max = "neumann: exp(t + 1)" }
+[initial]
+u = "exp(x)"
+[time]
+end = 0.3
+[exact]
+u = "exp(x + t)"
+"#,
+        ),
+        (
+            "wave on a string",
+            1e-5,
+            r#"
+equations = "u_tt = c^2*dxx(u)"
+[domain]
+x = { max = 1, points = 65 }
+[boundary]
+u = "dirichlet: 0"
+[initial]
+u = "sin(2*pi*x)"
+[parameters]
+c = 1.5
+[time]
+end = 2
+[exact]
+u = "sin(2*pi*x)*cos(3*pi*t)"
+"#,
+        ),
+        (
+            "beam, hinged",
+            1e-4,
+            r#"
+equations = "u_tt = -dxxxx(u)"
+[domain]
+x = { max = "pi", points = 41 }
+[boundary]
+u = "hinged"
+[initial]
+u = "sin(2*x)"
+[time]
+end = 1
+[exact]
+u = "sin(2*x)*cos(4*t)"
+"#,
+        ),
+        (
+            "plate with walls of both kinds",
+            1e-4,
+            r#"
+equations = "u_t = lap(u)"
+[domain]
+x = { max = "pi", points = 33 }
+y = { max = "pi", points = 25 }
+[boundary]
+u = { x = "dirichlet: 0", y = "neumann: 0" }
+[initial]
+u = "sin(x)*cos(2*y)"
+[time]
+end = 0.2
+[exact]
+u = "exp(-5*t)*sin(x)*cos(2*y)"
+"#,
+        ),
+        (
+            "Poisson in a box",
+            2e-6,
+            r#"
+equations = """
+u_t = 0*u
+lap(p) = -2*sin(x)*sin(y)
+"""
+[domain]
+x = { max = "pi", points = 41 }
+y = { max = "pi", points = 33 }
+[boundary]
+u = "neumann: 0"
+p = "dirichlet: 0"
+[time]
+end = 0
+[exact]
+p = "sin(x)*sin(y)"
+"#,
+        ),
+        (
+            "Schrödinger, walls",
+            1e-5,
+            r#"
+equations = "psi_t = 0.5*i*dxx(psi)"
+[domain]
+x = { max = "pi", points = 65 }
+[boundary]
+psi = "dirichlet: 0"
+[initial]
+psi = "sin(2*x)"
+[time]
+end = 1
+[exact]
+psi = "sin(2*x)*exp(-2*i*t)"
+"#,
+        ),
+    ];
+    common::check(&cases);
+}
+
+#[test]
+fn a_wave_leaves_through_an_absorbing_side() {
+    let mut simulation = run(r#"
+equations = "u_tt = dxx(u)"
+[domain]
+x = { min = -10, max = 10, points = 401 }
+[boundary]
+u = "absorbing"
+[initial]
+u = "exp(-x^2)"
+[time]
+end = 20
+"#);
+    let left = simulation.values()[0].re.iter().fold(0.0f64, |a, b| a.max(b.abs()));
+    assert!(left < 2e-3, "{left}");
+    let _ = error;
+}
