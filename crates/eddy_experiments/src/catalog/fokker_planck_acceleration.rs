@@ -57,11 +57,11 @@ params! { pub struct Params {
     /// Upper end. Nothing passes it.
     top: f64 = 1e5 => log(30.0, 1e8).symbol("p_{max}").group("range").live(),
     /// Cells.
-    cells: u32 = 400 => steps(20, 2000).symbol("N").group("method").live(),
+    cells: u32 = 400 => steps(20, 2000).symbol("N").group("method"),
     /// Flux between cells.
     flux: Flux = Flux::ChangCooper => choice().group("method").live(),
     /// Particles. 0: none.
-    particles: u32 = 20_000 => steps(0, 100_000).by(1000.0).group("method").live(),
+    particles: u32 = 20_000 => steps(0, 100_000).by(1000.0).group("method"),
     /// Seed of the particles.
     seed: u32 = 1 => seed().group("method"),
 } }
