@@ -6,8 +6,8 @@ use std::io::Write as _;
 use std::sync::OnceLock;
 
 use eddy_gpu::{
-    Brush, Edge, Etdrk4Plan, Etdrk4Spec, Gpu, GpuError, GpuOptions, Nonlinear, StencilOrder, StencilPlan, StencilSpec,
-    StencilSystem, wavenumbers,
+    Brush, Edge, Etdrk4Plan, Etdrk4Spec, Gpu, GpuError, GpuOptions, Nonlinear, StencilMethod, StencilOrder,
+    StencilPlan, StencilSpec, StencilSystem, wavenumbers,
 };
 use eddy_numerics::space::grid::Periodic;
 use eddy_numerics::space::stencil::{Axis, Edge as End, StencilOrder as Order};
@@ -16,7 +16,8 @@ use eddy_numerics::systems::navier_stokes::NavierStokes2;
 use eddy_numerics::systems::spectral_line::SpectralLine;
 use eddy_numerics::systems::wave::WavePlane;
 use eddy_numerics::time::etdrk::{Etdrk, EtdrkOrder, SplitTerm};
-use eddy_numerics::time::runge_kutta::{RK4, RungeKutta};
+use eddy_numerics::time::runge_kutta::{EULER, RK2, RK4, RungeKutta};
+use eddy_numerics::time::verlet::Verlet;
 use eddy_numerics::time::{Stepper, Term};
 use std::f64::consts::TAU;
 
@@ -212,11 +213,21 @@ fn forced_navier_stokes_steps_equal_f64() {
     assert!(difference(&computed, &expected) > 5e-6, "a force at another mode must show");
 }
 
-/// A stencil plan against the classical Runge-Kutta method in f64 on the same stencil.
+/// A stencil plan against the method of the same name in f64 on the same stencil.
 fn check_stencil<T>(spec: StencilSpec, term: &mut T, bound: f64)
 where
     T: Term<f64, Value = f64>,
 {
+    let tableau = match spec.method {
+        StencilMethod::Euler => &EULER,
+        StencilMethod::Rk2 => &RK2,
+        _ => &RK4,
+    };
+    let size = 2 * spec.shape[0] * spec.shape[1];
+    check_stencil_with(spec, term, &mut RungeKutta::new(tableau, size), bound);
+}
+
+fn check_stencil_with<T>(spec: StencilSpec, term: &mut T, stepper: &mut dyn Stepper<f64, T, Value = f64>, bound: f64) {
     let Some(gpu) = gpu() else { return };
     let [nx, ny] = spec.shape;
     // A smooth bump that is 0 on the walls.
@@ -231,7 +242,6 @@ where
     state.extend((0..nx * ny).map(|i| 0.3 * hill(i)));
     let (u, v) = state.split_at(nx * ny);
     let mut plan = built(StencilPlan::new(gpu, spec, &[&to_f32(u), &to_f32(v)]));
-    let mut stepper = RungeKutta::new(&RK4, state.len());
     // An odd count leaves the state in the other of the two buffers.
     for steps in [1, 12] {
         plan.step(steps).expect("steps");
@@ -273,9 +283,12 @@ fn gray_scott_steps_equal_f64() {
     let system = StencilSystem::GrayScott { diffusivity_u: 0.16, diffusivity_v: 0.08, feed: 0.037, kill: 0.06 };
     for (order, cpu_order) in [(StencilOrder::Two, Order::Two), (StencilOrder::Four, Order::Four)] {
         let shape = [40, 33];
-        let spec = StencilSpec { shape, spacing: [1.0; 2], edges: [Edge::Periodic; 2], order, system, dt: 1.0 };
         let (x, y) = (Axis::periodic(40, 40.0), Axis::periodic(33, 33.0));
-        check_stencil(spec, &mut GrayScott::<f64>::new(x, y, cpu_order, rates), 5e-6);
+        for method in [StencilMethod::Euler, StencilMethod::Rk2, StencilMethod::Rk4] {
+            let edges = [Edge::Periodic; 2];
+            let spec = StencilSpec { shape, spacing: [1.0; 2], edges, order, system, method, dt: 1.0 };
+            check_stencil(spec, &mut GrayScott::<f64>::new(x, y, cpu_order, rates), 5e-6);
+        }
     }
 }
 
@@ -290,10 +303,78 @@ fn wave_steps_equal_f64_on_every_edge() {
                 End::Periodic => Axis::periodic(n, 0.1 * n as f64),
                 _ => Axis::bounded(n, 0.1 * (n - 1) as f64, end, end),
             };
-            let spec = StencilSpec { shape: [31, 24], spacing: [0.1; 2], edges: [edge; 2], order, system, dt: 0.02 };
+            let (method, edges) = (StencilMethod::Rk4, [edge; 2]);
+            let spec = StencilSpec { shape: [31, 24], spacing: [0.1; 2], edges, order, system, method, dt: 0.02 };
             // Differences of rounded values times 1 / dx² = 100: thirteen steps of 6e-8 · 2 · 8 · 100 · c² dt at worst.
             check_stencil(spec, &mut WavePlane::<f64>::new(axis(31), axis(24), cpu_order, 1.5, 0.2), 3e-5);
+            // Without damping also by Störmer-Verlet.
+            let system = StencilSystem::Wave { speed: 1.5, damping: 0.0 };
+            let spec = StencilSpec { system, method: StencilMethod::Verlet, ..spec };
+            let mut term = WavePlane::<f64>::new(axis(31), axis(24), cpu_order, 1.5, 0.0);
+            check_stencil_with(spec, &mut term, &mut Verlet::new(31 * 24), 3e-5);
         }
+    }
+}
+
+/// The methods differ by what they should: halving the step divides the distance to the classical method at a tiny step by
+/// two (Euler) or four (Heun, Störmer-Verlet).
+#[test]
+fn stencil_methods_have_their_orders() {
+    let Some(gpu) = gpu() else { return };
+    let n = 24;
+    let wave = StencilSystem::Wave { speed: 1.0, damping: 0.0 };
+    let reaction = StencilSystem::GrayScott { diffusivity_u: 0.16, diffusivity_v: 0.08, feed: 0.037, kill: 0.06 };
+    for (system, method, end, order) in [
+        (reaction, StencilMethod::Euler, 32.0, 1.0),
+        (reaction, StencilMethod::Rk2, 32.0, 2.0),
+        (wave, StencilMethod::Verlet, 16.0, 2.0),
+    ] {
+        let hill = |i: usize| {
+            let (x, y) = ((i % n) as f64 / n as f64, (i / n) as f64 / n as f64);
+            ((TAU * x).sin() * (TAU * y).cos() * 0.25 + 0.25) as f32
+        };
+        let u: Vec<f32> = (0..n * n).map(|i| 1.0 - hill(i)).collect();
+        let v: Vec<f32> = (0..n * n).map(hill).collect();
+        let solve = |method, steps: usize| {
+            let spec = StencilSpec {
+                shape: [n; 2],
+                spacing: [1.0; 2],
+                edges: [Edge::Periodic; 2],
+                order: StencilOrder::Two,
+                system,
+                method,
+                dt: end / steps as f64,
+            };
+            let mut plan = built(StencilPlan::new(gpu, spec, &[&u, &v]));
+            plan.step(steps).expect("steps");
+            run(plan.read(0).expect("a field")).into_iter().map(f64::from).collect::<Vec<f64>>()
+        };
+        let exact = solve(StencilMethod::Rk4, 512);
+        let error = |steps| {
+            let computed = solve(method, steps);
+            computed.iter().zip(&exact).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
+        };
+        let observed = (error(32) / error(64)).log2();
+        assert!((observed - order).abs() < 0.25, "{method:?}: order {observed}");
+    }
+}
+
+#[test]
+fn verlet_takes_no_damping_and_no_reaction() {
+    let Some(gpu) = gpu() else { return };
+    let zero = vec![0.0f32; 64];
+    let spec = |system| StencilSpec {
+        shape: [8; 2],
+        spacing: [1.0; 2],
+        edges: [Edge::Periodic; 2],
+        order: StencilOrder::Two,
+        system,
+        method: StencilMethod::Verlet,
+        dt: 0.1,
+    };
+    let reaction = StencilSystem::GrayScott { diffusivity_u: 0.16, diffusivity_v: 0.08, feed: 0.037, kill: 0.06 };
+    for system in [StencilSystem::Wave { speed: 1.0, damping: 0.5 }, reaction] {
+        assert!(matches!(StencilPlan::new(gpu, spec(system), &[&zero, &zero]), Err(GpuError::Shape { .. })));
     }
 }
 
@@ -332,6 +413,7 @@ fn a_brush_adds_its_bump() {
         edges: [Edge::Periodic; 2],
         order: StencilOrder::Two,
         system,
+        method: StencilMethod::Rk4,
         dt: 0.01,
     };
     let mut plan = built(StencilPlan::new(gpu, spec, &[&zero, &zero]));

@@ -23,7 +23,7 @@ pub use fft::FftPlan;
 pub use gpu::{Gpu, GpuOptions, Tier};
 pub use pipeline::Pipeline;
 pub use plan::etdrk4::{Etdrk4Plan, Etdrk4Spec, Nonlinear};
-pub use plan::stencil::{Edge, StencilOrder, StencilPlan, StencilSpec, StencilSystem};
+pub use plan::stencil::{Edge, StencilMethod, StencilOrder, StencilPlan, StencilSpec, StencilSystem};
 pub use plan::{Brush, wavenumbers};
 pub use recording::Recording;
 pub use reduce::{Reduction, Summary};

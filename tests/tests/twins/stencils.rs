@@ -1,4 +1,4 @@
-//! gray_scott/rk4, wave/rk4 and brush/gaussian.
+//! gray_scott/runge_kutta, wave/* and brush/gaussian.
 
 use eddy_kernels::cpu::brush::gaussian;
 use eddy_kernels::cpu::shared::laplacian::{DIRICHLET, NEUMANN, PERIODIC, Stencil};
@@ -38,7 +38,7 @@ pub fn cases() -> Vec<Case> {
             let arrays = [fields(&s, 1), fields(&s, 2), if is_first == 1 { dirty(count) } else { fields(&s, 3) }];
             let [start, state, sum] = arrays;
             let (share, ahead) = (0.11, 0.23);
-            let p = gray_scott::rk4::Params {
+            let p = gray_scott::runge_kutta::Params {
                 stencil: s,
                 diffusivity_u: 0.16,
                 diffusivity_v: 0.08,
@@ -49,14 +49,14 @@ pub fn cases() -> Vec<Case> {
                 is_first,
             };
             cases.push(Case {
-                kernel: &kernels::gray_scott::RK4,
+                kernel: &kernels::gray_scott::RUNGE_KUTTA,
                 label: format!("{label}, first {is_first}"),
                 buffers: vec![words(&[p]), start.clone(), state.clone(), sum.clone(), dirty(count)],
                 workgroups,
                 twin: |b| {
                     let (head, out) = b.split_at_mut(3);
                     let (sum, next) = out.split_at_mut(1);
-                    gray_scott::rk4::rk4(
+                    gray_scott::runge_kutta::runge_kutta(
                         &params(head),
                         view(&head[1]),
                         view(&head[2]),
@@ -67,16 +67,16 @@ pub fn cases() -> Vec<Case> {
                 bound: STAGE,
                 fault: Fault("u * v * v", "u * u * v"),
             });
-            let p = wave::rk4::Params { stencil: s, speed_squared: 1.7, damping: 0.3, share, ahead, is_first };
+            let p = wave::runge_kutta::Params { stencil: s, speed_squared: 1.7, damping: 0.3, share, ahead, is_first };
             cases.push(Case {
-                kernel: &kernels::wave::RK4,
+                kernel: &kernels::wave::RUNGE_KUTTA,
                 label: format!("{label}, first {is_first}"),
                 buffers: vec![words(&[p]), start, state, sum, dirty(count)],
                 workgroups,
                 twin: |b| {
                     let (head, out) = b.split_at_mut(3);
                     let (sum, next) = out.split_at_mut(1);
-                    wave::rk4::rk4(
+                    wave::runge_kutta::runge_kutta(
                         &params(head),
                         view(&head[1]),
                         view(&head[2]),
@@ -93,6 +93,36 @@ pub fn cases() -> Vec<Case> {
                 },
             });
         }
+    }
+    for (label, s) in stencils() {
+        let workgroups = [s.nx.div_ceil(16), s.ny.div_ceil(16), 1];
+        let count = 2 * (s.nx * s.ny) as usize;
+        let p = wave::kick_drift::Params { stencil: s, speed_squared: 1.7, dt: 0.21 };
+        cases.push(Case {
+            kernel: &kernels::wave::KICK_DRIFT,
+            label: label.clone(),
+            buffers: vec![words(&[p]), fields(&s, 1), dirty(count)],
+            workgroups,
+            twin: |b| {
+                let (head, out) = b.split_at_mut(2);
+                wave::kick_drift::kick_drift(&params(head), view(&head[1]), view_mut(&mut out[0]));
+            },
+            bound: STAGE,
+            fault: Fault("drift = params.dt * velocity", "drift = params.dt * state[j]"),
+        });
+        let p = wave::kick::Params { stencil: s, speed_squared: 1.7, dt: 0.21 };
+        cases.push(Case {
+            kernel: &kernels::wave::KICK,
+            label,
+            buffers: vec![words(&[p]), fields(&s, 1)],
+            workgroups,
+            twin: |b| {
+                let (head, out) = b.split_at_mut(1);
+                wave::kick::kick(&params(head), view_mut(&mut out[0]));
+            },
+            bound: STAGE,
+            fault: Fault("0.5 * params.dt", "params.dt"),
+        });
     }
     for is_periodic in [0, 1] {
         for (nx, ny, offset) in [(1, 1, 0), (17, 1, 2), (40, 23, 100)] {

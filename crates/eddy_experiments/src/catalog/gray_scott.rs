@@ -14,13 +14,12 @@ use std::any::Any;
 
 use eddy_numerics::space::stencil::{Axis as GridAxis, StencilOrder};
 use eddy_numerics::systems::gray_scott::{GrayScott as Reaction, GrayScottRates};
-use eddy_numerics::time::runge_kutta::{EULER, RK4, Tableau};
 use eddy_spec::{Axis, Better, Citation, Claim, ColorMap, Cost, EddyError, Metric, ViewSpec, choice, params};
 
 use crate::labs::pde::{
-    Live, Measure, PdeRun, Picture, Range, Setup, Shape, gray_scott_backend, smallest_dt, uniforms,
+    Live, Measure, PdeRun, Picture, Range, ReactionMethod, Setup, Shape, gray_scott_backend, smallest_dt, uniforms,
 };
-use crate::{Baseline, Context, Device, DeviceKind, Experiment, Lab, Run};
+use crate::{Baseline, Context, DeviceKind, Experiment, Lab, Run};
 
 choice! { pub enum Start {
     /// scattered spots
@@ -73,7 +72,7 @@ params! { pub struct Params {
     start: Start = Start::Spots => choice().group("start"),
     /// Grid.
     grid: Side = Side::Medium => choice().group("method"),
-    /// Method. On the GPU Runge-Kutta 4 only.
+    /// Method.
     method: Method = Method::Euler => choice().group("method"),
     /// Length of a step.
     dt: f64 = 1.0 => range(0.1, 6.0).symbol("\\Delta t").live().group("method"),
@@ -169,9 +168,12 @@ impl Experiment for GrayScott {
         let shape = Shape::square(n, n as f64, true);
         let live = live(p);
         let fields = initial(p, &shape);
-        let on_gpu = matches!(context.device, Device::Gpu(_));
-        let tableau: &'static Tableau = if p.method == Method::Euler && !on_gpu { &EULER } else { &RK4 };
-        let backend = gray_scott_backend(context, n, tableau, &live, &fields)?;
+        let method = match p.method {
+            Method::Euler => ReactionMethod::Euler,
+            Method::Rk4 => ReactionMethod::Rk4,
+        };
+        let tableau = method.tableau();
+        let backend = gray_scott_backend(context, n, method, &live, &fields)?;
         let axis = GridAxis::periodic(n, n as f64);
         let diagnose = move |live: &Live, _: &[Vec<f64>]| {
             let c = &live.coefficients;

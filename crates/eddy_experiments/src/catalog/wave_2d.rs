@@ -19,7 +19,7 @@ use eddy_numerics::time::runge_kutta::RK4;
 use eddy_spec::{Axis, Better, Citation, Claim, ColorMap, Cost, EddyError, Metric, ViewSpec, choice, params};
 
 use crate::labs::pde::{Live, Measure, PdeRun, Picture, Range, Setup, Shape, smallest_dt, wave_axis, wave_backend};
-use crate::{Baseline, Context, Device, DeviceKind, Experiment, Lab, Run};
+use crate::{Baseline, Context, DeviceKind, Experiment, Lab, Run};
 
 choice! { pub enum Rim {
     /// clamped
@@ -59,7 +59,7 @@ params! { pub struct Params {
     mode: u32 = 2 => steps(1, 8).only_when("start", &["mode"]).group("start"),
     /// Points along a side.
     points: u32 = 160 => steps(32, 384).symbol("N").group("method"),
-    /// Method. On the GPU Runge-Kutta 4 only.
+    /// Method.
     method: Method = Method::Verlet => choice().group("method"),
     /// Length of a step.
     dt: f64 = 2.5e-3 => log(2e-4, 0.05).symbol("\\Delta t").live().group("method"),
@@ -156,8 +156,7 @@ impl Experiment for Wave2d {
         }
         let fields = vec![height, vec![0.0; n * n]];
         let live = live(p);
-        // The GPU's plan is Runge-Kutta 4.
-        let symplectic = p.method == Method::Verlet && matches!(context.device, Device::Cpu);
+        let symplectic = p.method == Method::Verlet;
         let backend = wave_backend(context, n, 1.0, edge, symplectic, &live, &fields)?;
         let axis = wave_axis(n, 1.0, edge);
         let interval = if symplectic { 2.0 } else { RK4.imaginary_interval };

@@ -1,4 +1,4 @@
-//! Explicit equations on grids of points, stepped by the classical Runge-Kutta method.
+//! Explicit equations on grids of points, stepped by Runge-Kutta methods or Störmer-Verlet.
 
 use std::sync::Arc;
 
@@ -52,6 +52,33 @@ pub enum StencilSystem {
     Wave { speed: f64, damping: f64 },
 }
 
+/// How a plan steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StencilMethod {
+    /// Explicit Euler: order 1, one dispatch a step. Stable for dt D ρ ≤ 2; unstable for waves without damping.
+    Euler,
+    /// Heun's method: order 2, two dispatches. Stable for dt D ρ ≤ 2; waves grow slowly.
+    Rk2,
+    /// The classical Runge-Kutta method: order 4, four dispatches. Stable for dt D ρ ≤ 2.78 and dt c √ρ ≤ 2.82.
+    Rk4,
+    /// Störmer-Verlet in kick-drift-kick form: order 2, symplectic, two dispatches. Undamped waves only. Stable for
+    /// dt c √ρ ≤ 2. Hairer, Lubich & Wanner (2003), Acta Numerica 12, 399.
+    Verlet,
+}
+
+impl StencilMethod {
+    /// b_i and a_{i+1,i} of the stages, in units of dt; every stage needs the one before only.
+    fn stages(self) -> &'static [(f64, f64)] {
+        match self {
+            Self::Euler => &[(1.0, 0.0)],
+            Self::Rk2 => &[(0.5, 1.0), (0.5, 0.0)],
+            Self::Rk4 => &[(1.0 / 6.0, 0.5), (1.0 / 3.0, 0.5), (1.0 / 3.0, 1.0), (1.0 / 6.0, 0.0)],
+            // Its halves are kernels of their own.
+            Self::Verlet => &[],
+        }
+    }
+}
+
 /// An equation on a plane, of any size from 3 × 3 on.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StencilSpec {
@@ -62,20 +89,16 @@ pub struct StencilSpec {
     pub edges: [Edge; 2],
     pub order: StencilOrder,
     pub system: StencilSystem,
+    pub method: StencilMethod,
     pub dt: f64,
 }
 
 /// Fields of every [`StencilSystem`].
 const FIELDS: usize = 2;
 
-/// a_{i+1,i} and b_i of the classical Runge-Kutta method, in units of dt.
-const AHEAD: [f64; 4] = [0.5, 0.5, 1.0, 0.0];
-const SHARE: [f64; 4] = [1.0 / 6.0, 1.0 / 3.0, 1.0 / 3.0, 1.0 / 6.0];
-
-/// Steps of the classical Runge-Kutta method in f32 on the device: order 4, four dispatches per step.
+/// Steps of a [`StencilMethod`] in f32 on the device.
 ///
-/// Stable for dt D ρ ≤ 2.78 (diffusion) and dt c √ρ ≤ 2.82 (waves), with ρ = 4/dx² + 4/dy² for order 2 and 4/3 of it for
-/// order 4.
+/// The stability limits of the methods hold with ρ = 4/dx² + 4/dy² for order 2 and 4/3 of it for order 4.
 pub struct StencilPlan {
     gpu: Gpu,
     spec: StencilSpec,
@@ -83,7 +106,8 @@ pub struct StencilPlan {
     states: [Buffer; 2],
     /// Which of `states` holds the fields.
     current: usize,
-    stage_params: [Buffer; 4],
+    /// Of every stage of a Runge-Kutta method; one of both halves of a Verlet step.
+    params: Vec<Buffer>,
     step_from: [Recording; 2],
     summaries: [Vec<Reduction>; 2],
     kept: Option<Kept>,
@@ -108,19 +132,32 @@ impl StencilPlan {
         let points = nx * ny;
         let storage = |label| gpu.storage(label, (FIELDS * points * 4) as u64);
         let states = [storage("state")?, storage("sum")?];
-        let stages = [storage("stage 1")?, storage("stage 2")?];
-        let pipeline = gpu.pipeline_now(match spec.system {
-            StencilSystem::GrayScott { .. } => &kernels::gray_scott::RK4,
-            StencilSystem::Wave { .. } => &kernels::wave::RK4,
-        })?;
-        let stage_params = [0, 1, 2, 3].map(|stage| match spec.system {
-            StencilSystem::GrayScott { .. } => gpu.uniform(&gray_scott_params(&spec, stage)),
-            StencilSystem::Wave { .. } => gpu.uniform(&wave_params(&spec, stage)),
-        });
+        let params = match spec.method {
+            StencilMethod::Verlet => vec![gpu.uniform(&half_step_params(&spec))],
+            method => (0..method.stages().len())
+                .map(|stage| match spec.system {
+                    StencilSystem::GrayScott { .. } => gpu.uniform(&gray_scott_params(&spec, stage)),
+                    StencilSystem::Wave { .. } => gpu.uniform(&wave_params(&spec, stage)),
+                })
+                .collect(),
+        };
         let mut step_from = [Recording::new(), Recording::new()];
-        for (from, recording) in step_from.iter_mut().enumerate() {
-            let (start, sum) = (&states[from], &states[1 - from]);
-            record_step(gpu, recording, &pipeline, &stage_params, [start, sum], &stages, [nx as u32, ny as u32])?;
+        if spec.method == StencilMethod::Verlet {
+            let kernels = [gpu.pipeline_now(&kernels::wave::KICK_DRIFT)?, gpu.pipeline_now(&kernels::wave::KICK)?];
+            for (from, recording) in step_from.iter_mut().enumerate() {
+                record_verlet(gpu, recording, &kernels, &params[0], [&states[from], &states[1 - from]], spec.shape)?;
+            }
+        } else {
+            let pipeline = gpu.pipeline_now(match spec.system {
+                StencilSystem::GrayScott { .. } => &kernels::gray_scott::RUNGE_KUTTA,
+                StencilSystem::Wave { .. } => &kernels::wave::RUNGE_KUTTA,
+            })?;
+            // Between stages; the last one's is written and not read.
+            let stages = [storage("stage 1")?, storage("stage 2")?];
+            for (from, recording) in step_from.iter_mut().enumerate() {
+                let ends = [&states[from], &states[1 - from]];
+                record_step(gpu, recording, &pipeline, &params, ends, &stages, spec.shape)?;
+            }
         }
         let mut summaries = [Vec::new(), Vec::new()];
         for (state, list) in states.iter().zip(&mut summaries) {
@@ -128,17 +165,8 @@ impl StencilPlan {
                 list.push(Reduction::new(gpu, state, (field * points) as u32, points as u32, 1)?);
             }
         }
-        let mut plan = Self {
-            gpu: gpu.clone(),
-            spec,
-            states,
-            current: 0,
-            stage_params,
-            step_from,
-            summaries,
-            kept: None,
-            steps: 0,
-        };
+        let mut plan =
+            Self { gpu: gpu.clone(), spec, states, current: 0, params, step_from, summaries, kept: None, steps: 0 };
         plan.set_fields(initial)?;
         Ok(plan)
     }
@@ -196,7 +224,10 @@ impl StencilPlan {
     fn change(&mut self, spec: StencilSpec) -> Result<(), GpuError> {
         check_spec(&spec)?;
         self.spec = spec;
-        for (stage, uniform) in self.stage_params.iter().enumerate() {
+        if spec.method == StencilMethod::Verlet {
+            return self.gpu.write(&self.params[0], 0, &[half_step_params(&spec)]);
+        }
+        for (stage, uniform) in self.params.iter().enumerate() {
             match spec.system {
                 StencilSystem::GrayScott { .. } => self.gpu.write(uniform, 0, &[gray_scott_params(&spec, stage)])?,
                 StencilSystem::Wave { .. } => self.gpu.write(uniform, 0, &[wave_params(&spec, stage)])?,
@@ -275,6 +306,11 @@ fn check_spec(spec: &StencilSpec) -> Result<(), GpuError> {
     if !is_finite || spec.spacing.iter().any(|d| *d <= 0.0) {
         return Err(GpuError::shape("The time step, the spacing and the coefficients must be finite numbers."));
     }
+    if spec.method == StencilMethod::Verlet
+        && !matches!(spec.system, StencilSystem::Wave { damping, .. } if damping == 0.0)
+    {
+        return Err(GpuError::shape("Störmer-Verlet steps undamped waves only."));
+    }
     // The stencil of order 4 reaches two points, its mirror image must lie inside.
     let [nx, ny] = spec.shape;
     if nx < 3 || ny < 3 || nx > 1 << 14 || ny > 1 << 14 {
@@ -301,47 +337,66 @@ fn stencil(spec: &StencilSpec) -> Stencil {
     }
 }
 
-fn gray_scott_params(spec: &StencilSpec, stage: usize) -> gray_scott::rk4::Params {
+fn gray_scott_params(spec: &StencilSpec, stage: usize) -> gray_scott::runge_kutta::Params {
     let StencilSystem::GrayScott { diffusivity_u, diffusivity_v, feed, kill } = spec.system else {
         return bytemuck::Zeroable::zeroed();
     };
-    gray_scott::rk4::Params {
+    gray_scott::runge_kutta::Params {
         stencil: stencil(spec),
         diffusivity_u: diffusivity_u as f32,
         diffusivity_v: diffusivity_v as f32,
         feed: feed as f32,
         kill: kill as f32,
-        share: (spec.dt * SHARE[stage]) as f32,
-        ahead: (spec.dt * AHEAD[stage]) as f32,
+        share: (spec.dt * spec.method.stages()[stage].0) as f32,
+        ahead: (spec.dt * spec.method.stages()[stage].1) as f32,
         is_first: u32::from(stage == 0),
     }
 }
 
-fn wave_params(spec: &StencilSpec, stage: usize) -> wave::rk4::Params {
+fn wave_params(spec: &StencilSpec, stage: usize) -> wave::runge_kutta::Params {
     let StencilSystem::Wave { speed, damping } = spec.system else { return bytemuck::Zeroable::zeroed() };
-    wave::rk4::Params {
+    wave::runge_kutta::Params {
         stencil: stencil(spec),
         speed_squared: (speed * speed) as f32,
         damping: damping as f32,
-        share: (spec.dt * SHARE[stage]) as f32,
-        ahead: (spec.dt * AHEAD[stage]) as f32,
+        share: (spec.dt * spec.method.stages()[stage].0) as f32,
+        ahead: (spec.dt * spec.method.stages()[stage].1) as f32,
         is_first: u32::from(stage == 0),
     }
+}
+
+/// The two kernels of a Verlet step have the same parameters.
+fn half_step_params(spec: &StencilSpec) -> wave::kick_drift::Params {
+    let StencilSystem::Wave { speed, .. } = spec.system else { return bytemuck::Zeroable::zeroed() };
+    wave::kick_drift::Params { stencil: stencil(spec), speed_squared: (speed * speed) as f32, dt: spec.dt as f32 }
+}
+
+fn record_verlet(
+    gpu: &Gpu,
+    recording: &mut Recording,
+    [kick_drift, kick]: &[Arc<Pipeline>; 2],
+    params: &Buffer,
+    [start, end]: [&Buffer; 2],
+    [nx, ny]: [usize; 2],
+) -> Result<(), GpuError> {
+    let size = [nx as u32, ny as u32, 1];
+    recording.dispatch(gpu, kick_drift, &[params, start, end], kick_drift.workgroups(size))?;
+    recording.dispatch(gpu, kick, &[params, end], kick.workgroups(size))
 }
 
 fn record_step(
     gpu: &Gpu,
     recording: &mut Recording,
     pipeline: &Arc<Pipeline>,
-    params: &[Buffer; 4],
+    params: &[Buffer],
     [start, sum]: [&Buffer; 2],
     stages: &[Buffer; 2],
-    [nx, ny]: [u32; 2],
+    [nx, ny]: [usize; 2],
 ) -> Result<(), GpuError> {
     for (stage, uniform) in params.iter().enumerate() {
         let state = if stage == 0 { start } else { &stages[(stage - 1) % 2] };
         let buffers = [uniform, start, state, sum, &stages[stage % 2]];
-        recording.dispatch(gpu, pipeline, &buffers, pipeline.workgroups([nx, ny, 1]))?;
+        recording.dispatch(gpu, pipeline, &buffers, pipeline.workgroups([nx as u32, ny as u32, 1]))?;
     }
     Ok(())
 }

@@ -20,7 +20,7 @@ pub mod fft {
     pub mod stockham;
 }
 pub mod gray_scott {
-    pub mod rk4;
+    pub mod runge_kutta;
 }
 pub mod navier_stokes {
     pub mod advection;
@@ -47,6 +47,7 @@ pub mod shared {
     pub mod laplacian;
     pub mod modes;
     pub mod summary;
+    pub mod wall;
 }
 pub mod spectral {
     pub mod complex_from_real;
@@ -54,5 +55,7 @@ pub mod spectral {
     pub mod real_from_complex;
 }
 pub mod wave {
-    pub mod rk4;
+    pub mod kick;
+    pub mod kick_drift;
+    pub mod runge_kutta;
 }

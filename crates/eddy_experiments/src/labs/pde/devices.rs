@@ -1,11 +1,12 @@
 //! Chooses the back end of a system: the one place that knows which systems have a GPU plan.
 
+use eddy_gpu::StencilMethod;
 use eddy_numerics::Real;
 use eddy_numerics::space::grid::Periodic;
 use eddy_numerics::space::stencil::{Axis, Edge, StencilOrder};
 use eddy_numerics::systems::gray_scott::{GrayScott, GrayScottRates};
 use eddy_numerics::systems::wave::WavePlane;
-use eddy_numerics::time::runge_kutta::{RK4, RungeKutta, Tableau};
+use eddy_numerics::time::runge_kutta::{EULER, RK4, RungeKutta, Tableau};
 use eddy_numerics::time::verlet::Verlet;
 use eddy_spec::EddyError;
 
@@ -59,11 +60,33 @@ pub fn flow_backend(
     }
 }
 
-/// Gray-Scott on a periodic square of n² points at distance 1. On the GPU the method is Runge-Kutta 4.
+/// Steps of Gray-Scott that exist on both devices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReactionMethod {
+    Euler,
+    Rk4,
+}
+
+impl ReactionMethod {
+    pub fn tableau(self) -> &'static Tableau {
+        match self {
+            Self::Euler => &EULER,
+            Self::Rk4 => &RK4,
+        }
+    }
+    fn on_gpu(self) -> StencilMethod {
+        match self {
+            Self::Euler => StencilMethod::Euler,
+            Self::Rk4 => StencilMethod::Rk4,
+        }
+    }
+}
+
+/// Gray-Scott on a periodic square of n² points at distance 1.
 pub fn gray_scott_backend(
     context: &Context,
     n: usize,
-    tableau: &'static Tableau,
+    method: ReactionMethod,
     live: &Live,
     fields: &[Vec<f64>],
 ) -> Result<Box<dyn Backend>, EddyError> {
@@ -79,15 +102,15 @@ pub fn gray_scott_backend(
     match (&context.device, context.precision) {
         (Device::Gpu(gpu), _) => {
             let shape = Shape::square(n, n as f64, true);
-            Ok(Box::new(GpuBackend::gray_scott(gpu, shape, live, fields, REACTION_GROWTH)?))
+            Ok(Box::new(GpuBackend::gray_scott(gpu, method.on_gpu(), shape, live, fields, REACTION_GROWTH)?))
         }
-        (Device::Cpu, Precision::F64) => Ok(on_cpu::<f64>(n, tableau, live, fields)),
-        (Device::Cpu, Precision::F32) => Ok(on_cpu::<f32>(n, tableau, live, fields)),
+        (Device::Cpu, Precision::F64) => Ok(on_cpu::<f64>(n, method.tableau(), live, fields)),
+        (Device::Cpu, Precision::F32) => Ok(on_cpu::<f32>(n, method.tableau(), live, fields)),
     }
 }
 
-/// The wave equation on a square of n² points of side `length`. With damping, or by wish, Runge-Kutta 4, else Verlet; on
-/// the GPU always Runge-Kutta 4.
+/// The wave equation on a square of n² points of side `length`: Störmer-Verlet where `symplectic` (then without damping),
+/// else Runge-Kutta 4.
 pub fn wave_backend(
     context: &Context,
     n: usize,
@@ -128,7 +151,8 @@ pub fn wave_backend(
                 Edge::Dirichlet(_) => eddy_gpu::Edge::Dirichlet,
                 Edge::Neumann(_) => eddy_gpu::Edge::Neumann,
             };
-            Ok(Box::new(GpuBackend::wave(gpu, edge, shape, live, fields, WAVE_GROWTH)?))
+            let method = if symplectic { StencilMethod::Verlet } else { StencilMethod::Rk4 };
+            Ok(Box::new(GpuBackend::wave(gpu, method, edge, shape, live, fields, WAVE_GROWTH)?))
         }
         (Device::Cpu, Precision::F64) => Ok(on_cpu::<f64>(&plan)),
         (Device::Cpu, Precision::F32) => Ok(on_cpu::<f32>(&plan)),

@@ -1,8 +1,8 @@
 //! GPU plans as back ends.
 
 use eddy_gpu::{
-    Edge, Etdrk4Plan, Etdrk4Spec, FieldSource, Gpu, GpuError, Nonlinear, StencilOrder, StencilPlan, StencilSpec,
-    StencilSystem, Summary, wavenumbers,
+    Edge, Etdrk4Plan, Etdrk4Spec, FieldSource, Gpu, GpuError, Nonlinear, StencilMethod, StencilOrder, StencilPlan,
+    StencilSpec, StencilSystem, Summary, wavenumbers,
 };
 use eddy_numerics::space::grid::Periodic;
 use eddy_spec::EddyError;
@@ -138,24 +138,26 @@ impl GpuBackend {
     /// Gray-Scott on a periodic square with points at distance 1.
     pub fn gray_scott(
         gpu: &Gpu,
+        method: StencilMethod,
         shape: Shape,
         live: &Live,
         fields: &[Vec<f64>],
         growth: f64,
     ) -> Result<Self, EddyError> {
-        Self::stencil(gpu, System::GrayScott, reaction(live), Edge::Periodic, shape, live, fields, growth)
+        Self::stencil(gpu, System::GrayScott, reaction(live), method, Edge::Periodic, shape, live, fields, growth)
     }
 
     /// The wave equation on a square.
     pub fn wave(
         gpu: &Gpu,
+        method: StencilMethod,
         edge: Edge,
         shape: Shape,
         live: &Live,
         fields: &[Vec<f64>],
         growth: f64,
     ) -> Result<Self, EddyError> {
-        Self::stencil(gpu, System::Wave, wave(live), edge, shape, live, fields, growth)
+        Self::stencil(gpu, System::Wave, wave(live), method, edge, shape, live, fields, growth)
     }
 
     #[allow(clippy::too_many_arguments, reason = "the two callers above name them")]
@@ -163,6 +165,7 @@ impl GpuBackend {
         gpu: &Gpu,
         system: System,
         equations: StencilSystem,
+        method: StencilMethod,
         edge: Edge,
         shape: Shape,
         live: &Live,
@@ -175,6 +178,7 @@ impl GpuBackend {
             edges: [edge; 2],
             order: StencilOrder::Two,
             system: equations,
+            method,
             dt: live.dt,
         };
         let initial = narrow(fields);

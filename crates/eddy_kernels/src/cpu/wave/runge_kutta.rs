@@ -1,6 +1,7 @@
-//! Twin of wave/rk4.wgsl.
+//! Twin of wave/runge_kutta.wgsl.
 
-use crate::cpu::shared::laplacian::{DIRICHLET, Stencil, laplacian};
+use crate::cpu::shared::laplacian::{Stencil, laplacian};
+use crate::cpu::shared::wall::is_on_wall;
 
 crate::layout::uniform! {
     pub struct Params {
@@ -16,17 +17,16 @@ crate::layout::uniform! {
 }
 
 /// One Runge-Kutta stage of the pair (u, u_t): sum (+)= share · f(state), next = start + ahead · f(state).
-pub fn rk4(params: &Params, start: &[f32], state: &[f32], sum: &mut [f32], next: &mut [f32]) {
+pub fn runge_kutta(params: &Params, start: &[f32], state: &[f32], sum: &mut [f32], next: &mut [f32]) {
     let s = &params.stencil;
     let points = (s.nx * s.ny) as usize;
-    let is_held = |index: u32, n: u32, edge: u32| edge == DIRICHLET && (index == 0 || index + 1 == n);
     for y in 0..s.ny {
         for x in 0..s.nx {
             let i = (y * s.nx + x) as usize;
             let j = points + i;
             let mut u_t = state[j];
             let mut v_t = params.speed_squared * laplacian(s, state, 0, x, y) - params.damping * u_t;
-            if is_held(x, s.nx, s.edge_x) || is_held(y, s.ny, s.edge_y) {
+            if is_on_wall(s, x, y) {
                 (u_t, v_t) = (0.0, 0.0);
             }
             for (at, slope) in [(i, u_t), (j, v_t)] {

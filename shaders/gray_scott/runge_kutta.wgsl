@@ -1,5 +1,6 @@
-// A stage of the classical Runge-Kutta method for Gray-Scott, arrays [u…, v…] with index y * nx + x:
-// sum (+)= share · f(state), next = start + ahead · f(state), with share = h b_i and ahead = h a_{i+1,i}.
+// A stage of an explicit Runge-Kutta method, each of whose stages needs the one before only, for Gray-Scott, arrays
+// [u…, v…] with index y * nx + x: sum (+)= share · f(state), next = start + ahead · f(state), with share = h b_i and
+// ahead = h a_{i+1,i}.
 // #import shared/laplacian
 struct Params {
     stencil: Stencil,
@@ -20,7 +21,7 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> next: array<f32>;
 
 @compute @workgroup_size(16, 16)
-fn rk4(@builtin(global_invocation_id) id: vec3<u32>) {
+fn runge_kutta(@builtin(global_invocation_id) id: vec3<u32>) {
     let s = params.stencil;
     if id.x >= s.nx || id.y >= s.ny {
         return;

@@ -1,6 +1,8 @@
-// A stage of the classical Runge-Kutta method for u_tt = c² ∇²u - damping u_t as a pair, arrays [u…, u_t…] with index
-// y * nx + x: sum (+)= share · f(state), next = start + ahead · f(state). Points on a Dirichlet wall keep their value.
+// A stage of an explicit Runge-Kutta method, each of whose stages needs the one before only, for
+// u_tt = c² ∇²u - damping u_t as a pair, arrays [u…, u_t…] with index y * nx + x: sum (+)= share · f(state),
+// next = start + ahead · f(state). Points on a Dirichlet wall keep their value.
 // #import shared/laplacian
+// #import shared/wall
 struct Params {
     stencil: Stencil,
     speed_squared: f32,
@@ -17,12 +19,8 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> sum: array<f32>;
 @group(0) @binding(4) var<storage, read_write> next: array<f32>;
 
-fn is_held(index: u32, points: u32, edge: u32) -> bool {
-    return edge == DIRICHLET && (index == 0u || index + 1u == points);
-}
-
 @compute @workgroup_size(16, 16)
-fn rk4(@builtin(global_invocation_id) id: vec3<u32>) {
+fn runge_kutta(@builtin(global_invocation_id) id: vec3<u32>) {
     let s = params.stencil;
     if id.x >= s.nx || id.y >= s.ny {
         return;
@@ -32,7 +30,7 @@ fn rk4(@builtin(global_invocation_id) id: vec3<u32>) {
     let j = points + i;
     var u_t = state[j];
     var v_t = params.speed_squared * laplacian(s, 0u, id.x, id.y) - params.damping * u_t;
-    if is_held(id.x, s.nx, s.edge_x) || is_held(id.y, s.ny, s.edge_y) {
+    if is_on_wall(s, id.x, id.y) {
         u_t = 0.0;
         v_t = 0.0;
     }

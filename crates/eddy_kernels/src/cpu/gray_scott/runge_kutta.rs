@@ -1,4 +1,4 @@
-//! Twin of gray_scott/rk4.wgsl.
+//! Twin of gray_scott/runge_kutta.wgsl.
 
 use crate::cpu::shared::laplacian::{Stencil, laplacian};
 
@@ -18,7 +18,7 @@ crate::layout::uniform! {
 }
 
 /// One Runge-Kutta stage: sum (+)= share · f(state), next = start + ahead · f(state).
-pub fn rk4(params: &Params, start: &[f32], state: &[f32], sum: &mut [f32], next: &mut [f32]) {
+pub fn runge_kutta(params: &Params, start: &[f32], state: &[f32], sum: &mut [f32], next: &mut [f32]) {
     let s = &params.stencil;
     let points = (s.nx * s.ny) as usize;
     for y in 0..s.ny {
