@@ -1,5 +1,9 @@
 //! Special functions.
 
+pub mod double_double;
+pub mod log_bessel;
+pub mod von_mises_fisher;
+
 /// e^{-|x|} I₁(x), the modified Bessel function scaled so that it never overflows; odd in x, about 1/√(2πx) for large x.
 ///
 /// Relative error below 1e-14. |x| < 30: the power series, whose terms all have one sign (no cancellation), about x/2 + 20
