@@ -24,7 +24,9 @@ use eddy_spec::{
     Series, Test, ViewData, ViewSpec, choice, params,
 };
 
-use crate::{Baseline, Budget, Context, DeviceKind, Experiment, Lab, LocalFuture, Progress, Record, Run, ready};
+use crate::{
+    Baseline, Budget, Context, DeviceKind, Experiment, Lab, LocalFuture, Precision, Progress, Record, Run, ready,
+};
 
 choice! { pub enum Drive {
     /// ramp the force
@@ -270,8 +272,8 @@ struct MembraneRun {
     dt: f64,
     t: f64,
     steps: u64,
-    /// Steps since the last live change of a held state.
-    held: u64,
+    /// Steps since the last live change.
+    since: u64,
     sweeps: [Sweep; 2],
     record: Record,
     outcome: Outcome,
@@ -289,7 +291,7 @@ impl MembraneRun {
             dt: p.dt(),
             t: 0.0,
             steps: 0,
-            held: 0,
+            since: 0,
             sweeps: Default::default(),
             record: Record::of(ResponsiveMembrane::METRICS),
             params: p.clone(),
@@ -349,8 +351,8 @@ impl MembraneRun {
         let (bath, force) = self.params.control().at(control);
         self.flow.step(self.dt, bath, force);
         self.steps += 1;
-        self.held += 1;
-        self.t = if self.params.drive == Drive::Hold { self.t + self.dt } else { self.dt * self.steps as f64 };
+        self.since += 1;
+        self.t = if self.params.drive == Drive::Hold { self.t + self.dt } else { self.dt * self.since as f64 };
         let middle = 0.5 * (SWOLLEN + COLLAPSED);
         let half = self.half();
         if self.params.drive != Drive::Hold && (before - middle) * (self.flow.phi() - middle) <= 0.0 && before != middle
@@ -358,7 +360,7 @@ impl MembraneRun {
             self.sweeps[half].jump.get_or_insert(control);
         }
         let every = (self.params.end() / self.dt / (2 * SAMPLES) as f64).ceil().max(1.0) as u64;
-        if self.steps.is_multiple_of(every) {
+        if self.since.is_multiple_of(every) {
             self.sample();
         }
     }
@@ -450,7 +452,7 @@ impl Run for MembraneRun {
         while self.outcome.is_running() {
             self.step();
             let is_over = match self.params.drive {
-                Drive::Hold => self.held as f64 * self.dt >= HOLD,
+                Drive::Hold => self.since as f64 * self.dt >= HOLD,
                 _ => self.t >= self.params.end() * (1.0 - 1e-9),
             };
             if !self.flow.is_finite() {
@@ -477,7 +479,7 @@ impl Run for MembraneRun {
 
     fn progress(&self) -> Progress {
         let done = match self.params.drive {
-            Drive::Hold => self.held as f64 * self.dt / HOLD,
+            Drive::Hold => self.since as f64 * self.dt / HOLD,
             _ => self.t / self.params.end(),
         };
         Progress {
@@ -489,6 +491,9 @@ impl Run for MembraneRun {
         }
     }
 
+    fn precision(&self) -> Option<Precision> {
+        Some(Precision::F64)
+    }
     fn record(&self) -> &Record {
         &self.record
     }
@@ -519,13 +524,13 @@ impl Run for MembraneRun {
             // The membrane keeps its state: this is how one walks round the loop by hand.
             self.params = p.clone();
             self.analyse();
-            self.held = 0;
+            self.since = 0;
             if self.outcome == Outcome::Finished {
                 self.outcome = Outcome::Running;
             }
         } else {
-            // A ramp to another height is another ramp.
-            *self = Self::new(p);
+            // A ramp to another height is another ramp, from its beginning.
+            *self = Self { steps: self.steps, ..Self::new(p) };
         }
         Ok(())
     }
