@@ -191,18 +191,19 @@ fn the_gpu_runs_the_same_systems() {
         Err(e) => panic!("{e}"),
     };
     let gpu = || Context { device: device.clone(), precision: Precision::F32 };
-    // One setting per system, with the tolerance of f32 over so many steps; the wave and the reaction take the method that
-    // the GPU has.
+    // One setting per system and method, with the tolerance of f32 over so many steps.
     for (link, steps, tolerance) in [
         ("heat-1d", 40, 1e-5),
         ("burgers-1d?points=256&viscosity=0.02", 100, 2e-4),
         ("kuramoto-sivashinsky", 40, 2e-4),
         ("wave-2d?method=rk4&points=64&dt=0.005&rim=free", 40, 2e-4),
+        ("wave-2d?method=verlet&points=64&dt=0.005&rim=clamped", 40, 2e-4),
         ("gray-scott?method=rk4&grid=64", 40, 1e-4),
+        ("gray-scott?method=euler&grid=64", 40, 1e-4),
         ("navier-stokes-2d?grid=64&force=0.5", 20, 5e-3),
     ] {
         let (mut on_gpu, mut on_cpu) = (open(link, gpu()), open(link, Context::cpu()));
-        // The history picture of a line has rows of its own pace: compare a view of the state.
+        assert!(on_gpu.device().contains("f32") && !on_gpu.device().contains("CPU · "), "{}", on_gpu.device());
         let view = on_cpu.entry.views.iter().find(|v| v.key != "history").unwrap().key;
         let before = values(&mut on_cpu, view);
         let (x, y) = match pollster::block_on(on_cpu.run_mut().view(view)).unwrap() {
@@ -242,6 +243,29 @@ fn the_gpu_runs_the_same_systems() {
         let view = s.entry.views[0].key;
         assert!(values(&mut s, view).iter().all(|v| v.is_finite()), "{link}");
     }
+    // Rows of the history are of the same times on both devices, however often the record is written and whatever the
+    // slices are.
+    let history = |context: Context, slice: u64| {
+        let mut s = open("kuramoto-sivashinsky?points=64&length=40&end=40&dt=0.07", context);
+        while s.run().progress().steps < 150 {
+            let left = 150 - s.run().progress().steps;
+            advance(&mut s, Budget::steps(slice.min(left)));
+        }
+        values(&mut s, "history")
+    };
+    let (a, b) = (history(gpu(), 150), history(Context::cpu(), 7));
+    let rows = |values: &[f64]| values.chunks(64).map(<[f64]>::to_vec).collect::<Vec<_>>();
+    let (a, b) = (rows(&a), rows(&b));
+    // 10.5 time units in rows of 40 / 240.
+    assert_eq!((a.len(), b.len()), (240, 240));
+    for (row, (a, b)) in a.iter().zip(&b).take(63).enumerate() {
+        assert!(max_difference(a, b) < 2e-4, "row {row}: {}", max_difference(a, b));
+    }
+    // A planted fault, a row taken one step late, is seen: neighbouring rows differ by far more.
+    assert!(max_difference(&a[60], &b[61]) > 2e-3, "{}", max_difference(&a[60], &b[61]));
+
+    // A method without a GPU version says that it computes on the CPU.
+    assert_eq!(open("heat-1d?scheme=euler", gpu()).device(), "CPU · f32");
     // A number of points that the transform cannot take is refused at its control.
     let error = Session::open("heat-1d?points=100", gpu()).err().unwrap();
     assert_eq!((error.code, error.key.as_deref()), ("gpu-transform", Some("points")));

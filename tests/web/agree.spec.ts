@@ -1,24 +1,16 @@
 /** The two back ends compute the same: fields after the same number of steps, f64 on the CPU against f32 on the GPU. */
-import { catalog, coarse, expect, openAlone, readView, ready, relativeDifference, test, type Experiment } from './fixtures';
+import { catalog, coarse, expect, openAlone, openExperiment, readView, ready, relativeDifference, test } from './fixtures';
 
 /** Single precision over this many steps; a chaotic run has no time to separate. */
 const STEPS = 10;
 const TOLERANCE = 2e-3;
 
-/** The stencils of the GPU step with Runge-Kutta 4, whatever the CPU may be set to. */
-function withRungeKutta(experiment: Experiment): string {
-  const link = coarse(experiment);
-  const method = experiment.params.find((p) => p.key === 'method' && p.options?.some(([key]) => key === 'rk4'));
-  return method ? `${link}${link.includes('?') ? '&' : '?'}method=rk4` : link;
-}
-
 const both = catalog.experiments.filter((e) => e.lab === 'pde' && e.devices.includes('cpu') && e.devices.includes('gpu'));
 
 for (const experiment of both) {
   test(`${experiment.id}: CPU and GPU agree after ${STEPS} steps`, async ({ page, url }) => {
-    const element = await openAlone(page, url, withRungeKutta(experiment));
+    const element = await openAlone(page, url, coarse(experiment));
     test.slow(true, 'a software GPU');
-    // The state itself, not a history whose rows are taken when there is time.
     const view = experiment.views.find((v) => v.kind === 'lines') ?? experiment.views.find((v) => v.kind === 'field')!;
     const run = async (device: string) => {
       await element.evaluate((e: any, d) => e.model.setOptions({ device: d, precision: d === 'gpu' ? 'f32' : 'f64' }), device);
@@ -39,6 +31,54 @@ for (const experiment of both) {
     expect(relativeDifference(cpu.end.data, cpu.start.data), 'the run moved').toBeGreaterThan(0);
   });
 }
+
+test('the history of a line has rows of the same times on both devices', async ({ page, url }) => {
+  test.slow(true, 'a software GPU');
+  const element = await openAlone(page, url, 'kuramoto-sivashinsky?points=64&length=40&end=40&dt=0.07');
+  const rows = async (device: string) => {
+    await element.evaluate((e: any, d) => e.model.setOptions({ device: d, precision: d === 'gpu' ? 'f32' : 'f64' }), device);
+    await ready(element);
+    await element.evaluate((e: any) => e.pause());
+    await element.evaluate((e: any) => e.restart());
+    await element.evaluate((e: any) => e.advanceSteps(100));
+    const { header, data } = await readView(element, 'history');
+    return { y: header.y, rows: Array.from({ length: header.ny }, (_, i) => data.slice(i * header.nx, (i + 1) * header.nx)) };
+  };
+  const cpu = await rows('cpu');
+  const gpu = await rows('gpu');
+  expect(gpu.y).toEqual(cpu.y);
+  // 7 time units in rows of 1/6; then none yet.
+  for (let i = 0; i < 42; i++) expect(relativeDifference(cpu.rows[i]!, gpu.rows[i]!), `row ${i}`).toBeLessThan(TOLERANCE);
+  expect(relativeDifference(cpu.rows[41]!, gpu.rows[40]!), 'a row of another time is told apart').toBeGreaterThan(TOLERANCE);
+});
+
+test('the chip says where and how the run itself computes', async ({ page, url }) => {
+  test.slow(true, 'a software GPU');
+  const chip = page.locator('eddy-device .chip');
+  await page.goto(`${url}/#/e/heat-1d`);
+  const element = page.locator('eddy-experiment').first();
+  await ready(element);
+  await expect(chip).toContainText('CPU · SIMD · f64');
+  await element.evaluate((e: any) => e.model.setOptions({ device: 'gpu', precision: 'f32' }));
+  await expect(chip).toContainText('WebGPU', { timeout: 30_000 });
+  // A scheme without kernels stays on the CPU, and the chip with it.
+  await element.evaluate((e: any) => e.set('scheme', 'euler'));
+  await expect(chip).toContainText('CPU · SIMD · f32');
+  await element.evaluate((e: any) => e.set('scheme', 'etdrk4'));
+  await expect(chip).toContainText('WebGPU');
+});
+
+test('a network that the GPU does not train is refused at its control, with the way out', async ({ page, url }) => {
+  test.slow(true, 'a software GPU');
+  const element = await openExperiment(page, url, 'pinn-burgers?width=8&times=8');
+  await element.evaluate((e: any) => e.model.setOptions({ device: 'gpu', precision: 'f32' }));
+  await ready(element);
+  await expect.poll(() => element.evaluate((e: any) => e.model.device)).toContain('WebGPU');
+  await element.evaluate((e: any) => e.set('activation', 'gelu'));
+  await expect(page.locator('[data-key="activation"] .error')).toContainText('Only tanh and sine networks are trained');
+  await element.evaluate((e: any) => e.set('activation', 'sin'));
+  await expect(page.locator('[data-key="activation"] .error')).toHaveCount(0);
+});
 
 test('a planted difference is found', () => {
   const field = Array.from({ length: 4096 }, (_, i) => Math.sin(i / 50));

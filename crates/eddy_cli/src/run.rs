@@ -75,7 +75,7 @@ pub fn run(args: &Args) -> Result<i32, EddyError> {
     let meta = json!({
         "id": entry.id, "permalink": session.permalink(), "outcome": outcome, "steps": progress.steps,
         "position": progress.position, "metrics": metrics, "seconds": seconds,
-        "device": session.context().describe(),
+        "device": session.device(),
     });
     if let Some(path) = &args.out {
         let mut npz = NpzWriter::create(path)?;
@@ -93,7 +93,7 @@ pub fn run(args: &Args) -> Result<i32, EddyError> {
         println!(
             "{} · {} · {} steps in {seconds:.2} s",
             session.permalink(),
-            session.context().describe(),
+            session.device(),
             progress.steps
         );
         for m in entry.metrics {

@@ -24,6 +24,8 @@ pub struct ClaimCheck {
     current: Option<Box<dyn Run>>,
     measured: Measured,
     measured_counter: Measured,
+    /// Where the runs so far computed, each way once.
+    devices: Vec<String>,
     with_counter: bool,
     seconds: f64,
 }
@@ -76,6 +78,7 @@ impl ClaimCheck {
             current: None,
             measured: Measured::default(),
             measured_counter: Measured::default(),
+            devices: Vec::new(),
             with_counter,
             seconds: 0.0,
         })
@@ -123,6 +126,10 @@ impl ClaimCheck {
     }
 
     fn finish(&mut self, run: &dyn Run) {
+        let device = self.context.describe_run(run);
+        if !self.devices.contains(&device) {
+            self.devices.push(device);
+        }
         let job = &self.jobs[self.next];
         let arm = &self.claim.arms[job.arm];
         // A run that did not finish has no final metrics; a test over them then measures nothing and does not hold.
@@ -170,7 +177,7 @@ impl ClaimCheck {
             tests,
             seeds: self.seeds.clone(),
             seconds: self.seconds,
-            device: self.context.describe(),
+            device: self.devices.join(" and "),
         })
     }
 

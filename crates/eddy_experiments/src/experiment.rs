@@ -115,7 +115,14 @@ impl Context {
             Device::Gpu(_) => DeviceKind::Gpu,
         }
     }
-    /// What the device chip and the verdict say: "CPU · f64" or the adapter's name.
+    /// What the device chip and the verdict say of a run: "CPU · f64" or the adapter's name, as the run itself has it.
+    pub fn describe_run(&self, run: &dyn Run) -> String {
+        match (&self.device, run.device_kind()) {
+            (Device::Gpu(_), Some(DeviceKind::Gpu) | None) => self.describe(),
+            _ => Self { device: Device::Cpu, precision: run.precision().unwrap_or(self.precision) }.describe(),
+        }
+    }
+    /// Where and how runs compute that do not say otherwise.
     pub fn describe(&self) -> String {
         match &self.device {
             Device::Cpu => match self.precision {
@@ -245,6 +252,14 @@ pub trait Run {
     fn advance(&mut self, budget: Budget) -> LocalFuture<'_, Result<(), EddyError>>;
     fn outcome(&self) -> Outcome;
     fn progress(&self) -> Progress;
+    /// The device at work where it may not be the context's: a method without a GPU version stays on the CPU.
+    fn device_kind(&self) -> Option<DeviceKind> {
+        None
+    }
+    /// The number format at work on the CPU where it may not be the context's: some methods exist in one only.
+    fn precision(&self) -> Option<Precision> {
+        None
+    }
     /// What the metrics have been so far.
     fn record(&self) -> &Record;
     /// The contents of the view `key` of VIEWS. All numbers finite, also after divergence (the last good state).

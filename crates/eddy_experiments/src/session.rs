@@ -73,6 +73,10 @@ impl Session {
         if self.run.outcome().is_running() { self.run.advance(budget).await } else { Ok(()) }
     }
 
+    /// What the device chip says: where and how this run computes.
+    pub fn device(&self) -> String {
+        self.context.describe_run(&*self.run)
+    }
     pub fn context(&self) -> &Context {
         &self.context
     }

@@ -130,7 +130,7 @@ impl Session {
 
     /// What the device chip says.
     pub fn device(&self) -> String {
-        self.inner.context().describe()
+        self.inner.device()
     }
 }
 

@@ -311,6 +311,7 @@ export class RunModel {
         const result = await this.client!.request<SetResult>({ type: 'set', key, text });
         this.errors.delete(key);
         this.permalink = result.permalink;
+        this.device = result.device;
         if (!this.sending.has(key)) this.values.set(key, result.value);
         const wasOver = this.isOver;
         if (result.effect === 'restart') {

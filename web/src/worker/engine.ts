@@ -245,7 +245,7 @@ export class Engine {
     await this.followBaseline(key, text, effect);
     this.dirty = { draw: true, state: true, record: true };
     for (const pane of this.panes) pane.progress = JSON.parse(pane.session.progress());
-    return { effect, permalink: session.permalink(), value: session.get(key) ?? text, over: !this.pane(0).running };
+    return { effect, permalink: session.permalink(), value: session.get(key) ?? text, device: session.device(), over: !this.pane(0).running };
   }
 
   /** Gives the baseline the change too, except for what makes it the baseline. */

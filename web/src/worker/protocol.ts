@@ -129,6 +129,8 @@ export interface SetResult {
   effect: 'live' | 'restart';
   permalink: string;
   value: string;
+  /** Where the run computes now: a method may have a version for one device only. */
+  device: string;
   /** Whether the run is over even so, and only a restart shows the change. */
   over: boolean;
 }

@@ -26,7 +26,9 @@ use eddy_spec::{
     ViewData, ViewSpec, choice, params,
 };
 
-use crate::{Baseline, Budget, Context, DeviceKind, Experiment, Lab, LocalFuture, Progress, Record, Run, ready};
+use crate::{
+    Baseline, Budget, Context, DeviceKind, Experiment, Lab, LocalFuture, Precision, Progress, Record, Run, ready,
+};
 
 choice! { pub enum Form {
     /// flux through the faces
@@ -314,6 +316,10 @@ impl Run for Lessons {
             work: (steps * self.options.batch) as f64,
             work_unit: "pairs",
         }
+    }
+    fn precision(&self) -> Option<Precision> {
+        // Burn's back ends compute in single precision.
+        Some(Precision::F32)
     }
     fn record(&self) -> &Record {
         &self.record

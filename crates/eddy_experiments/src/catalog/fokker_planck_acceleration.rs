@@ -28,7 +28,9 @@ use eddy_spec::{
     Series, Test, ViewData, ViewSpec, choice, params,
 };
 
-use crate::{Baseline, Budget, Context, DeviceKind, Experiment, Lab, LocalFuture, Progress, Record, Run, ready};
+use crate::{
+    Baseline, Budget, Context, DeviceKind, Experiment, Lab, LocalFuture, Precision, Progress, Record, Run, ready,
+};
 
 choice! { pub enum Flux {
     /// Chang-Cooper
@@ -511,6 +513,9 @@ impl Run for SpectrumRun {
         }
     }
 
+    fn precision(&self) -> Option<Precision> {
+        Some(Precision::F64)
+    }
     fn record(&self) -> &Record {
         &self.record
     }

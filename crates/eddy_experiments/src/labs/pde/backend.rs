@@ -3,7 +3,7 @@
 use eddy_spec::EddyError;
 
 use super::Shape;
-use crate::{LocalFuture, ready};
+use crate::{DeviceKind, LocalFuture, ready};
 
 /// Parameters that a running run takes: the step, the end, and the coefficients in the order that its solver documents.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,11 +39,28 @@ impl Brush {
     }
 }
 
+/// What a back end did.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Advance {
+    /// Steps made. Fewer than asked means that the numbers blew up: the state is then the last good one.
+    pub steps: u64,
+    /// The first field after each of the steps asked for, as far as they were made.
+    pub samples: Vec<Vec<f64>>,
+}
+
 /// The state of a run on some device.
 pub trait Backend {
-    /// Makes up to `steps` steps from time `t`; returns how many were made. Fewer than asked means that the numbers blew
-    /// up: the state is then the last good one.
-    fn advance(&mut self, t: f64, steps: u64) -> LocalFuture<'_, Result<u64, EddyError>>;
+    /// Makes up to `steps` steps from time `t`, and copies the first field as it is after each of the step counts
+    /// `sample_at` (ascending, from 1 to `steps`).
+    fn advance<'a>(
+        &'a mut self,
+        t: f64,
+        steps: u64,
+        sample_at: &'a [u64],
+    ) -> LocalFuture<'a, Result<Advance, EddyError>>;
+    fn device_kind(&self) -> DeviceKind {
+        DeviceKind::Cpu
+    }
     /// Copies the fields in physical space.
     fn read<'a>(&'a mut self, fields: &'a mut [Vec<f64>]) -> LocalFuture<'a, Result<(), EddyError>>;
     fn paint(&mut self, field: usize, brush: &Brush) -> Result<(), EddyError>;
@@ -106,20 +123,31 @@ impl<S: Solver> CpuBackend<S> {
 }
 
 impl<S: Solver> Backend for CpuBackend<S> {
-    fn advance(&mut self, t: f64, steps: u64) -> LocalFuture<'_, Result<u64, EddyError>> {
-        let mut kept = 0;
+    fn advance<'a>(
+        &'a mut self,
+        t: f64,
+        steps: u64,
+        sample_at: &'a [u64],
+    ) -> LocalFuture<'a, Result<Advance, EddyError>> {
+        let mut done = Advance::default();
         for i in 0..steps {
             self.solver.step(t + self.dt * i as f64);
+            if sample_at.get(done.samples.len()) == Some(&(i + 1)) {
+                self.solver.read(&mut self.fields);
+                done.samples.push(self.fields[0].clone());
+            }
             if (i + 1) % WATCH_EVERY == 0 || i + 1 == steps {
                 if !(self.solver.magnitude() <= self.bound) {
                     self.solver.restore();
-                    return ready(Ok(kept));
+                    // What was sampled since the last good state goes with it.
+                    done.samples.truncate(sample_at.iter().take_while(|at| **at <= done.steps).count());
+                    break;
                 }
                 self.solver.keep();
-                kept = i + 1;
+                done.steps = i + 1;
             }
         }
-        ready(Ok(kept))
+        ready(Ok(done))
     }
 
     fn read<'a>(&'a mut self, fields: &'a mut [Vec<f64>]) -> LocalFuture<'a, Result<(), EddyError>> {

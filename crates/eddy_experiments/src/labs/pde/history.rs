@@ -19,10 +19,29 @@ impl History {
         Self { rows: VecDeque::new(), first: 0, row_dt: window / ROWS as f64 }
     }
 
+    /// Number of the last row that is due at time `t`.
+    fn row_at(&self, t: f64) -> u64 {
+        (t / self.row_dt * (1.0 + 1e-9)) as u64
+    }
+
+    /// Which of the coming times, counted from 1, are the first at which a row is due: those to [`History::push`].
+    pub fn due(&self, times: impl Iterator<Item = f64>) -> Vec<u64> {
+        let mut next = self.first + self.rows.len() as u64;
+        let mut found = Vec::new();
+        for (i, t) in times.enumerate() {
+            let row = self.row_at(t);
+            if row >= next {
+                found.push(i as u64 + 1);
+                next = row + 1;
+            }
+        }
+        found
+    }
+
     /// Adds the state at time `t`. Steps longer than a row fill several rows, shorter ones are skipped until the next row is
     /// due.
     pub fn push(&mut self, t: f64, values: &[f64]) {
-        let due = (t / self.row_dt * (1.0 + 1e-9)) as u64;
+        let due = self.row_at(t);
         let mut next = self.first + self.rows.len() as u64;
         if next + (ROWS as u64) < due {
             self.rows.clear();
@@ -65,6 +84,30 @@ impl History {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_are_taken_at_the_first_step_at_which_they_are_due() {
+        // Rows of 0.1, steps of 0.03: due at 0.12, 0.21, 0.30, 0.42, …
+        let mut h = History::new(24.0);
+        h.push(0.0, &[0.0]);
+        let time = |i: u64| 0.03 * i as f64;
+        let all = h.due((1..=14).map(time));
+        assert_eq!(all, [4, 7, 10, 14]);
+        // However the steps are cut into calls.
+        let mut done = 0;
+        let mut found = Vec::new();
+        for steps in [3, 1, 6, 4] {
+            for i in h.due((1..=steps).map(|i| time(done + i))) {
+                h.push(time(done + i), &[time(done + i)]);
+                found.push(done + i);
+            }
+            done += steps;
+        }
+        assert_eq!(found, all);
+        let (_, data, _) = h.picture(1, -1.0);
+        let expected = [0.0, 0.12, 0.21, 0.30, 0.42, -1.0];
+        assert!(data.iter().zip(expected).all(|(a, b)| (f64::from(*a) - b).abs() < 1e-6), "{:?}", &data[..6]);
+    }
 
     #[test]
     fn the_window_scrolls_and_long_steps_fill_rows() {

@@ -11,7 +11,7 @@ mod history;
 mod run;
 mod solvers;
 
-pub use backend::{Backend, Brush, CpuBackend, Live, Solver};
+pub use backend::{Advance, Backend, Brush, CpuBackend, Live, Solver};
 pub use devices::{ReactionMethod, flow_backend, gray_scott_backend, line_backend, wave_axis, wave_backend};
 pub use run::{Measure, PdeRun, Picture, Range, Setup};
 pub use solvers::{FlowSolver, LineEquation, LineSolver, StencilSolver, Tunable, WaveFunctionSolver, WaveStepper};

@@ -5,8 +5,8 @@ use std::any::Any;
 use eddy_numerics::time::stability::Diagnosis;
 use eddy_spec::{EddyError, Metric, Outcome, Role, Series, ViewData};
 
-use super::{Backend, Brush, Live, Shape, history::History};
-use crate::{Budget, GpuField, LocalFuture, Pointer, PointerKind, Progress, Record, Run};
+use super::{Advance, Backend, Brush, Live, Shape, history::History};
+use crate::{Budget, DeviceKind, GpuField, LocalFuture, Pointer, PointerKind, Progress, Record, Run};
 
 /// Turns fields into metrics.
 pub trait Measure {
@@ -108,7 +108,15 @@ impl PdeRun {
         };
         run.setup.measure.disturbed(0.0, &run.fields, &run.setup.live);
         run.write_record();
+        if let Some(history) = &mut run.history {
+            history.push(0.0, &run.fields[0]);
+        }
         run
+    }
+
+    /// Time after so many steps in all.
+    fn time_at(&self, steps: u64) -> f64 {
+        self.origin.0 + self.setup.live.dt * (steps - self.origin.1) as f64
     }
 
     async fn refresh(&mut self) -> Result<(), EddyError> {
@@ -126,9 +134,6 @@ impl PdeRun {
     fn write_record(&mut self) {
         self.setup.measure.measure(self.t, &self.fields, &mut self.row);
         self.record.push(self.t, &self.row);
-        if let Some(history) = &mut self.history {
-            history.push(self.t, &self.fields[0]);
-        }
     }
 
     fn diverge(&mut self) {
@@ -154,9 +159,18 @@ impl PdeRun {
             }
             let until_row = self.setup.record_every - self.steps % self.setup.record_every;
             let asked = until_row.min(remaining).min(clock.steps_left().max(1));
-            let made = self.setup.backend.advance(self.t, asked).await?;
+            // Rows of the history at their own times, on every device alike, whenever the record is written.
+            let times = (1..=asked).map(|i| self.time_at(self.steps + i));
+            let sample_at = self.history.as_ref().map_or_else(Vec::new, |history| history.due(times));
+            let Advance { steps: made, samples } = self.setup.backend.advance(self.t, asked, &sample_at).await?;
+            for (at, sample) in sample_at.iter().zip(&samples) {
+                let t = self.time_at(self.steps + at);
+                if let Some(history) = &mut self.history {
+                    history.push(t, sample);
+                }
+            }
             self.steps += made;
-            self.t = self.origin.0 + dt * (self.steps - self.origin.1) as f64;
+            self.t = self.time_at(self.steps);
             self.fresh &= made == 0;
             if made < asked {
                 self.refresh().await?;
@@ -270,6 +284,10 @@ impl Run for PdeRun {
             work: self.steps as f64 * (self.setup.shape.points() * self.fields.len()) as f64,
             work_unit: "cells",
         }
+    }
+
+    fn device_kind(&self) -> Option<DeviceKind> {
+        Some(self.setup.backend.device_kind())
     }
 
     fn record(&self) -> &Record {
