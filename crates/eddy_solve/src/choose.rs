@@ -39,7 +39,7 @@ pub fn choose<R: Scalar>(statement: &Statement) -> Result<Chosen<R>, SolveError>
             "method.space",
             "the Fourier method needs periodic sides; use fd2, fd4, fd6, fd8 or chebyshev, or make all sides periodic",
         )),
-        "auto" => difference(statement, 4),
+        "auto" => difference(statement, if statement.grid.axes.iter().all(|axis| axis.points >= 20) { 6 } else { 4 }),
         "fd2" => difference(statement, 2),
         "fd4" => difference(statement, 4),
         "fd6" => difference(statement, 6),
