@@ -5,13 +5,24 @@
 //! sees every accepted step; the *ending* says how it went. The same steppers serve hand-written systems and systems
 //! compiled from equations: both only have to implement a term.
 
+pub mod controlled;
 pub mod controller;
 pub mod crank_nicolson;
+pub mod dense;
 mod dop853;
+pub mod doubling;
 pub mod etdrk;
+pub mod imex;
+mod imex_tableaux;
+pub mod implicit;
 pub mod integrate;
+pub mod jacobian;
+pub mod methods;
+pub mod rosenbrock;
 pub mod runge_kutta;
 pub mod stability;
+pub mod stabilized;
+pub mod stochastic;
 pub mod strang;
 pub mod verlet;
 

@@ -135,6 +135,11 @@ impl<V: Copy + Default> RungeKutta<V> {
         Self { tableau, stages, argument: vec![V::default(); size] }
     }
 
+    /// The stages k_i of the step last made or tried.
+    pub(super) fn stages(&self) -> &[Vec<V>] {
+        &self.stages
+    }
+
     /// Evaluates all stages from `y`.
     fn evaluate<R: Real, T: Term<R, Value = V> + ?Sized>(&mut self, term: &mut T, t: f64, dt: f64, y: &[V])
     where
