@@ -109,7 +109,9 @@ impl<M, V: Copy + Default> Controlled<M, V> {
                 if slope > 0.0 && slope.is_finite() { 0.01 * size.max(1e-3) / slope } else { 1e-6 * (t_end - t) };
             self.dt = guess.min(t_end - t);
         }
-        let smallest = 16.0 * f64::EPSILON * t.abs().max(t_end.abs()).max(f64::MIN_POSITIVE);
+        // What t can resolve; near t = 0 a step may be far shorter than anything that the end time can (Robertson's
+        // problem runs to 1e11 from a first step of 1e-4).
+        let smallest = (16.0 * f64::EPSILON * t.abs()).max(1e-30 * (t_end - t).abs());
         let (mut is_retry, mut cause) = (false, None);
         loop {
             let wanted = Attempt { t, dt: self.dt.min(self.dt_max), is_retry };

@@ -100,7 +100,9 @@ impl<V: Copy + Default> Adaptive<V> {
         if self.dt <= 0.0 {
             self.dt = self.first_step(term, t, t_end, y);
         }
-        let smallest = 16.0 * f64::EPSILON * t.abs().max(t_end.abs());
+        // What t can resolve; near t = 0 a step may be far shorter than anything that the end time can (Robertson's
+        // problem runs to 1e11 from a first step of 1e-4).
+        let smallest = (16.0 * f64::EPSILON * t.abs()).max(1e-30 * (t_end - t).abs());
         loop {
             let is_last = t + self.dt * (1.0 + 1e-10) >= t_end;
             let dt = if is_last { t_end - t } else { self.dt };

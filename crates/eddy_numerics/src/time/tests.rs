@@ -1,5 +1,11 @@
 //! Observed order of every stepper, in two-sided bands, on problems with closed solutions.
 
+mod doubling;
+mod imex;
+mod order_conditions;
+mod stiff;
+mod stochastic;
+
 use num_complex::Complex;
 
 use super::controller::Tolerance;
