@@ -90,12 +90,7 @@ pub fn run(args: &Args) -> Result<i32, EddyError> {
     if args.json {
         println!("{meta}");
     } else {
-        println!(
-            "{} · {} · {} steps in {seconds:.2} s",
-            session.permalink(),
-            session.device(),
-            progress.steps
-        );
+        println!("{} · {} · {} steps in {seconds:.2} s", session.permalink(), session.device(), progress.steps);
         for m in entry.metrics {
             println!("  {:<28} {:>14.6e} {}", m.axis.label, session.run().record().latest(m.key), m.axis.unit);
         }

@@ -106,9 +106,9 @@ fn solve<R: Scalar>(args: &Args, statement: Statement) -> Result<i32, EddyError>
     let (steps, rejected) = simulation.steps();
     let choice = &simulation.choice;
     let meta = json!({
-        "space": choice.space, "time": choice.time, "dt": simulation.dt(), "steps": steps, "rejected": rejected,
+        "space": choice.space, "time": simulation.method(), "dt": simulation.dt(), "steps": steps, "rejected": rejected,
         "seconds": seconds, "outcome": outcome_name(&simulation.outcome), "ending": simulation.outcome,
-        "warnings": simulation.warnings, "reasons": choice.reasons, "tolerance": choice.tolerance,
+        "warnings": simulation.warnings, "reasons": choice.reasons, "tolerance": choice.tolerance, "limits": choice.limits,
         "precision": if size_of::<R>() == 4 { "f32" } else { "f64" }, "device": "cpu",
         "parameters": parameters(&simulation.statement),
     });
@@ -134,7 +134,11 @@ fn solve<R: Scalar>(args: &Args, statement: Statement) -> Result<i32, EddyError>
     if args.json {
         println!("{meta}");
     } else {
-        println!("space {}, time {}, {steps} steps ({rejected} rejected) in {seconds:.2} s", choice.space, choice.time);
+        println!(
+            "space {}, time {}, {steps} steps ({rejected} rejected) in {seconds:.2} s",
+            choice.space,
+            simulation.method()
+        );
         choice.reasons.iter().for_each(|reason| println!("  {reason}"));
         simulation.warnings.iter().for_each(|warning| println!("  note: {warning}"));
         for column in &columns {

@@ -1,5 +1,8 @@
 //! A system in space, whatever the discretization: y' = f(t, y) for one flat state of real numbers.
 
+use std::ops::Range;
+
+use eddy_expr::Role;
 use eddy_numerics::{Complex, time::Term};
 
 use crate::{difference::Difference, evaluate::Scalar, spectral::Spectral};
@@ -63,6 +66,51 @@ impl<R: Scalar> Discrete<R> {
                 .product(),
             Self::Difference(difference) => difference.largest_factor(orders),
         }
+    }
+
+    /// Whether no coefficient and no condition changes with time.
+    pub fn is_autonomous(&self) -> bool {
+        match self {
+            Self::Spectral(spectral) => spectral.is_autonomous,
+            Self::Difference(difference) => difference.is_autonomous,
+        }
+    }
+
+    /// Points along the axes, and components of the state, for ordering unknowns.
+    pub fn layout(&self) -> ([usize; 3], usize) {
+        match self {
+            Self::Spectral(spectral) => (spectral.modes.shape, 2 * spectral.size() / spectral.modes.len()),
+            Self::Difference(difference) => (difference.grid.shape(), difference.stepped),
+        }
+    }
+
+    /// Ranges of each field and of its velocity in the state; `None` where some equation is not of second order.
+    pub fn pairs(&self) -> Option<Vec<(Range<usize>, Range<usize>)>> {
+        let (variables, block) = match self {
+            Self::Spectral(spectral) => (spectral.stepped_variables().to_vec(), 2 * spectral.modes.len()),
+            Self::Difference(difference) => (
+                difference.components[..difference.stepped].iter().map(|c| c.variable).collect(),
+                difference.grid.points(),
+            ),
+        };
+        let roles = match self {
+            Self::Spectral(spectral) => &spectral.roles,
+            Self::Difference(difference) => &difference.roles,
+        };
+        let mut pairs = Vec::new();
+        for (index, variable) in variables.iter().enumerate() {
+            match roles[usize::from(*variable)] {
+                Role::SecondOrder { velocity } => {
+                    // The parts of a complex field come in the same order in both.
+                    let part = variables[..index].iter().filter(|other| *other == variable).count();
+                    let at = variables.iter().enumerate().filter(|(_, other)| **other == velocity).nth(part)?.0;
+                    pairs.push((index * block..(index + 1) * block, at * block..(at + 1) * block));
+                }
+                Role::Velocity { .. } => {}
+                _ => return None,
+            }
+        }
+        Some(pairs)
     }
 
     pub fn parameters(&self) -> &[f64] {

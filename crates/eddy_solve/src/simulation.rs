@@ -55,15 +55,13 @@ pub struct Simulation<R: Scalar> {
 
 impl<R: Scalar> Simulation<R> {
     pub fn new(statement: Statement) -> Result<Self, SolveError> {
-        let (mut discrete, march, choice) = choose::choose::<R>(&statement)?;
         let stepped = statement.stepped().len();
         let mut initial = Vec::with_capacity(stepped);
         for position in 0..stepped {
             initial.push(statement.initial(position, &statement.grid)?);
         }
-        let mut state = vec![R::of(0.0); discrete.size()];
         let values: Vec<(Vec<R>, Vec<R>)> = initial.iter().map(|(re, im)| (rounded(re), rounded(im))).collect();
-        discrete.encode(&values, &mut state);
+        let ((discrete, march, choice), state) = choose::choose::<R>(&statement, &values)?;
         let mut system = statement.system.clone();
         let lines: Vec<(u16, Id)> = system
             .equations
@@ -106,6 +104,14 @@ impl<R: Scalar> Simulation<R> {
     pub fn steps(&self) -> (u64, u64) {
         let counts = self.march.counts();
         (counts.accepted, counts.rejected)
+    }
+
+    /// The method in time, and the one that took over on the way if one did.
+    pub fn method(&self) -> String {
+        match self.march.switched() {
+            Some(then) => format!("{} → {then}", self.choice.time),
+            None => self.choice.time.clone(),
+        }
     }
 
     /// Length of the last step.

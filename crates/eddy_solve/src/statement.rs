@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use eddy_expr::{Column, Expression, Inputs, Names, Options, Role, System};
+use eddy_expr::{
+    Column, Expression, Inputs, Names, Options, Role, System,
+    ir::{Leaf, Node},
+};
 use eddy_numerics::rng::{Philox, Stream};
 
 use crate::{
@@ -121,6 +124,15 @@ impl Statement {
             warnings,
             problem,
         })
+    }
+
+    /// Whether no coefficient and no condition changes with time.
+    pub fn is_autonomous(&self) -> bool {
+        let reads_time = self.system.graph.nodes().any(|(_, node)| node == Node::Leaf(Leaf::Time));
+        let moves = self.sides.iter().flatten().flatten().flatten().any(
+            |side| matches!(side, Side::Conditions(conditions) if conditions.iter().any(|condition| condition.needs_time)),
+        );
+        !reads_time && !moves
     }
 
     /// The stepped variables.

@@ -1,13 +1,18 @@
 //! The matrix ∂f/∂y of a difference scheme: sensitivities of the compiled right-hand sides times difference rows.
 
-use eddy_expr::{System, ir::Id, kernel::Source};
+use eddy_expr::{
+    System,
+    ir::{Id, Leaf},
+    kernel::Source,
+};
+use eddy_numerics::time::implicit::SolveFailed;
 
 use super::Difference;
 use crate::{
     discrete::Discrete,
     error::SolveError,
     evaluate::Scalar,
-    linear::Rows,
+    linear::{Factor, Rows},
     observe::{Integrals, Observer},
     statement::Statement,
 };
@@ -23,17 +28,27 @@ pub struct Jacobian {
 
 impl Jacobian {
     pub fn new<R: Scalar>(difference: &mut Difference<R>) -> Result<Self, SolveError> {
-        let statement = difference.statement.clone();
-        let mut system: System = statement.system.clone();
-        let ids: Vec<(Id, bool)> = statement
+        let system = difference.statement.system.clone();
+        let ids: Vec<(Id, bool)> = difference
+            .statement
             .stepped()
             .iter()
             .filter_map(|variable| {
                 system.rate(*variable).map(|rate| (rate, system.variables[usize::from(*variable)].is_complex))
             })
             .collect();
+        Self::of(difference, system, &ids)
+    }
+
+    /// For one node of the system's graph for each stepped variable.
+    fn of<R: Scalar>(
+        difference: &mut Difference<R>,
+        mut system: System,
+        ids: &[(Id, bool)],
+    ) -> Result<Self, SolveError> {
+        let statement = difference.statement.clone();
         let integrals = Integrals::new(&mut system, &statement.grid, &statement)?;
-        let observer = Observer::new(&mut system, &ids, &statement.grid, &statement)?;
+        let observer = Observer::new(&mut system, ids, &statement.grid, &statement)?;
         let mut rows = Vec::new();
         for slot in &observer.slots {
             rows.push(match slot.source {
@@ -89,6 +104,77 @@ impl Jacobian {
         }
         difference.fix_rows(&mut matrix);
         matrix
+    }
+}
+
+/// The linear part with constant coefficients, L u + b(t), with b from the conditions at the sides.
+pub struct LinearPart {
+    jacobian: Jacobian,
+    /// Unknowns whose rows are not of the linear part: given values and sides where waves leave.
+    outside: Vec<usize>,
+}
+
+impl LinearPart {
+    pub fn new<R: Scalar>(difference: &mut Difference<R>) -> Result<Self, SolveError> {
+        let mut system = difference.statement.system.clone();
+        let mut ids = Vec::new();
+        for variable in difference.statement.stepped() {
+            let mut terms = Vec::new();
+            if let Some(split) = system.split(variable) {
+                let split = split.map_err(|diagnostic| super::text_error(&difference.statement, diagnostic))?;
+                for term in split.linear {
+                    // Elliptic fields are solved, not stepped.
+                    if difference.components[..difference.stepped].iter().any(|c| c.variable == term.variable) {
+                        let field = system.graph.leaf(Leaf::Variable(term.variable));
+                        let slope = system.graph.derivative(term.orders, field);
+                        terms.push(system.graph.mul(term.coefficient, slope));
+                    }
+                }
+            }
+            let sum = system.graph.sum(terms);
+            ids.push((sum, system.variables[usize::from(variable)].is_complex));
+        }
+        let jacobian = Jacobian::of(difference, system, &ids)?;
+        let points = difference.grid.points();
+        let mut outside = Vec::new();
+        for (component, fixed) in difference.fixed.iter().enumerate().take(difference.stepped) {
+            outside.extend(fixed.iter().map(|(point, ..)| component * points + point));
+        }
+        for out in &difference.outgoing {
+            for point in super::face(&difference.grid, out.axis, out.side) {
+                outside.extend([out.pair.0 * points + point, out.pair.1 * points + point]);
+            }
+        }
+        Ok(Self { jacobian, outside })
+    }
+
+    /// L y + b(t).
+    pub fn evaluate<R: Scalar>(&mut self, system: &mut Discrete<R>, time: f64, y: &[R], out: &mut [R]) {
+        let parameters = system.parameters().to_vec();
+        let arrays = self.jacobian.observer.arrays(system, time, y);
+        let outputs = self.jacobian.observer.run(&arrays, time, &parameters, &[]);
+        for (place, value) in out.iter_mut().zip(outputs.iter().flatten()) {
+            *place = R::of(*value);
+        }
+        self.outside.iter().for_each(|index| out[*index] = R::of(0.0));
+    }
+
+    /// Factors of I - shift L.
+    pub fn factor<R: Scalar>(
+        &mut self,
+        system: &mut Discrete<R>,
+        shift: f64,
+        shape: [usize; 3],
+        components: usize,
+    ) -> Result<Factor, SolveFailed> {
+        let zero = vec![R::of(0.0); system.size()];
+        let mut matrix = self.jacobian.at(system, 0.0, &zero);
+        self.outside.iter().for_each(|index| matrix.rows[*index].clear());
+        for (row, entries) in matrix.rows.iter_mut().enumerate() {
+            entries.iter_mut().for_each(|(_, value)| *value *= -shift);
+            entries.push((row, 1.0));
+        }
+        Factor::new(&matrix, shape, components).map_err(|_| SolveFailed::Singular { row: 0 })
     }
 }
 

@@ -322,7 +322,8 @@ mod tests {
                     let h = 0.3;
                     let ends: Vec<EndCondition> = kind.iter().map(|c| condition(*c)).collect();
                     let line = Line::<f64>::new(derivative, accuracy, n, h, false, [&ends, &ends]);
-                    let closure = if ends.is_empty() || ends.iter().any(|e| e.is_dirichlet) { accuracy.min(4) } else { accuracy };
+                    let closure =
+                        if ends.is_empty() || ends.iter().any(|e| e.is_dirichlet) { accuracy.min(4) } else { accuracy };
                     let degree = i32::from(derivative) + i32::from(closure) - 2;
                     let power = |order: i32, x: f64| -> f64 {
                         if order > degree {

@@ -17,7 +17,7 @@ use crate::{
     statement::Statement,
 };
 use elliptic::Elliptic;
-pub use jacobian::Jacobian;
+pub use jacobian::{Jacobian, LinearPart};
 use line::{EndCondition, Line};
 
 /// An array of a field: which variable and part.
@@ -102,6 +102,8 @@ pub struct Difference<R: Scalar> {
     zeros: Vec<R>,
     pub evaluations: u64,
     pub warnings: Vec<String>,
+    pub is_autonomous: bool,
+    pub roles: Vec<Role>,
 }
 
 impl<R: Scalar> Difference<R> {
@@ -217,6 +219,8 @@ impl<R: Scalar> Difference<R> {
             outgoing: Vec::new(),
             evaluations: 0,
             warnings: Vec::new(),
+            is_autonomous: statement.is_autonomous(),
+            roles: statement.system.variables.iter().map(|variable| variable.role).collect(),
             statement: statement.clone(),
             grid,
             components,

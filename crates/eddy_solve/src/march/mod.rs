@@ -2,11 +2,17 @@
 
 mod etd;
 mod explicit;
+mod implicit;
+mod onestep;
 mod stochastic;
+mod switching;
 
 pub use etd::{Etd, Steps};
-pub use explicit::{AdaptiveExplicit, FixedExplicit};
+pub use explicit::AdaptiveExplicit;
+pub use implicit::{ImexAdaptive, MAX_DENSE, Midpoint, Multistep, Rodas, Stabilized, Theta};
+pub use onestep::{Doubled, Explicit, Fixed, Maruyama, OneStep, Strang, Verlet};
 pub use stochastic::{Linear, SpectralMaruyama};
+pub use switching::Switching;
 
 use crate::{discrete::Discrete, evaluate::Scalar};
 
@@ -35,6 +41,10 @@ pub trait March<R: Scalar> {
     /// Forgets what was kept from earlier steps, as the state or the parameters were changed.
     fn reset(&mut self, system: &mut Discrete<R>);
     fn counts(&self) -> Counts;
+    /// The method that took over on the way, if one did.
+    fn switched(&self) -> Option<&'static str> {
+        None
+    }
 }
 
 /// The number of equal steps of at most `dt` that cover an interval; a ratio that is whole but for rounding counts as it.

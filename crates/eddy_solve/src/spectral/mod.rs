@@ -88,6 +88,8 @@ pub struct Spectral<R: Scalar> {
     solved: Vec<Vec<Complex<R>>>,
     work: [Vec<Complex<R>>; 2],
     pub dealias: Dealias,
+    pub is_autonomous: bool,
+    pub roles: Vec<Role>,
     /// Highest degree of the nonlinear part, `None` where it is no polynomial.
     pub degree: Option<u32>,
     /// Evaluations of the nonlinear part so far.
@@ -251,10 +253,16 @@ impl<R: Scalar> Spectral<R> {
             noise,
             noise_terms,
             dealias,
+            is_autonomous: statement.is_autonomous(),
+            roles: statement.system.variables.iter().map(|variable| variable.role).collect(),
             degree: effective,
             evaluations: 0,
             elliptic_passes: if reads_elliptic { 2 } else { 1 },
         })
+    }
+
+    pub fn stepped_variables(&self) -> &[u16] {
+        &self.stepped
     }
 
     /// Coefficients in the state.
