@@ -1,5 +1,6 @@
 //! Space: grids, Fourier transforms, finite differences, tridiagonal systems.
 
+pub mod difference;
 pub mod fft;
 pub mod grid;
 mod plan;
