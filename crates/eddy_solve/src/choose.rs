@@ -16,8 +16,9 @@ use crate::{
     evaluate::Scalar,
     limits::{Limits, Process, limits},
     march::{
-        AdaptiveExplicit, Doubled, Etd, Explicit, Fixed, ImexAdaptive, Linear, March, Maruyama, Midpoint, Multistep,
-        OneStep, Rodas, SpectralMaruyama, Stabilized, Steps, Strang, Switching, Theta, Verlet,
+        AdaptiveExplicit, Doubled, Etd, Explicit, Fixed, ImexAdaptive, ImexStep, Linear, March, Maruyama, Midpoint,
+        Multistep, OneStep, Rodas, RodasStep, SpectralMaruyama, Stabilized, StabilizedStep, Steps, Strang, Switching,
+        Theta, Verlet,
     },
     spectral::{Dealias, Spectral},
     statement::Statement,
@@ -384,8 +385,14 @@ fn march<R: Scalar>(
                 Discrete::Difference(_) => Box::new(Maruyama::new(name == "milstein", dt, seed, size)),
             }
         }
-        "rodas" => Box::new(Rodas::new(discrete, scaled)?),
-        "rkc" => Box::new(Stabilized::new(size, scaled)),
+        "rodas" => match statement.dt {
+            Some(_) => one(Box::new(RodasStep::new(discrete)?)),
+            None => Box::new(Rodas::new(discrete, scaled)?),
+        },
+        "rkc" => match statement.dt {
+            Some(_) => one(Box::new(StabilizedStep::new(size, choice.limits.total()))),
+            None => Box::new(Stabilized::new(size, scaled)),
+        },
         "crank-nicolson" => one(Box::new(Theta::crank_nicolson(discrete)?)),
         "backward-euler" => one(Box::new(Theta::backward_euler(discrete)?)),
         "midpoint" => one(Box::new(Midpoint::new(discrete)?)),
@@ -400,7 +407,10 @@ fn march<R: Scalar>(
                 return Ok(Box::new(Multistep::new(discrete, scheme, dt)?));
             }
             if let Some(tableau) = ARK_TABLEAUX.iter().find(|tableau| tableau.name == name) {
-                return Ok(Box::new(ImexAdaptive::new(discrete, tableau, scaled)?));
+                return Ok(match statement.dt {
+                    Some(_) => one(Box::new(ImexStep::new(discrete, tableau)?)),
+                    None => Box::new(ImexAdaptive::new(discrete, tableau, scaled)?),
+                });
             }
             let Some(tableau) = TABLEAUX.iter().find(|tableau| tableau.name == name) else {
                 return Err(SolveError::value("method.time", format!("there is no method `{name}`")));

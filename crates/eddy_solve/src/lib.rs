@@ -5,6 +5,7 @@ pub mod error;
 pub mod evaluate;
 pub mod grid;
 pub mod problem;
+pub mod refine;
 pub mod spectral;
 pub mod statement;
 

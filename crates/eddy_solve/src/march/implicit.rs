@@ -442,3 +442,74 @@ impl<R: Scalar> OneStep<R> for Midpoint<R> {
     }
     fn reset(&mut self) {}
 }
+
+/// The Rosenbrock method with steps of a given length.
+pub struct RodasStep<R: Scalar> {
+    inner: Rosenbrock<R>,
+    stiff: Stiff,
+}
+
+impl<R: Scalar> RodasStep<R> {
+    pub fn new(system: &mut Discrete<R>) -> Result<Self, SolveError> {
+        Ok(Self { inner: Rosenbrock::new(&RODAS5P, system.size()), stiff: Stiff::new(system)? })
+    }
+}
+
+impl<R: Scalar> OneStep<R> for RodasStep<R> {
+    fn order(&self) -> u32 {
+        self.inner.tableau.order
+    }
+    fn advance(&mut self, system: &mut Discrete<R>, t: f64, dt: f64, y: &mut [R]) -> Result<(), SolveFailed> {
+        self.inner.step(&mut WithJacobian { system, stiff: &mut self.stiff }, t, dt, y)
+    }
+    fn reset(&mut self) {}
+}
+
+/// An additive Runge-Kutta method with steps of a given length.
+pub struct ImexStep<R: Scalar> {
+    inner: Ark<R>,
+    implicit: Implicit<R>,
+}
+
+impl<R: Scalar> ImexStep<R> {
+    pub fn new(system: &mut Discrete<R>, tableau: &'static ArkTableau) -> Result<Self, SolveError> {
+        Ok(Self { inner: Ark::new(tableau, system.size()), implicit: Implicit::new(system)? })
+    }
+}
+
+impl<R: Scalar> OneStep<R> for ImexStep<R> {
+    fn order(&self) -> u32 {
+        self.inner.tableau.order
+    }
+    fn advance(&mut self, system: &mut Discrete<R>, t: f64, dt: f64, y: &mut [R]) -> Result<(), SolveFailed> {
+        self.inner.step(&mut Split { system, implicit: &mut self.implicit }, t, dt, y)
+    }
+    fn reset(&mut self) {
+        self.implicit.reset();
+    }
+}
+
+/// The stabilized method with steps of a given length: as many stages as a bound of the spectral radius asks for.
+pub struct StabilizedStep<R: Scalar> {
+    inner: Rkc<R>,
+    radius: f64,
+}
+
+impl<R: Scalar> StabilizedStep<R> {
+    pub fn new(size: usize, radius: f64) -> Self {
+        Self { inner: Rkc::new(size), radius }
+    }
+}
+
+impl<R: Scalar> OneStep<R> for StabilizedStep<R> {
+    fn order(&self) -> u32 {
+        2
+    }
+    fn advance(&mut self, system: &mut Discrete<R>, t: f64, dt: f64, y: &mut [R]) -> Result<(), SolveFailed> {
+        // The interval of s stages is about 0.65 s².
+        let stages = (1.0 + 1.54 * dt * self.radius).sqrt().ceil().max(2.0) as u32 + 1;
+        self.inner.step_with_stages(system, t, dt, y, stages);
+        Ok(())
+    }
+    fn reset(&mut self) {}
+}

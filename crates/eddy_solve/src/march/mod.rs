@@ -9,7 +9,9 @@ mod switching;
 
 pub use etd::{Etd, Steps};
 pub use explicit::AdaptiveExplicit;
-pub use implicit::{ImexAdaptive, MAX_DENSE, Midpoint, Multistep, Rodas, Stabilized, Theta};
+pub use implicit::{
+    ImexAdaptive, ImexStep, MAX_DENSE, Midpoint, Multistep, Rodas, RodasStep, Stabilized, StabilizedStep, Theta,
+};
 pub use onestep::{Doubled, Explicit, Fixed, Maruyama, OneStep, Strang, Verlet};
 pub use stochastic::{Linear, SpectralMaruyama};
 pub use switching::Switching;
