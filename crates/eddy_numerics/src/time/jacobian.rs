@@ -16,17 +16,24 @@ pub trait Jacobian<R: Real>: Term<R> {
     fn is_autonomous(&self) -> bool {
         false
     }
-    /// Writes ∂f/∂t at (t, y) to `out`, given f(t, y) in `slope`. By one-sided differences of order 2 over times after t
-    /// unless a term knows better.
+    /// Writes ∂f/∂t at (t, y) to `out`, given f(t, y) in `slope` and the length of the step that it is for. By one-sided
+    /// differences of order 2 over times after t, on the scale of the step, unless a term knows better.
     fn time_derivative(
         &mut self,
         t: f64,
+        dt: f64,
         y: &[Self::Value],
         slope: &[Self::Value],
         scratch: &mut [Self::Value],
         out: &mut [Self::Value],
     ) {
-        let step = R::EPSILON.cbrt() * t.abs().max(1e-3);
+        // Times are f64 whatever R is, but f is only as exact as R; t itself bounds what can be told apart.
+        let wanted = (R::EPSILON.cbrt() * dt.abs()).max(f64::EPSILON.sqrt() * t.abs());
+        let step = (t + wanted) - t;
+        if !(step > 0.0) {
+            out.fill(Self::Value::default());
+            return;
+        }
         self.evaluate(t + step, y, out);
         self.evaluate(t + 2.0 * step, y, scratch);
         let (four, half) = (R::of(4.0), R::of(0.5 / step));

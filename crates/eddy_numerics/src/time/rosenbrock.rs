@@ -134,7 +134,7 @@ impl<V: Copy + Default> Rosenbrock<V> {
             term.refresh(t, y);
             term.evaluate(t, y, slope);
             if !autonomous {
-                term.time_derivative(t, y, slope, argument, time_derivative);
+                term.time_derivative(t, dt, y, slope, argument, time_derivative);
             }
         }
         let gamma_dt = tableau.gamma * dt;

@@ -93,7 +93,7 @@ fn rodas_has_order_five_with_and_without_time() {
 }
 
 #[test]
-fn rodas_damps_at_infinity_and_keeps_its_order_there() {
+fn rodas_damps_at_infinity_and_follows_the_slow_solution() {
     // Prothero-Robinson: y' = λ (y - φ) + φ', φ = sin(t + π/4), λ = -1e6.
     let phi = |t: f64| (t + std::f64::consts::FRAC_PI_4).sin();
     let error = |n: u32| {
@@ -111,7 +111,7 @@ fn rodas_damps_at_infinity_and_keeps_its_order_there() {
         (y[0] - phi(2.0)).abs()
     };
     let errors = [error(4), error(8), error(16)];
-    assert!(errors[0] < 1e-4 && errors[2] < 1e-6, "{errors:?}");
+    assert!(errors[0] < 1e-7 && errors[2] < 1e-10, "{errors:?}");
     let mut stiff =
         DenseJacobian::new(Function { size: 1, f: |_: f64, y: &[f64], out: &mut [f64]| out[0] = -1e9 * y[0] });
     let mut y = [1.0];
