@@ -28,7 +28,9 @@ use eddy_spec::{
 };
 use web_time::Instant;
 
-use crate::{Baseline, Budget, Context, DeviceKind, Experiment, Lab, LocalFuture, Progress, Record, Run, ready};
+use crate::{
+    Baseline, Budget, Context, DeviceKind, Experiment, Lab, LocalFuture, Precision, Progress, Record, Run, ready,
+};
 
 choice! { pub enum Function {
     /// I, of the first kind
@@ -383,6 +385,10 @@ impl Run for MapRun {
             work: self.calls as f64,
             work_unit: "evaluations",
         }
+    }
+
+    fn precision(&self) -> Option<Precision> {
+        Some(Precision::F64)
     }
 
     fn record(&self) -> &Record {
