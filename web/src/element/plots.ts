@@ -84,6 +84,7 @@ class Plot {
       stroke: color('--ink-faint'),
       grid: { stroke: color('--line'), width: 1, ...(log ? { filter: readable } : {}) },
       ticks: { stroke: color('--line-strong'), width: 1, size: 4, ...(log ? { filter: readable } : {}) },
+      ...(log ? { splits: (_u: uPlot, _axis: number, low: number, high: number) => logSplits(low, high) } : {}),
       size: vertical ? 58 : 34,
       space: vertical ? 36 : 64,
       gap: 4,
@@ -123,6 +124,20 @@ class Plot {
 }
 
 const isPower = (...values: number[]): boolean => values.some((v) => Math.abs(Math.log10(v) - Math.round(Math.log10(v))) < 1e-9);
+
+/** One to nine times each power of ten. The library's own steps lose their way where the range starts between powers of ten. */
+function logSplits(low: number, high: number): number[] {
+  const splits: number[] = [];
+  if (!(low > 0) || !(high < Infinity)) return splits;
+  const last = Math.floor(Math.log10(high));
+  for (let power = Math.max(Math.floor(Math.log10(low)), last - 60); power <= last; power++) {
+    for (let digit = 1; digit < 10; digit++) {
+      const value = Number(`${digit}e${power}`);
+      if (value >= low * (1 - 1e-12) && value <= high * (1 + 1e-12)) splits.push(value);
+    }
+  }
+  return splits;
+}
 
 /** Lines of a logarithmic axis: at most seven powers of ten; where it has hardly any, their doubles and halves too. */
 function readable(_u: uPlot, splits: (number | null)[]): (number | null)[] {
