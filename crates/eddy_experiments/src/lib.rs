@@ -14,6 +14,7 @@ mod session;
 
 pub use bench::{Bench, bench_names, benches};
 pub use check::{CheckProgress, ClaimCheck};
+pub use eddy_nets::fused as fused_products;
 pub use eddy_spec as spec;
 pub use experiment::{
     Baseline, Budget, Clock, Context, Device, DeviceKind, Experiment, GpuField, Lab, LocalFuture, Pointer, PointerKind,

@@ -46,6 +46,7 @@ pub mod bench;
 mod engine;
 mod features;
 mod functions;
+pub mod fused;
 pub mod gpu;
 mod jets;
 mod lanes;

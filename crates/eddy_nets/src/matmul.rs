@@ -2,7 +2,7 @@
 //! whole inner dimension; the blocks are chosen for sixteen registers.
 
 use crate::{
-    Real,
+    Real, fused,
     lanes::Lanes,
     real::{Kernel, Level},
 };
@@ -19,7 +19,10 @@ pub struct Strided<'a, T> {
 pub fn product<T: Real>(level: Level, a: Strided<'_, T>, b: &[T], c: &mut [T], rows: usize, inner: usize, n: usize) {
     assert!(n.is_multiple_of(8) && b.len() >= inner * n && c.len() >= rows * n && rows > 0 && inner > 0);
     assert!(a.data.len() > (rows - 1) * a.row + (inner - 1) * a.column);
-    T::run(level, Product { a, b, c, rows, inner, n });
+    let done = if level == Level::Fused { fused::first_rows(a, b, c, rows, inner, n) } else { 0 };
+    if done < rows {
+        T::run(level, Product { a, b, c, first_row: done, rows, inner, n });
+    }
 }
 
 /// C += A·Bᵀ: A is rows × n, B is columns × n, C is rows × columns, all in rows. n is a multiple of 8.
@@ -33,13 +36,18 @@ pub fn add_product_transposed<T: Real>(
     n: usize,
 ) {
     assert!(n.is_multiple_of(8) && a.len() >= rows * n && b.len() >= columns * n && c.len() >= rows * columns);
-    T::run(level, AddProductTransposed { a, b, c, rows, columns, n });
+    let done = if level == Level::Fused { fused::first_block(a, b, c, [rows, columns], n) } else { [0, 0] };
+    if done != [rows, columns] {
+        T::run(level, AddProductTransposed { a, b, c, done, rows, columns, n });
+    }
 }
 
 struct Product<'a, T> {
     a: Strided<'a, T>,
     b: &'a [T],
     c: &'a mut [T],
+    /// Those above are done already.
+    first_row: usize,
     rows: usize,
     inner: usize,
     n: usize,
@@ -65,7 +73,7 @@ impl<T: Real> Kernel<T> for Product<'_, T> {
 impl<T: Real> Product<'_, T> {
     #[inline(always)]
     fn stripe<V: Lanes<T>, const WIDE: usize>(&mut self, column: usize) {
-        let mut row = 0;
+        let mut row = self.first_row;
         while row + 4 <= self.rows {
             self.block::<V, 4, WIDE>(row, column);
             row += 4;
@@ -112,6 +120,8 @@ struct AddProductTransposed<'a, T> {
     a: &'a [T],
     b: &'a [T],
     c: &'a mut [T],
+    /// Rows, a multiple of 4, and columns of the block that is done already.
+    done: [usize; 2],
     rows: usize,
     columns: usize,
     n: usize,
@@ -135,7 +145,7 @@ impl<T: Real> Kernel<T> for AddProductTransposed<'_, T> {
 impl<T: Real> AddProductTransposed<'_, T> {
     #[inline(always)]
     fn stripe<V: Lanes<T>, const HIGH: usize>(&mut self, row: usize) {
-        let mut column = 0;
+        let mut column = if row < self.done[0] { self.done[1] } else { 0 };
         while column + 3 <= self.columns {
             self.block::<V, HIGH, 3>(row, column);
             column += 3;

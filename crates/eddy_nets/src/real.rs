@@ -72,6 +72,8 @@ pub enum Level {
     Portable,
     /// 128-bit registers: SSE2 or WASM simd128, known at compile time.
     Wide128,
+    /// The same with the matrix products in fused multiply-adds; where [`fused::install`](crate::fused::install) put them.
+    Fused,
     /// 256-bit registers with fused multiply-add: AVX2 and FMA, asked for at run time.
     Wide256,
 }
@@ -83,11 +85,15 @@ impl Level {
         if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
             return Self::Wide256;
         }
+        if crate::fused::is_installed() {
+            return Self::Fused;
+        }
         if cfg!(any(target_arch = "x86_64", target_feature = "simd128")) { Self::Wide128 } else { Self::Portable }
     }
     /// The levels that this machine can run.
     pub fn available() -> Vec<Self> {
-        [Self::Portable, Self::Wide128, Self::Wide256].into_iter().filter(|l| *l <= Self::best()).collect()
+        let exists = |level: &Self| *level <= Self::best() && (*level != Self::Fused || crate::fused::is_installed());
+        [Self::Portable, Self::Wide128, Self::Fused, Self::Wide256].into_iter().filter(exists).collect()
     }
 }
 
@@ -150,9 +156,9 @@ macro_rules! real {
                         unsafe { wide(kernel) }
                     }
                     #[cfg(target_arch = "x86_64")]
-                    Level::Wide128 | Level::Wide256 => kernel.run::<crate::lanes::x86::$sse>(),
+                    Level::Wide128 | Level::Fused | Level::Wide256 => kernel.run::<crate::lanes::x86::$sse>(),
                     #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-                    Level::Wide128 | Level::Wide256 => kernel.run::<crate::lanes::wasm::$wasm>(),
+                    Level::Wide128 | Level::Fused | Level::Wide256 => kernel.run::<crate::lanes::wasm::$wasm>(),
                     _ => kernel.run::<Portable<$t>>(),
                 }
             }

@@ -5,16 +5,21 @@
 mod check;
 mod device;
 #[cfg(target_arch = "wasm32")]
+mod fused;
+#[cfg(target_arch = "wasm32")]
 mod paint;
 mod session;
 mod wire;
 
 use wasm_bindgen::prelude::*;
 
-/// Routes a Rust panic to the console with its message; the page shows it as a defect with the permalink.
+/// Routes a Rust panic to the console with its message; the page shows it as a defect with the permalink. Looks for fused
+/// products.
 #[wasm_bindgen(start)]
 pub fn start() {
     console_error_panic_hook::set_once();
+    #[cfg(target_arch = "wasm32")]
+    fused::install();
 }
 
 /// Version of the catalogue compiled in; the page refuses to mix it with another `catalog.json`.
