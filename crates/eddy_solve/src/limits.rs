@@ -106,6 +106,24 @@ pub fn limits<R: Scalar>(
     let values = integrals.values(discrete, grid, time, state, &statement.parameters);
     let mut arrays = observer.arrays(discrete, time, state);
     let base = observer.run(&arrays, time, &statement.parameters, &values);
+    for (output, values) in observer.outputs.iter().zip(&base) {
+        if let Some(point) = values.iter().position(|value| !value.is_finite()) {
+            let [nx, ny, _] = grid.shape();
+            let place: Vec<f64> = [point % nx, point / nx % ny, point / (nx * ny)]
+                .iter()
+                .zip(&grid.axes)
+                .map(|(index, axis)| axis.at(*index))
+                .collect();
+            let name = &statement.system.variables[usize::from(stepped[output.root])].name;
+            let place = if place.is_empty() { String::new() } else { format!(" at {place:?}") };
+            return Err(SolveError::IllPosed {
+                message: format!(
+                    "The rate of change of {name} has no finite value at the start (t = {time}){place}: look there for a division \
+                     by zero, a root or logarithm of a negative number, or an initial value that is too large."
+                ),
+            });
+        }
+    }
     let mut rates: Vec<(Process, f64)> = Vec::new();
     let mut is_backward = false;
     for slot in 0..arrays.len() {

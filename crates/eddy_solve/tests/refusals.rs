@@ -1,0 +1,64 @@
+//! What cannot be solved is refused before it runs, at its place, with what to do.
+
+use eddy_solve::{Problem, Simulation, SolveError, Statement};
+
+fn refusal(text: &str) -> SolveError {
+    match Problem::parse(text).and_then(Statement::new) {
+        Err(error) => error,
+        Ok(statement) => match Simulation::<f64>::new(statement) {
+            Err(error) => error,
+            Ok(_) => panic!("this was accepted:\n{text}"),
+        },
+    }
+}
+
+const LINE: &str = "[domain]\nx = { max = 1, points = 32 }\n[time]\nend = 1\n";
+
+#[test]
+fn each_says_where_and_what() {
+    let cases: &[(&str, String, &str, &[&str])] = &[
+        ("backward heat", format!("equations = \"u_t = -lap(u)\"\n{LINE}"), "problem-text", &["Short waves grow"]),
+        ("unknown name", format!("equations = \"u_t = D*lap(u)\"\n{LINE}"), "problem-text", &["'D'", "^"]),
+        ("misspelt", format!("equations = \"u_t = kap*lap(u); kapa = 1\"\n{LINE}"), "problem-text", &["Did you mean 'kapa'"]),
+        ("open bracket", format!("equations = \"u_t = lap(u\"\n{LINE}"), "problem-text", &["^"]),
+        ("no such key", format!("equations = \"u_t = lap(u)\"\nfoo = 1\n{LINE}"), "problem-file", &["foo"]),
+        ("max below min", "equations = \"u_t = lap(u)\"\n[domain]\nx = { min = 2, max = 1, points = 32 }\n[time]\nend = 1\n".into(), "problem-value", &["domain.x", "larger"]),
+        ("too many points", "equations = \"u_t = lap(u)\"\n[domain]\nx = { max = 1, points = 100000 }\ny = { max = 1, points = 100000 }\n[time]\nend = 1\n".into(), "problem-too-large", &["4096"]),
+        ("one side only", format!("equations = \"u_t = lap(u)\"\nboundary.u.x_min = \"dirichlet: 0\"\n{LINE}"), "problem-value", &["x_max"]),
+        ("mixed fields", format!("equations = \"\"\"\nu_t = lap(u)\nv_t = lap(v)\n\"\"\"\nboundary.u = \"dirichlet: 0\"\n{LINE}"), "problem-value", &["boundary.v"]),
+        ("nonlinear condition", format!("equations = \"u_t = lap(u)\"\nboundary.u = \"robin: u*u_n = 1\"\n{LINE}"), "problem-value", &["linear"]),
+        ("no condition", format!("equations = \"u_t = lap(u)\"\nboundary.u = \"dirichlet 0\"\n{LINE}"), "problem-value", &["dirichlet: 0"]),
+        ("axis that is not there", format!("equations = \"u_t = lap(u)\"\nboundary.u.y = \"dirichlet: 0\"\n{LINE}"), "problem-value", &["no y"]),
+        ("initial value not finite", format!("equations = \"u_t = lap(u)\"\ninitial.u = \"1/x\"\n{LINE}"), "problem-value", &["initial.u", "[0.0]"]),
+        ("rate not finite", format!("equations = \"u_t = lap(u)/t\"\n{LINE}"), "problem-ill-posed", &["rate of change of u", "t = 0"]),
+        ("unknown field", format!("equations = \"u_t = lap(u)\"\ninitial.w = 1\n{LINE}"), "problem-value", &["no field `w`"]),
+        ("unknown method", format!("equations = \"u_t = lap(u)\"\nmethod.time = \"rk5\"\n{LINE}"), "problem-value", &["rk5", "dop853"]),
+        ("fourier with walls", format!("equations = \"u_t = lap(u)\"\nboundary.u = \"dirichlet: 0\"\nmethod.space = \"fourier\"\n{LINE}"), "problem-value", &["periodic"]),
+        ("verlet for heat", format!("equations = \"u_t = lap(u)\"\nmethod.time = \"verlet\"\n{LINE}"), "problem-value", &["second order"]),
+        ("negative step", format!("equations = \"u_t = lap(u)\"\n{LINE}dt = -1\n"), "problem-value", &["time.dt"]),
+        ("end before start", "equations = \"u_t = u\"\n[time]\nstart = 2\nend = 1\n".into(), "problem-value", &["before the start"]),
+        ("too few points", "equations = \"u_t = -dxxxx(u)\"\nboundary.u = \"clamped\"\n[domain]\nx = { max = 1, points = 5 }\n[time]\nend = 1\n".into(), "problem-value", &["points"]),
+        ("three without two", "equations = \"u_t = u\"\n[domain]\nz = { max = 1, points = 8 }\n[time]\nend = 1\n".into(), "problem-value", &["order x, y, z"]),
+    ];
+    for (name, text, code, parts) in cases {
+        let error = refusal(text);
+        let message = error.to_string();
+        assert_eq!(error.code(), *code, "{name}: {message}");
+        for part in *parts {
+            assert!(message.contains(part), "{name}: `{part}` is not in: {message}");
+        }
+    }
+}
+
+#[test]
+fn a_singularity_is_a_result() {
+    let statement =
+        Statement::new(Problem::parse("equations = \"u_t = u^2\"\n[initial]\nu = 1\n[time]\nend = 2\n").unwrap())
+            .unwrap();
+    let mut s = Simulation::<f64>::new(statement).unwrap();
+    assert!(!s.advance(2.0, || true));
+    let eddy_solve::Outcome::Diverged { time, cause, advice } = &s.outcome else { panic!("{:?}", s.outcome) };
+    // u = 1 / (1 - t).
+    assert!((time - 1.0).abs() < 1e-6 && !cause.is_empty() && !advice.is_empty());
+    assert!(s.values()[0].re[0].is_finite());
+}
