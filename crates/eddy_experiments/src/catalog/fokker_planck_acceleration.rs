@@ -8,7 +8,8 @@
 //! $N \propto p^s$ with $s(s - 1) = 2 + 1/(D_0\tau)$, and that law is what one often fits.
 //!
 //! With losses there is a momentum $p_{eq}$ where gains and losses cancel, $2D/p = b$. Particles from both sides are driven
-//! to it. If they stay long enough they pile up there, and no power law describes the spectrum. If they leave soon, there is no bump.
+//! to it. If they stay long enough they pile up there, and no power law describes the spectrum. If they leave soon there is no
+//! bump, and one power law, well chosen, is nowhere off by a factor of two.
 //!
 //! The curve is one tridiagonal system on cells of equal width in $\ln p$, with the fluxes of Chang and Cooper; the paper
 //! writes the same solution as a Green's function. The dots are twenty thousand particles that walk at random,
@@ -191,20 +192,24 @@ impl Experiment for FokkerPlanckAcceleration {
     ];
     const BASELINE: Option<Baseline> = Some(Baseline { label: "centred differences", change: "flux=centred" });
     const CLAIM: Option<Claim> = Some(Claim {
-        sentence: "For q = 2 the slope above the injection is that of the power law within 2 %, a bump lies within 5 % of \
-                   p_eq for a stay of 100 and of 1000 and there is none for a stay of 1 and of 0.2, and at a stay of 100 that \
-                   power law misses the spectrum by more than three times, at 1000 even the best of all power laws does.",
+        sentence: "For q = 2 and losses that win from p_eq = 20,000 on, the slope above the injection is that of the power law \
+                   within 2 % for stays from 0.2 to 1000, a bump lies within 5 % of p_eq for a stay of 100 and of 1000, there \
+                   is none for a stay of 1 and of 0.2, and at a stay of 100 even the best single power law misses the spectrum \
+                   up to 3 p_eq by more than three times.",
         arms: &[
-            Arm { name: "short", setting: "stay=0.2&particles=0" },
-            Arm { name: "one", setting: "stay=1&particles=0" },
-            Arm { name: "long", setting: "stay=100&particles=0" },
-            Arm { name: "longer", setting: "stay=1000&particles=0" },
+            Arm { name: "short", setting: "stay=0.2&radiation=1e-4&top=1e7&particles=0" },
+            Arm { name: "one", setting: "stay=1&radiation=1e-4&top=1e7&particles=0" },
+            Arm { name: "long", setting: "stay=100&radiation=1e-4&top=1e7&particles=0" },
+            Arm { name: "longer", setting: "stay=1000&radiation=1e-4&top=1e7&particles=0" },
         ],
         seeds: &[1],
         tests: &[
             Test {
-                label: "error of the slope, stay 0.2 and 1",
-                measure: |m| larger(m.max("short", "slope_error"), m.max("one", "slope_error")),
+                label: "error of the slope, any of the stays",
+                measure: |m| {
+                    let short = larger(m.max("short", "slope_error"), m.max("one", "slope_error"));
+                    larger(short, larger(m.max("long", "slope_error"), m.max("longer", "slope_error")))
+                },
                 bound: Bound::AtMost(0.02),
                 unit: "",
             },
@@ -221,14 +226,8 @@ impl Experiment for FokkerPlanckAcceleration {
                 unit: "",
             },
             Test {
-                label: "miss of the law without losses, stay 100",
-                measure: |m| m.min("long", "law_miss"),
-                bound: Bound::AtLeast(3.0),
-                unit: "×",
-            },
-            Test {
-                label: "miss of the best power law, stay 1000",
-                measure: |m| m.min("longer", "best_law_miss"),
+                label: "miss of the best power law, stay 100",
+                measure: |m| m.min("long", "best_law_miss"),
                 bound: Bound::AtLeast(3.0),
                 unit: "×",
             },
@@ -542,5 +541,37 @@ impl Run for SpectrumRun {
         let (steps, work) = (self.steps, self.work);
         *self = Self { steps, work, ..Self::new(p) };
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_fitted_and_missed_as_they_should() {
+        let line: Vec<(f64, f64)> = (0..20).map(|i| f64::from(i)).map(|x| (x, 3.0 - 1.7 * x)).collect();
+        assert!((fitted_slope(&line) + 1.7).abs() < 1e-12);
+        assert!(best_line_miss(&line) < 1e-9);
+        // The best line for a roof of height 1 is flat and misses by one half.
+        let roof: Vec<(f64, f64)> = (0..=20).map(|i| f64::from(i) - 10.0).map(|x| (x, 1.0 - 0.1 * x.abs())).collect();
+        assert!((best_line_miss(&roof) - 0.5).abs() < 1e-9);
+        assert!(fitted_slope(&line[..2]).is_nan() && best_line_miss(&line[..2]).is_nan());
+    }
+
+    #[test]
+    fn features_of_a_known_spectrum() {
+        // p_eq = 200 and a spectrum p^2 e^{-2p/p_eq}: its top is at p_eq, its slope 2 - p/100.
+        let p = Params { particles: 0, ..Params::default() };
+        let (a, grid) = (p.accelerator(), p.grid());
+        let n: Vec<f64> = grid.centres().iter().map(|p| p * p * (-0.01 * p).exp()).collect();
+        let f = Features::of(&a, &grid, &n);
+        assert_eq!(f.bumps.len(), 1);
+        assert!((f.bumps[0] / 200.0 - 1.0).abs() < 1e-3, "{:?}", f.bumps);
+        assert!(f.slope < 2.0 && f.slope > 1.85, "{}", f.slope);
+        assert_eq!(f.negative, 0);
+        let wrong: Vec<f64> = n.iter().map(|v| -v).collect();
+        // Far above p_eq nothing is left, of either sign.
+        assert!(Features::of(&a, &grid, &wrong).negative > grid.cells / 2);
     }
 }
