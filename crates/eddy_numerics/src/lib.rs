@@ -1,6 +1,7 @@
 //! CPU numerical methods, generic over f32 and f64: the oracle of every kernel.
 //!
 //! - [`space`]: grids, Fourier transforms, finite differences, tridiagonal systems.
+//! - [`linear`]: banded and sparse systems, Krylov methods.
 //! - [`time`]: terms, steppers, controllers, the loop, stability limits.
 //! - [`systems`]: equations as terms.
 //! - [`diffusion`], [`rng`]: mixtures, noise schedules, samplers, their metrics; counter-based random numbers.
@@ -12,6 +13,7 @@
 pub mod bench;
 pub mod diffusion;
 pub mod least_squares;
+pub mod linear;
 pub mod quadrature;
 mod real;
 pub mod rng;
