@@ -3,6 +3,7 @@
 use crate::{
     Architecture, JetSpec, LayerShape, Level, NetError, Network, Real,
     activation::Layer,
+    aligned::Aligned,
     features::FeatureLayer,
     matmul::{Strided, add_product_transposed, product},
 };
@@ -14,29 +15,32 @@ use crate::{
 /// the gradient, 2·P·C without.
 pub struct Engine<T> {
     level: Level,
+    /// Points for which there is room.
+    capacity: usize,
+    /// Points of the tile in hand: the last one of a batch may be smaller.
     lanes: usize,
     jets: JetSpec,
     architecture: Architecture,
     layers: Vec<LayerShape>,
     feature_layer: FeatureLayer<T>,
     /// Points of the tile, [inputs][lanes].
-    points: Vec<T>,
+    points: Aligned<T>,
     /// Features of the tile, [features][components][lanes].
-    features: Vec<T>,
+    features: Aligned<T>,
     hidden: Vec<Hidden<T>>,
     /// Outputs and their adjoints, [outputs][components][lanes].
-    outputs: Vec<T>,
-    output_adjoints: Vec<T>,
+    outputs: Aligned<T>,
+    output_adjoints: Aligned<T>,
     /// Adjoints of the layer in hand and of the one below it.
-    adjoints: [Vec<T>; 2],
+    adjoints: [Aligned<T>; 2],
 }
 
 /// What a hidden layer keeps for the way back: its sums and outputs, [units][components][lanes], and σ′, σ″, σ‴,
 /// [units][3][lanes].
 struct Hidden<T> {
-    sums: Vec<T>,
-    outputs: Vec<T>,
-    slopes: Vec<T>,
+    sums: Aligned<T>,
+    outputs: Aligned<T>,
+    slopes: Aligned<T>,
 }
 
 /// A tile of the batch, as the loss sees it. `jet`, `adjoint` and `input` give one number per point of the tile.
@@ -86,23 +90,24 @@ impl<T: Real> Engine<T> {
         let widest = architecture.hidden.iter().copied().max().unwrap_or(0).max(architecture.outputs);
         Ok(Self {
             level,
+            capacity: lanes,
             lanes,
             layers: architecture.layers(),
-            feature_layer: FeatureLayer::new(&architecture.features, jets, lanes),
-            points: vec![T::ZERO; architecture.inputs * lanes],
-            features: vec![T::ZERO; architecture.features.count() * row],
+            feature_layer: FeatureLayer::new(&architecture.features, jets),
+            points: Aligned::zeros(architecture.inputs * lanes),
+            features: Aligned::zeros(architecture.features.count() * row),
             hidden: architecture
                 .hidden
                 .iter()
                 .map(|&units| Hidden {
-                    sums: vec![T::ZERO; units * row],
-                    outputs: vec![T::ZERO; units * row],
-                    slopes: vec![T::ZERO; units * 3 * lanes],
+                    sums: Aligned::zeros(units * row),
+                    outputs: Aligned::zeros(units * row),
+                    slopes: Aligned::zeros(units * 3 * lanes),
                 })
                 .collect(),
-            outputs: vec![T::ZERO; architecture.outputs * row],
-            output_adjoints: vec![T::ZERO; architecture.outputs * row],
-            adjoints: [vec![T::ZERO; widest * row], vec![T::ZERO; widest * row]],
+            outputs: Aligned::zeros(architecture.outputs * row),
+            output_adjoints: Aligned::zeros(architecture.outputs * row),
+            adjoints: [Aligned::zeros(widest * row), Aligned::zeros(widest * row)],
             jets: jets.clone(),
             architecture,
         })
@@ -110,7 +115,7 @@ impl<T: Real> Engine<T> {
 
     /// Points per tile.
     pub fn lanes(&self) -> usize {
-        self.lanes
+        self.capacity
     }
     pub fn jets(&self) -> &JetSpec {
         &self.jets
@@ -155,7 +160,8 @@ impl<T: Real> Engine<T> {
         let count = points.len() / inputs;
         let mut start = 0;
         while start < count {
-            let len = self.lanes.min(count - start);
+            let len = self.capacity.min(count - start);
+            self.lanes = len.next_multiple_of(8);
             for lane in 0..self.lanes {
                 // Idle lanes repeat the last point; their adjoints are zero.
                 let point = &points[(start + lane.min(len - 1)) * inputs..][..inputs];
@@ -183,7 +189,7 @@ impl<T: Real> Engine<T> {
 
     fn forward(&mut self, network: &Network<T>) {
         let row = self.jets.components() * self.lanes;
-        self.feature_layer.fill(self.level, &self.points, &mut self.features);
+        self.feature_layer.fill(self.level, self.lanes, &self.points, &mut self.features);
         for (l, shape) in self.layers.iter().enumerate() {
             let weights =
                 Strided { data: &network.parameters[shape.weights..shape.biases], row: shape.inputs, column: 1 };

@@ -62,7 +62,6 @@ impl Features {
 /// The features' jets for a tile, with the constants in the network's format.
 pub(crate) struct FeatureLayer<T> {
     inputs: usize,
-    lanes: usize,
     components: usize,
     linear: Vec<(usize, T, T)>,
     waves: Vec<T>,
@@ -72,7 +71,7 @@ pub(crate) struct FeatureLayer<T> {
 }
 
 impl<T: Real> FeatureLayer<T> {
-    pub fn new(features: &Features, jets: &JetSpec, lanes: usize) -> Self {
+    pub fn new(features: &Features, jets: &JetSpec) -> Self {
         let mut factors = Vec::new();
         for l in &features.linear {
             factors.extend(jets.directions().iter().map(|d| T::from_f64(l.scale * d[l.input])));
@@ -86,7 +85,6 @@ impl<T: Real> FeatureLayer<T> {
         }
         Self {
             inputs: jets.inputs(),
-            lanes,
             components: jets.components(),
             linear: features.linear.iter().map(|l| (l.input, T::from_f64(l.center), T::from_f64(l.scale))).collect(),
             waves: features.waves.iter().flatten().map(|k| T::from_f64(*k)).collect(),
@@ -96,16 +94,17 @@ impl<T: Real> FeatureLayer<T> {
     }
 
     /// From points [inputs][lanes] to jets [features][components][lanes].
-    pub fn fill(&self, level: Level, points: &[T], jets: &mut [T]) {
+    pub fn fill(&self, level: Level, lanes: usize, points: &[T], jets: &mut [T]) {
         let count = self.linear.len() + 2 * (self.waves.len() / self.inputs.max(1));
-        assert!(points.len() >= self.inputs * self.lanes && self.lanes.is_multiple_of(8));
-        assert!(jets.len() >= count * self.components * self.lanes);
-        T::run(level, Fill { layer: self, points, jets });
+        assert!(points.len() >= self.inputs * lanes && lanes.is_multiple_of(8));
+        assert!(jets.len() >= count * self.components * lanes);
+        T::run(level, Fill { layer: self, lanes, points, jets });
     }
 }
 
 struct Fill<'a, T> {
     layer: &'a FeatureLayer<T>,
+    lanes: usize,
     points: &'a [T],
     jets: &'a mut [T],
 }
@@ -113,7 +112,8 @@ struct Fill<'a, T> {
 impl<T: Real> Kernel<T> for Fill<'_, T> {
     #[inline(always)]
     fn run<V: Lanes<T>>(self) {
-        let FeatureLayer { inputs, lanes, components, ref linear, ref waves, ref factors, firsts } = *self.layer;
+        let FeatureLayer { inputs, components, ref linear, ref waves, ref factors, firsts } = *self.layer;
+        let lanes = self.lanes;
         let row = components * lanes;
         let derivatives = components - 1;
         let jets = self.jets.as_mut_ptr();

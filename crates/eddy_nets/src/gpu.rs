@@ -225,7 +225,7 @@ fn features_of(network: &Network<f32>, points: &[f32]) -> Vec<[f32; 4]> {
     const LANES: usize = 64;
     let features = &network.architecture().features;
     let jets = JetSpec::value(2).along(0).along(1).second(1, 1);
-    let layer = FeatureLayer::<f32>::new(features, &jets, LANES);
+    let layer = FeatureLayer::<f32>::new(features, &jets);
     let count = features.count();
     let mut tile = [0f32; 2 * LANES];
     let mut out = vec![0f32; count * 4 * LANES];
@@ -234,7 +234,7 @@ fn features_of(network: &Network<f32>, points: &[f32]) -> Vec<[f32; 4]> {
         for (lane, point) in chunk.chunks_exact(2).enumerate() {
             (tile[lane], tile[LANES + lane]) = (point[0], point[1]);
         }
-        layer.fill(Level::best(), &tile, &mut out);
+        layer.fill(Level::best(), LANES, &tile, &mut out);
         for lane in 0..chunk.len() / 2 {
             all.extend((0..count).map(|f| [0, 1, 2, 3].map(|c| out[(f * 4 + c) * LANES + lane])));
         }

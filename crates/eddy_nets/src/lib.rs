@@ -42,6 +42,7 @@
 
 mod activation;
 mod adam;
+mod aligned;
 pub mod bench;
 mod engine;
 mod features;
