@@ -4,6 +4,7 @@ pub mod boundary;
 pub mod error;
 pub mod evaluate;
 pub mod grid;
+pub mod presets;
 pub mod problem;
 pub mod refine;
 pub mod spectral;
