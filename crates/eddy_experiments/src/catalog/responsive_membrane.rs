@@ -159,7 +159,7 @@ impl Experiment for ResponsiveMembrane {
             "most_states",
             Axis::linear("most steady states", "n"),
             Better::Neither,
-            "Largest number of steady states at any force of the range and any bath up to 2.",
+            "Largest number of steady states at any force of the range and any bath from 0.01 to 2.",
         ),
         Metric::new(
             "lag",
@@ -190,7 +190,7 @@ impl Experiment for ResponsiveMembrane {
     const CLAIM: Option<Claim> = Some(Claim {
         sentence: "With attraction, B = -6 (a = 12, w = 0.6), a slow ramp of the force to 7 and back jumps at two places, within \
                    3 % of the folds of the steady states and nearer the slower it is, and between them the branches carry fluxes \
-                   at least three times apart; with B = +6 there is one steady state at every force up to 7 and every bath.",
+                   at least three times apart; with B = +6 there is one steady state at every force up to 7 and every bath from 0.01 to 2.",
         arms: &[
             Arm { name: "attractive", setting: "interaction=-6" },
             Arm { name: "faster", setting: "interaction=-6&duration=10000" },
