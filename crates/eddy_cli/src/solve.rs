@@ -103,6 +103,8 @@ fn solve<R: Scalar>(args: &Args, statement: Statement) -> Result<i32, EddyError>
         simulation.outcome = Outcome::Finished;
     }
     let seconds = started.elapsed().as_secs_f64();
+    let errors: serde_json::Map<String, Value> =
+        simulation.errors().into_iter().map(|(name, error)| (name, json!(error))).collect();
     let (steps, rejected) = simulation.steps();
     let choice = &simulation.choice;
     let meta = json!({
@@ -110,7 +112,7 @@ fn solve<R: Scalar>(args: &Args, statement: Statement) -> Result<i32, EddyError>
         "seconds": seconds, "outcome": outcome_name(&simulation.outcome), "ending": simulation.outcome,
         "warnings": simulation.warnings, "reasons": choice.reasons, "tolerance": choice.tolerance, "limits": choice.limits,
         "precision": if size_of::<R>() == 4 { "f32" } else { "f64" }, "device": "cpu",
-        "parameters": parameters(&simulation.statement),
+        "parameters": parameters(&simulation.statement), "errors": errors,
     });
     if let Some(path) = &args.out {
         let mut npz = NpzWriter::create(path)?;
@@ -146,6 +148,7 @@ fn solve<R: Scalar>(args: &Args, statement: Statement) -> Result<i32, EddyError>
             let (low, high) = last.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(*v), h.max(*v)));
             println!("  {:<12} {low:>14.6e} … {high:<14.6e} at t = {}", column.name, times.last().unwrap_or(&start));
         }
+        errors.iter().for_each(|(name, error)| println!("  {name:<12} differs from the exact solution by {error}"));
         match &simulation.outcome {
             Outcome::Diverged { time, cause, advice } => println!("stopped at t = {time}: {cause}; {advice}"),
             Outcome::StepLimit { time, advice } => println!("stopped at t = {time}: {advice}"),

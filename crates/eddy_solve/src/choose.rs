@@ -149,16 +149,20 @@ pub fn choose<R: Scalar>(
     }
     let is_automatic = time == "auto";
     let name = if is_automatic { automatic(statement, &discrete, &mut choice).to_string() } else { time };
-    let march = if is_automatic && name == "dop853" && statement.dt.is_none() && can_be_implicit(&discrete) {
-        choice.time = name;
-        let (tolerance, scaled) = tolerances::<R>(statement, "dop853", &state);
-        choice.tolerance = Some(tolerance);
-        let interval = statement.end - statement.start;
-        let explicit = AdaptiveExplicit::new(&DOP853, discrete.size(), scaled, interval);
-        Box::new(Switching::new(explicit, discrete.size(), scaled, statement.end))
-    } else {
-        march(statement, &mut discrete, &name, &state, &mut choice)?
-    };
+    // Waves are followed, not damped: where they limit the steps, accuracy asks for the same ones.
+    let waves = choice.limits.rate(Process::Advection) + choice.limits.rate(Process::Dispersion);
+    let may_stiffen = statement.grid.dimension() == 0 || waves < 0.5 * choice.limits.total();
+    let march =
+        if is_automatic && name == "dop853" && statement.dt.is_none() && may_stiffen && can_be_implicit(&discrete) {
+            choice.time = name;
+            let (tolerance, scaled) = tolerances::<R>(statement, "dop853", &state);
+            choice.tolerance = Some(tolerance);
+            let interval = statement.end - statement.start;
+            let explicit = AdaptiveExplicit::new(&DOP853, discrete.size(), scaled, interval);
+            Box::new(Switching::new(explicit, discrete.size(), scaled, statement.end))
+        } else {
+            march(statement, &mut discrete, &name, &state, &mut choice)?
+        };
     Ok(((discrete, march, choice), state))
 }
 

@@ -4,7 +4,11 @@
 //! grid, times the largest factor by which the discretization multiplies in ∂^m. Each order is a physical process with its
 //! own limit: reaction (0), advection (1), diffusion (2), dispersion (3), and so on.
 
-use eddy_expr::ir::Id;
+use eddy_expr::{
+    Role,
+    ir::Id,
+    kernel::{Part, Slot, Source},
+};
 use serde::Serialize;
 
 use crate::{
@@ -81,6 +85,41 @@ impl Limits {
     }
 }
 
+/// What an entry of the linearization means. `rate` is its size times the factor of the derivative.
+fn process_of(statement: &Statement, slot: &Slot, row: u16, part: Part, rate: f64) -> (Process, f64) {
+    let order: u32 = slot.orders.iter().map(|order| u32::from(*order)).sum();
+    let Source::Variable { index, part: source_part } = slot.source else { return (Process::of(order), rate) };
+    let role = |variable: u16| statement.system.variables[usize::from(variable)].role;
+    match role(row) {
+        // u_tt = c² u_xx turns: the frequency is the root, and waves of it limit steps like advection, bending waves like
+        // dispersion.
+        Role::Velocity { of } if of == index => {
+            let process = match order {
+                0 => Process::Reaction,
+                1 | 2 => Process::Advection,
+                _ => Process::Dispersion,
+            };
+            (process, rate.sqrt())
+        }
+        // u_t = v is the other half of the same pair.
+        Role::SecondOrder { velocity } if velocity == index && order == 0 => (Process::Reaction, 0.0),
+        // i u_xx couples the parts of a complex field: it turns and does not damp.
+        _ if index == row && part != source_part && order >= 2 => (Process::Dispersion, rate),
+        _ => (Process::of(order), rate),
+    }
+}
+
+fn strongest(rates: Vec<(Process, f64)>) -> Vec<(Process, f64)> {
+    let mut found: Vec<(Process, f64)> = Vec::new();
+    for (process, rate) in rates.into_iter().filter(|(_, rate)| *rate > 0.0 && rate.is_finite()) {
+        match found.iter_mut().find(|(other, _)| *other == process) {
+            Some((_, largest)) => *largest = largest.max(rate),
+            None => found.push((process, rate)),
+        }
+    }
+    found
+}
+
 /// Stability interval of the classical Runge-Kutta method on the imaginary and on the negative real axis.
 const RK4_IMAGINARY: f64 = 2.828;
 const RK4_REAL: f64 = 2.785;
@@ -134,13 +173,14 @@ pub fn limits<R: Scalar>(
         let moved = observer.run(&arrays, time, &statement.parameters, &values);
         arrays[slot].iter_mut().for_each(|value| *value -= shift);
         let factor = discrete.largest_factor(observer.slots[slot].orders);
-        let mut largest = 0.0f64;
+        let mut by_process: Vec<(Process, f64)> = Vec::new();
         for (output, (a, b)) in observer.outputs.iter().zip(moved.iter().zip(&base)) {
             let own = matches!(
                 observer.slots[slot].source,
-                eddy_expr::kernel::Source::Variable { index, part }
+                Source::Variable { index, part }
                     if Some(&index) == stepped.get(output.root) && part == output.part
             );
+            let mut largest = 0.0f64;
             for (a, b) in a.iter().zip(b) {
                 let derivative = (a - b) / shift;
                 largest = largest.max(derivative.abs());
@@ -150,12 +190,18 @@ pub fn limits<R: Scalar>(
                     is_backward = true;
                 }
             }
+            by_process.push(process_of(
+                statement,
+                &observer.slots[slot],
+                stepped[output.root],
+                output.part,
+                largest * factor,
+            ));
         }
-        let rate = largest * factor;
-        if rate > 0.0 && rate.is_finite() {
-            let process = Process::of(order);
+        // The same array in several equations bounds one row of the matrix each; the largest counts.
+        for (process, rate) in strongest(by_process) {
             match rates.iter_mut().find(|(other, _)| *other == process) {
-                // Fields are coupled, axes add up: a sum bounds the matrix norm from above.
+                // Axes and fields add up: a sum bounds the matrix norm from above.
                 Some((_, sum)) => *sum += rate,
                 None => rates.push((process, rate)),
             }

@@ -156,6 +156,28 @@ impl<R: Scalar> Simulation<R> {
         self.time >= t_end
     }
 
+    /// Largest difference to each exact solution that the problem states, over its largest value.
+    pub fn errors(&mut self) -> Vec<(String, f64)> {
+        if self.statement.exact.is_empty() {
+            return Vec::new();
+        }
+        let values = self.values();
+        let statement = &self.statement;
+        let mut errors = Vec::new();
+        for (variable, exact) in &statement.exact {
+            let name = &statement.system.variables[usize::from(*variable)].name;
+            let Some(found) = values.iter().find(|values| values.name == *name) else { continue };
+            let (re, im) = crate::statement::sample(exact, &statement.grid, self.time, &statement.parameters, &[]);
+            let size = re.iter().zip(&im).map(|(a, b)| a.hypot(*b)).fold(f64::MIN_POSITIVE, f64::max);
+            let difference = |index: usize| {
+                let imaginary = found.im.get(index).copied().unwrap_or(0.0);
+                (found.re[index] - re[index]).hypot(imaginary - im[index]) / size
+            };
+            errors.push((name.clone(), (0..re.len()).map(difference).fold(0.0, f64::max)));
+        }
+        errors
+    }
+
     fn diverge(&mut self, cause: &str) {
         self.state.copy_from_slice(&self.good);
         let advice = match self.choice.fixed_dt {

@@ -18,21 +18,7 @@ pub fn run(text: &str) -> Simulation<f64> {
 
 /// Largest difference to the exact solutions, over their largest values.
 pub fn error(simulation: &mut Simulation<f64>) -> f64 {
-    let values = simulation.values();
-    let statement = &simulation.statement;
-    let mut worst = 0.0f64;
-    for (variable, exact) in &statement.exact {
-        let name = &statement.system.variables[usize::from(*variable)].name;
-        let (re, im) =
-            eddy_solve::statement::sample(exact, &statement.grid, simulation.time, &statement.parameters, &[]);
-        let found = values.iter().find(|v| v.name == *name).expect("the field");
-        let size = re.iter().zip(&im).map(|(a, b)| a.hypot(*b)).fold(0.0, f64::max);
-        for index in 0..re.len() {
-            let imaginary = found.im.get(index).copied().unwrap_or(0.0);
-            worst = worst.max((found.re[index] - re[index]).hypot(imaginary - im[index]) / size);
-        }
-    }
-    worst
+    simulation.errors().into_iter().map(|(_, error)| error).fold(0.0, f64::max)
 }
 
 /// Runs (name, bound, problem) cases and reports all before it fails.
