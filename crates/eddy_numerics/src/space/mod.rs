@@ -6,3 +6,4 @@ pub mod grid;
 mod plan;
 pub mod stencil;
 pub mod tridiagonal;
+pub mod trig;
