@@ -76,6 +76,7 @@ pub const SPACE_METHODS: &[(&str, &str)] = &[
     ("fd4", "differences of order 4"),
     ("fd6", "differences of order 6"),
     ("fd8", "differences of order 8"),
+    ("chebyshev", "polynomials on Chebyshev points, in one dimension with walls"),
 ];
 
 type Chosen<R> = (Discrete<R>, Box<dyn March<R>>, Choice);
@@ -114,6 +115,21 @@ pub fn choose<R: Scalar>(
             true
         }
         "fd2" | "fd4" | "fd6" | "fd8" | "none" => false,
+        "chebyshev" => {
+            if statement.grid.dimension() != 1 || statement.grid.is_periodic() {
+                return Err(SolveError::value(
+                    "method.space",
+                    "Chebyshev points serve one dimension with walls; use fourier on periodic axes and fd6 in more dimensions",
+                ));
+            }
+            if statement.grid.axes[0].points > 400 {
+                return Err(SolveError::value(
+                    "domain.x.points",
+                    "Chebyshev points are dense at the ends: 400 are the most",
+                ));
+            }
+            false
+        }
         other => {
             let names: Vec<&str> = SPACE_METHODS.iter().map(|(name, _)| *name).collect();
             return Err(SolveError::value(
@@ -207,8 +223,15 @@ fn difference<R: Scalar>(
     if statement.grid.dimension() == 0 {
         choice.space = "none".into();
     } else {
-        choice.space = format!("fd{accuracy}");
-        choice.reasons.push(format!("Differences of order {accuracy} take sides of every kind."));
+        if statement.grid.axes[0].is_chebyshev {
+            choice.space = "chebyshev".into();
+            choice
+                .reasons
+                .push("Polynomials on Chebyshev points converge faster than any power for smooth solutions.".into());
+        } else {
+            choice.space = format!("fd{accuracy}");
+            choice.reasons.push(format!("Differences of order {accuracy} take sides of every kind."));
+        }
     }
     Ok(difference)
 }

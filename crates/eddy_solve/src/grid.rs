@@ -1,5 +1,6 @@
 //! Uniform grids.
 
+use crate::difference::chebyshev;
 use crate::error::SolveError;
 use crate::problem::Problem;
 
@@ -13,6 +14,8 @@ pub struct Axis {
     pub max: f64,
     pub points: usize,
     pub is_periodic: bool,
+    /// Points are those of Chebyshev instead of equally far apart.
+    pub is_chebyshev: bool,
 }
 
 impl Axis {
@@ -25,10 +28,16 @@ impl Axis {
     }
 
     pub fn at(&self, index: usize) -> f64 {
+        if self.is_chebyshev {
+            return chebyshev::points(self.points, self.min, self.max)[index];
+        }
         if !self.is_periodic && index + 1 == self.points { self.max } else { self.min + self.spacing() * index as f64 }
     }
 
     pub fn coordinates(&self) -> Vec<f64> {
+        if self.is_chebyshev {
+            return chebyshev::points(self.points, self.min, self.max);
+        }
         (0..self.points).map(|index| self.at(index)).collect()
     }
 }
@@ -66,16 +75,19 @@ impl Grid {
         self.axes.iter().all(|axis| axis.is_periodic)
     }
 
-    /// Weight of each point in integrals: the trapezoidal rule, exact to rounding for resolved periodic functions.
-    pub fn weight(&self, index: [usize; 3]) -> f64 {
-        let mut weight = 1.0;
-        for (axis, at) in self.axes.iter().zip(index) {
-            weight *= axis.spacing();
-            if !axis.is_periodic && (at == 0 || at + 1 == axis.points) {
-                weight *= 0.5;
-            }
+    /// Weights of the points of an axis in integrals: the trapezoidal rule, exact to rounding for resolved periodic functions,
+    /// or that of Clenshaw and Curtis on Chebyshev points.
+    pub fn weights(&self, axis: usize) -> Vec<f64> {
+        let Some(axis) = self.axes.get(axis) else { return vec![1.0] };
+        if axis.is_chebyshev {
+            return chebyshev::quadrature(axis.points, axis.length());
         }
-        weight
+        let mut weights = vec![axis.spacing(); axis.points];
+        if !axis.is_periodic {
+            weights[0] *= 0.5;
+            weights[axis.points - 1] *= 0.5;
+        }
+        weights
     }
 
     /// The axes of a problem's domain; `periodic` says which of them are.
@@ -96,7 +108,8 @@ impl Grid {
                 ));
             }
             points = points.saturating_mul(text.points as usize);
-            axes.push(Axis { min, max, points: text.points as usize, is_periodic: periodic[index] });
+            let is_chebyshev = !periodic[index] && problem.method.space.trim().eq_ignore_ascii_case("chebyshev");
+            axes.push(Axis { min, max, points: text.points as usize, is_periodic: periodic[index], is_chebyshev });
         }
         if points > MAX_POINTS {
             let side = (MAX_POINTS as f64).powf(1.0 / axes.len().max(1) as f64).floor();

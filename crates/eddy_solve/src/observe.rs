@@ -71,13 +71,14 @@ impl Observer {
     }
 }
 
-/// ∫ over the domain by the trapezoidal rule.
+/// ∫ over the domain.
 pub fn integral(grid: &Grid, values: &[f64]) -> f64 {
-    let [nx, ny, _] = grid.shape();
+    let (wx, wy, wz) = (grid.weights(0), grid.weights(1), grid.weights(2));
+    let (nx, ny) = (wx.len(), wy.len());
     values
-        .iter()
+        .chunks(nx)
         .enumerate()
-        .map(|(index, value)| value * grid.weight([index % nx, index / nx % ny, index / (nx * ny)]))
+        .map(|(row, line)| wy[row % ny] * wz[row / ny] * line.iter().zip(&wx).map(|(v, w)| v * w).sum::<f64>())
         .sum()
 }
 

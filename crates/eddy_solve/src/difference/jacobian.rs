@@ -198,14 +198,7 @@ impl<R: Scalar> Difference<R> {
             let line = match self.lines.iter().find(|(v, a, o, _)| (*v, *a, *o) == (variable, *axis, orders[*axis])) {
                 Some((.., line)) if is_conditioned => line,
                 _ => {
-                    free = super::Line::<R>::new(
-                        orders[*axis],
-                        self.accuracy,
-                        grid_axis.points,
-                        grid_axis.spacing(),
-                        grid_axis.is_periodic,
-                        [&[], &[]],
-                    );
+                    free = self.free_line(orders[*axis], self.accuracy, *axis);
                     &free
                 }
             };

@@ -5,6 +5,7 @@
 //! and u_n = 0 this is the reflected stencil, exactly. Rows near an end have one order less than the interior, which global
 //! errors do not see (Gustafsson 1975, Math. Comp. 29, 396).
 
+use super::chebyshev::Dense;
 use crate::evaluate::Scalar;
 
 /// A condition at an end as the difference rows see it.
@@ -35,6 +36,8 @@ pub struct Line<R> {
     /// Rows 0, 1, … and the last ones in ascending order.
     pub low: Vec<Closure<R>>,
     pub high: Vec<Closure<R>>,
+    /// On Chebyshev points: all rows, full.
+    dense: Option<Dense<R>>,
 }
 
 /// Points that a derivative needs along an axis.
@@ -101,12 +104,29 @@ impl<R: Scalar> Line<R> {
             }
             high.reverse();
         }
-        Self { points, is_periodic, reach, interior, low, high }
+        Self { points, is_periodic, reach, interior, low, high, dense: None }
+    }
+
+    /// The derivative on Chebyshev points.
+    pub fn chebyshev(points: usize, dense: Dense<R>) -> Self {
+        Self {
+            points,
+            is_periodic: false,
+            reach: 0,
+            interior: Vec::new(),
+            low: Vec::new(),
+            high: Vec::new(),
+            dense: Some(dense),
+        }
     }
 
     /// The row of a point as (index, weight), and the weights of the conditions' right-hand sides: which end, and which.
     pub fn row(&self, index: usize) -> (Vec<(usize, R)>, Option<(usize, [R; 2])>) {
         let n = self.points;
+        if let Some(dense) = &self.dense {
+            let row = &dense.rows[index * n..(index + 1) * n];
+            return (row.iter().copied().enumerate().filter(|(_, w)| *w != R::of(0.0)).collect(), None);
+        }
         let closure = |closure: &Closure<R>, side: usize| {
             let entries = closure.weights.iter().enumerate().map(|(j, w)| (closure.start + j, *w)).collect();
             (entries, Some((side, closure.data)))
@@ -132,6 +152,16 @@ impl<R: Scalar> Line<R> {
     pub fn apply(&self, axis: usize, shape: [usize; 3], u: &[R], given: [[&[R]; 2]; 2], out: &mut [R]) {
         let [nx, ny, nz] = shape;
         let n = self.points;
+        if let Some(dense) = &self.dense {
+            // One dimension: one line, and one point at each end.
+            let g = [0, 1].map(|side| given[side][0].first().copied().unwrap_or(R::of(0.0)));
+            for (i, out) in out.iter_mut().enumerate() {
+                let row = &dense.rows[i * n..(i + 1) * n];
+                let sum = row.iter().zip(u).fold(R::of(0.0), |sum, (w, u)| sum + *w * *u);
+                *out = sum + dense.data[i][0] * g[0] + dense.data[i][1] * g[1];
+            }
+            return;
+        }
         let stride = [1, nx, nx * ny][axis];
         let (first, last) = if self.is_periodic { (0, n) } else { (self.low.len(), n - self.high.len()) };
         if axis == 0 {

@@ -3,6 +3,7 @@
 //! Derivatives are arrays made by [`Line`]s; right-hand sides are compiled expressions of them at every point. A value that
 //! is given at a wall is put into the state before anything reads it.
 
+pub mod chebyshev;
 mod elliptic;
 mod jacobian;
 pub mod line;
@@ -16,6 +17,7 @@ use crate::{
     grid::Grid,
     statement::Statement,
 };
+use chebyshev::{Dense, Ends};
 use elliptic::Elliptic;
 pub use jacobian::{Jacobian, LinearPart};
 use line::{EndCondition, Line};
@@ -88,6 +90,8 @@ pub struct Difference<R: Scalar> {
     lines: Vec<(u16, usize, u8, Line<R>)>,
     given: Vec<Option<Given<R>>>,
     given_time: Option<f64>,
+    /// On Chebyshev points: how the ends of each component follow from the rest.
+    ends: Vec<Option<Ends<R>>>,
     /// Grid points at which a component's value is given, as (point, axis, side, place on the face, condition).
     fixed: Vec<Vec<(usize, usize, usize, usize, usize)>>,
     rates: Evaluation<R>,
@@ -211,6 +215,7 @@ impl<R: Scalar> Difference<R> {
             given: Vec::new(),
             given_time: None,
             fixed: Vec::new(),
+            ends: Vec::new(),
             lines: Vec::new(),
             is_mean: system.integrals.iter().map(|integral| integral.is_mean).collect(),
             integrals: vec![0.0; system.integrals.len()],
@@ -246,7 +251,9 @@ impl<R: Scalar> Difference<R> {
         for wanted in &self.wanted {
             for axis in 0..self.grid.dimension() {
                 let (order, points) = (wanted.orders[axis], self.grid.axes[axis].points);
-                let least = line::least_points(order, self.accuracy);
+                let is_chebyshev = self.grid.axes[axis].is_chebyshev;
+                let least =
+                    if is_chebyshev { usize::from(order) + 2 } else { line::least_points(order, self.accuracy) };
                 if order > 0 && points < least {
                     return Err(SolveError::value(
                         format!("domain.{}.points", ["x", "y", "z"][axis]),
@@ -270,6 +277,13 @@ impl<R: Scalar> Difference<R> {
             }
             let ends = self.end_conditions(variable, axis);
             let grid_axis = &self.grid.axes[axis];
+            if grid_axis.is_chebyshev {
+                let (n, min, max) = (grid_axis.points, grid_axis.min, grid_axis.max);
+                if let Some(ends) = Ends::new(n, min, max, [&ends[0], &ends[1]]) {
+                    self.lines.push((variable, axis, order, Line::chebyshev(n, ends.derivative(order, n, min, max))));
+                }
+                continue;
+            }
             let line = Line::new(
                 order,
                 self.accuracy,
@@ -308,9 +322,31 @@ impl<R: Scalar> Difference<R> {
             })
             .collect();
         self.fixed = vec![Vec::new(); self.components.len()];
+        self.ends = vec![None; self.components.len()];
+        if self.grid.axes.first().is_some_and(|axis| axis.is_chebyshev) {
+            let axis = self.grid.axes[0];
+            for index in 0..self.components.len() {
+                let variable = self.components[index].variable;
+                let conditions = self.end_conditions(variable, 0);
+                let ends = Ends::new(axis.points, axis.min, axis.max, [&conditions[0], &conditions[1]]);
+                let Some(ends) = ends else {
+                    let name = &self.statement.system.variables[usize::from(variable)].name;
+                    return Err(SolveError::value(
+                        format!("boundary.{name}"),
+                        "Chebyshev points take one condition a side that determines the value there; use space = \"fd6\"",
+                    ));
+                };
+                for (side, point) in [(0, 0), (1, axis.points - 1)] {
+                    if ends.is_given[side] {
+                        self.fixed[index].push((point, 0, side, 0, 0));
+                    }
+                }
+                self.ends[index] = Some(ends);
+            }
+        }
         for (index, component) in self.components.iter().enumerate() {
             let Some(sides) = &self.statement.sides[usize::from(component.variable)] else { continue };
-            for axis in 0..dimension {
+            for axis in (0..dimension).filter(|axis| !self.grid.axes[*axis].is_chebyshev) {
                 for side in 0..2 {
                     if let Side::Conditions(conditions) = &sides[axis][side]
                         && let Some(condition) = conditions.iter().position(|condition| condition.is_dirichlet())
@@ -369,8 +405,7 @@ impl<R: Scalar> Difference<R> {
     /// A first derivative without conditions at the ends, kept under order 255.
     fn add_lines_free(&mut self, variable: u16, axis: usize) {
         if !self.lines.iter().any(|(v, a, o, _)| (*v, *a, *o) == (variable, axis, FREE)) {
-            let grid_axis = &self.grid.axes[axis];
-            let line = Line::new(1, 2, grid_axis.points, grid_axis.spacing(), grid_axis.is_periodic, [&[], &[]]);
+            let line = self.free_line(1, 2, axis);
             self.lines.push((variable, axis, FREE, line));
         }
     }
@@ -379,6 +414,17 @@ impl<R: Scalar> Difference<R> {
     pub fn set_parameters(&mut self, parameters: &[f64]) {
         self.parameters = parameters.to_vec();
         self.given_time = None;
+    }
+
+    /// A derivative along an axis without conditions at its ends.
+    fn free_line(&self, order: u8, accuracy: u8, axis: usize) -> Line<R> {
+        let axis = &self.grid.axes[axis];
+        if axis.is_chebyshev {
+            let (n, min, max) = (axis.points, axis.min, axis.max);
+            let rows = chebyshev::matrix(order, n, min, max).into_iter().map(R::of).collect();
+            return Line::chebyshev(n, Dense { rows, data: vec![[R::of(0.0); 2]; n] });
+        }
+        Line::new(order, accuracy, axis.points, axis.spacing(), axis.is_periodic, [&[], &[]])
     }
 
     pub fn size(&self) -> usize {
@@ -403,6 +449,11 @@ impl<R: Scalar> Difference<R> {
         (0..self.grid.dimension())
             .map(|axis| match orders[axis] {
                 0 => 1.0,
+                order if self.grid.axes[axis].is_chebyshev => {
+                    // The largest eigenvalue of the second derivative is about 0.047 n⁴ on [-1, 1] (Weideman & Trefethen 1988).
+                    let axis = &self.grid.axes[axis];
+                    (0.22 * (axis.points as f64).powi(2) * 2.0 / axis.length()).powi(i32::from(order))
+                }
                 order => {
                     let axis = &self.grid.axes[axis];
                     let line = Line::<f64>::new(
@@ -554,6 +605,23 @@ impl<R: Scalar> Difference<R> {
     }
 
     fn put_fixed(&mut self, component: usize) {
+        if let Some(ends) = &self.ends[component] {
+            let Some(given) = &self.given[component] else { return };
+            let g = [0, 1].map(|side| given.values[0][side][0].first().copied().unwrap_or(R::of(0.0)));
+            let field = &self.fields[component];
+            let value = |side: usize| {
+                let sum = ends.inner[side].iter().zip(field).fold(R::of(0.0), |sum, (w, u)| sum + *w * *u);
+                sum + ends.data[side][0] * g[0] + ends.data[side][1] * g[1]
+            };
+            let values = [value(0), value(1)];
+            let last = field.len() - 1;
+            for (side, at) in [(0, 0), (1, last)] {
+                if ends.is_given[side] {
+                    self.fields[component][at] = values[side];
+                }
+            }
+            return;
+        }
         let Some(given) = &self.given[component] else { return };
         let factor = |axis: usize, side: usize, condition: usize| -> f64 {
             match &self.statement.sides[usize::from(self.components[component].variable)] {
@@ -649,15 +717,7 @@ impl<R: Scalar> Difference<R> {
                 is_first = false;
             } else {
                 self.work.copy_from_slice(out);
-                let axis_grid = &self.grid.axes[axis];
-                let free = Line::new(
-                    order,
-                    self.accuracy,
-                    axis_grid.points,
-                    axis_grid.spacing(),
-                    axis_grid.is_periodic,
-                    [&[], &[]],
-                );
+                let free = self.free_line(order, self.accuracy, axis);
                 free.apply(axis, shape, &self.work, [[&[]; 2]; 2], out);
             }
         }
