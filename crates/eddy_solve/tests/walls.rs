@@ -216,9 +216,9 @@ u = "exp(x + t)"
             r#"
 equations = "u_t = -u*dx(u) + 0.1*dxx(u)"
 [domain]
-x = { min = -4, max = 4, points = 65 }
+x = { min = -1, max = 1, points = 49 }
 [boundary]
-u = { x_min = "dirichlet: 2", x_max = "dirichlet: 0" }
+u = { x_min = "dirichlet: 1 - tanh((-1 - t)/0.2)", x_max = "dirichlet: 1 - tanh((1 - t)/0.2)" }
 [initial]
 u = "1 - tanh(x/0.2)"
 [time]
