@@ -45,8 +45,8 @@ test('a GPU lost in mid-run: the run goes on on the CPU, the page says so', asyn
   await expect(page.locator('eddy-device .chip')).toContainText('WebGPU');
   await element.evaluate((e: any) => e.model.loseGpu());
   const notice = page.locator('eddy-controls .notice');
-  await expect(notice).toContainText('The GPU device was lost', { timeout: 30_000 });
-  await expect(notice).toContainText('on the CPU with the same settings');
+  await expect(notice).toContainText('The GPU device was lost (', { timeout: 30_000 });
+  await expect(notice).toContainText('). The run began again on the CPU with the same settings.');
   await expect(notice).toHaveCount(1);
   await expectOnCpu(element, permalink);
   await expect(page.locator('eddy-device .chip')).toContainText('CPU');

@@ -56,7 +56,7 @@ export function axesOverlay(view: ViewSpec, header: ViewHeader | undefined, rect
     })}
     <rect x=${left - 0.5} y=${top - 0.5} width=${width + 1} height=${height + 1}></rect>
     <text class="name" x=${left + width / 2} y=${bottom + 34} text-anchor="middle">${axisText(view.x)}</text>
-    <text class="name" transform="translate(12 ${middle}) rotate(-90)" text-anchor="middle">${axisText(view.y)}</text>
+    <text class="name" transform="translate(${left - 46} ${middle}) rotate(-90)" text-anchor="middle">${axisText(view.y)}</text>
   </svg>`;
 }
 

@@ -70,8 +70,8 @@ export function plainSymbol(latex: string): string {
 /** `label symbol (unit)` of an axis; a symbol that only repeats the label is left out. */
 export function axisText(axis: { label: string; symbol: string; unit: string }): string {
   const symbol = plainSymbol(axis.symbol);
-  // “x” named “x₁” needs no two names.
-  const doubled = symbol === axis.label || (axis.label.length <= 2 && symbol.startsWith(axis.label));
+  // “x” named “x₁”, or “y” named “x₂”, needs no two names.
+  const doubled = symbol !== '' && (symbol === axis.label || axis.label.length === 1 || (axis.label.length === 2 && symbol.startsWith(axis.label)));
   const head = doubled ? symbol : symbol ? `${axis.label} ${symbol}` : axis.label;
   return axis.unit ? `${head} (${axis.unit})` : head;
 }

@@ -235,8 +235,11 @@ export class RunModel {
       opened = this.status === 'ready';
     } else opened = await this.open(link, play);
     this.fallingBack = false;
-    // Without the advice to do what has been done now.
-    const happened = error.message.replace(/(Restart the run, or run|Run) on the CPU( and report this:)?\.? ?/, '').trim();
+    // Without the advice to do what has been done now; a reason at the end joins its sentence.
+    const happened = error.message
+      .replace(/(Restart the run, or run|Run) on the CPU( and report this:)?\.? ?/, '')
+      .trim()
+      .replace(/\. (\([^()]*\))$/, ' $1.');
     const notice = opened ? { code: 'gpu-fallback', message: `${happened} The run began again on the CPU with the same settings.` } : error;
     this.notices = [notice, ...this.notices];
     this.tell('settings', 'engine', 'state', 'header');
