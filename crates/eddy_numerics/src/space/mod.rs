@@ -1,5 +1,6 @@
-//! Space: grids, Fourier transforms, finite differences, tridiagonal systems.
+//! Space: grids, Fourier and other trigonometric transforms, finite differences, Chebyshev points, tridiagonal systems.
 
+pub mod chebyshev;
 pub mod difference;
 pub mod fft;
 pub mod grid;
