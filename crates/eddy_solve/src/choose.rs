@@ -344,7 +344,9 @@ fn can_be_implicit<R: Scalar>(discrete: &Discrete<R>) -> bool {
         Discrete::Spectral(spectral) => spectral.fine.dimension() == 1 && size <= 600,
         Discrete::Difference(difference) => {
             let is_sparse = !difference.has_elliptic() && !difference.has_integrals();
-            if is_sparse { difference.grid.dimension() <= 1 || size <= 6000 } else { size <= 400 }
+            // A band across a plane is wide; sparse factors are not.
+            let most = if cfg!(feature = "sparse") { 10_000 } else { 1_500 };
+            if is_sparse { difference.grid.dimension() <= 1 || size <= most } else { size <= 400 }
         }
     }
 }

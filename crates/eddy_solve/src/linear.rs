@@ -1,5 +1,9 @@
 //! Direct solves of the sparse systems that implicit steps and elliptic lines make.
 
+use eddy_numerics::linear::{Banded, BandedLu};
+#[cfg(feature = "sparse")]
+use eddy_numerics::linear::{Csr, sparse::SparseLu};
+
 /// A matrix as rows of (column, value); a column may appear more than once in a row.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rows {
@@ -43,101 +47,6 @@ pub enum FactorError {
 /// Most numbers that a banded factor may hold: 1 GiB.
 const MAX_BAND: usize = 1 << 27;
 
-/// LU factors with row pivoting of a matrix whose entries lie near the diagonal once unknowns are ordered. Cost: size ·
-/// bandwidth² for the factors, size · bandwidth for a solve.
-#[derive(Clone, Debug)]
-pub struct BandLu {
-    size: usize,
-    below: usize,
-    above: usize,
-    /// Row-major, `width` numbers a row, the diagonal at column `below`.
-    factors: Vec<f64>,
-    pivots: Vec<usize>,
-    order: Vec<usize>,
-}
-
-impl BandLu {
-    /// `order[place]` is the unknown at a place; it should keep coupled unknowns near each other.
-    pub fn new(matrix: &Rows, order: Vec<usize>) -> Result<Self, FactorError> {
-        let size = matrix.size();
-        let (below, upper) = matrix.bandwidth(&order);
-        // Pivoting moves entries up to `below` further to the right.
-        let above = upper + below;
-        let width = below + above + 1;
-        if size.saturating_mul(width) > MAX_BAND {
-            return Err(FactorError::TooLarge { size, band: upper.max(below) });
-        }
-        let mut place = vec![0; size];
-        order.iter().enumerate().for_each(|(at, index)| place[*index] = at);
-        let mut a = vec![0.0; size * width];
-        let mut largest = 0.0f64;
-        for (row, entries) in matrix.rows.iter().enumerate() {
-            let r = place[row];
-            for (column, value) in entries {
-                let slot = &mut a[r * width + place[*column] + below - r];
-                *slot += value;
-                largest = largest.max(slot.abs());
-            }
-        }
-        let mut pivots = vec![0; size];
-        for k in 0..size {
-            let last = (k + below).min(size - 1);
-            let pivot = (k..=last)
-                .max_by(|i, j| a[i * width + k + below - i].abs().total_cmp(&a[j * width + k + below - j].abs()))
-                .unwrap_or(k);
-            pivots[k] = pivot;
-            let reach = (k + above).min(size - 1);
-            if pivot != k {
-                for column in k..=reach {
-                    a.swap(pivot * width + column + below - pivot, k * width + column + below - k);
-                }
-            }
-            let diagonal = a[k * width + below];
-            if !(diagonal.abs() > 1e-300 + 1e-16 * largest * f64::EPSILON) {
-                return Err(FactorError::Singular);
-            }
-            let (upper_rows, lower_rows) = a.split_at_mut((k + 1) * width);
-            let pivot_row = &upper_rows[k * width + below + 1..k * width + below + 1 + (reach - k)];
-            for i in k + 1..=last {
-                let base = (i - k - 1) * width;
-                let at = base + k + below - i;
-                let factor = lower_rows[at] / diagonal;
-                lower_rows[at] = factor;
-                if factor != 0.0 {
-                    let row = &mut lower_rows[at + 1..at + 1 + pivot_row.len()];
-                    for (x, p) in row.iter_mut().zip(pivot_row) {
-                        *x -= factor * p;
-                    }
-                }
-            }
-        }
-        Ok(Self { size, below, above, factors: a, pivots, order })
-    }
-
-    /// Solves in place.
-    pub fn solve(&self, x: &mut [f64]) {
-        let n = self.size;
-        let width = self.below + self.above + 1;
-        let mut y: Vec<f64> = self.order.iter().map(|index| x[*index]).collect();
-        for k in 0..n {
-            y.swap(k, self.pivots[k]);
-            let value = y[k];
-            if value != 0.0 {
-                for i in k + 1..=(k + self.below).min(n - 1) {
-                    y[i] -= self.factors[i * width + k + self.below - i] * value;
-                }
-            }
-        }
-        for k in (0..n).rev() {
-            let row = &self.factors[k * width + self.below..];
-            let reach = (k + self.above).min(n - 1) - k;
-            let sum: f64 = row[1..=reach].iter().zip(&y[k + 1..]).map(|(a, y)| a * y).sum();
-            y[k] = (y[k] - sum) / row[0];
-        }
-        self.order.iter().zip(&y).for_each(|(index, value)| x[*index] = *value);
-    }
-}
-
 /// Unknowns of several components on a grid, ordered so that the band is as narrow as the shorter sides allow.
 pub fn grid_order(shape: [usize; 3], components: usize) -> Vec<usize> {
     let points: usize = shape.iter().product();
@@ -158,19 +67,59 @@ pub fn grid_order(shape: [usize; 3], components: usize) -> Vec<usize> {
 }
 
 /// A factored matrix.
-#[derive(Debug)]
 pub enum Factor {
-    Band(BandLu),
+    /// A band in an order that makes it narrow: size · bandwidth² for the factors, size · bandwidth for a solve.
+    Band { factors: BandedLu<f64>, order: Vec<usize> },
+    /// Sparse factors with an order that keeps them sparse.
+    #[cfg(feature = "sparse")]
+    Sparse(SparseLu<f64>),
 }
 
 impl Factor {
+    /// For unknowns on a grid.
     pub fn new(matrix: &Rows, shape: [usize; 3], components: usize) -> Result<Self, FactorError> {
-        BandLu::new(matrix, grid_order(shape, components)).map(Self::Band)
+        let order = grid_order(shape, components);
+        #[cfg(feature = "sparse")]
+        {
+            let (below, above) = matrix.bandwidth(&order);
+            // Where a band would hold more than this, sparse factors are smaller and faster.
+            if shape.iter().filter(|n| **n > 1).count() > 1 && matrix.size() * (2 * below + above) > 1 << 19 {
+                let triplets = matrix.rows.iter().enumerate();
+                let triplets = triplets.flat_map(|(row, entries)| entries.iter().map(move |(c, v)| (row, *c, *v)));
+                let matrix = Csr::from_triplets(matrix.size(), matrix.size(), triplets);
+                return SparseLu::new(&matrix).map(Self::Sparse).map_err(|_| FactorError::Singular);
+            }
+        }
+        Self::banded(matrix, order)
     }
 
+    /// `order[place]` is the unknown at a place; it should keep coupled unknowns near each other.
+    pub fn banded(matrix: &Rows, order: Vec<usize>) -> Result<Self, FactorError> {
+        let size = matrix.size();
+        let (below, above) = matrix.bandwidth(&order);
+        if size.saturating_mul(2 * below + above + 1) > MAX_BAND {
+            return Err(FactorError::TooLarge { size, band: above.max(below) });
+        }
+        let mut place = vec![0; size];
+        order.iter().enumerate().for_each(|(at, index)| place[*index] = at);
+        let mut band = Banded::<f64>::new(size, below, above);
+        for (row, entries) in matrix.rows.iter().enumerate() {
+            entries.iter().for_each(|(column, value)| band.add(place[row], place[*column], *value));
+        }
+        let factors = band.factor().map_err(|_| FactorError::Singular)?;
+        Ok(Self::Band { factors, order })
+    }
+
+    /// Solves in place.
     pub fn solve(&self, x: &mut [f64]) {
         match self {
-            Self::Band(band) => band.solve(x),
+            Self::Band { factors, order } => {
+                let mut y: Vec<f64> = order.iter().map(|index| x[*index]).collect();
+                factors.solve(&mut y);
+                order.iter().zip(&y).for_each(|(index, value)| x[*index] = *value);
+            }
+            #[cfg(feature = "sparse")]
+            Self::Sparse(factors) => factors.solve(x),
         }
     }
 }
@@ -196,7 +145,7 @@ mod tests {
             let exact: Vec<f64> = (0..n).map(|_| next()).collect();
             let mut x: Vec<f64> = matrix.rows.iter().map(|row| row.iter().map(|(j, a)| a * exact[*j]).sum()).collect();
             // Backwards is as good an order as any.
-            let band = BandLu::new(&matrix, (0..n).rev().collect()).unwrap();
+            let band = Factor::banded(&matrix, (0..n).rev().collect()).unwrap();
             band.solve(&mut x);
             let error = x.iter().zip(&exact).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
             assert!(error < 1e-9, "{n}: {error:e}");
@@ -207,7 +156,38 @@ mod tests {
     fn says_that_a_matrix_is_singular() {
         let mut matrix = Rows::new(2);
         matrix.rows = vec![vec![(0, 1.0), (1, 2.0)], vec![(0, 0.0), (1, 0.0)]];
-        assert_eq!(BandLu::new(&matrix, vec![0, 1]).unwrap_err(), FactorError::Singular);
+        assert!(matches!(Factor::banded(&matrix, vec![0, 1]), Err(FactorError::Singular)));
+    }
+
+    #[cfg(feature = "sparse")]
+    #[test]
+    fn sparse_factors_give_what_bands_give() {
+        // A five-point operator with an uneven diagonal.
+        let shape = [90, 80, 1];
+        let size = shape[0] * shape[1];
+        let mut matrix = Rows::new(size);
+        for point in 0..size {
+            let (x, y) = (point % shape[0], point / shape[0]);
+            matrix.rows[point].push((point, 4.5 + (point as f64).sin()));
+            for (is_inside, other) in [
+                (x > 0, point.wrapping_sub(1)),
+                (x + 1 < shape[0], point + 1),
+                (y > 0, point.wrapping_sub(shape[0])),
+                (y + 1 < shape[1], point + shape[0]),
+            ] {
+                if is_inside {
+                    matrix.rows[point].push((other, -1.0));
+                }
+            }
+        }
+        let right: Vec<f64> = (0..size).map(|i| (0.37 * i as f64).cos()).collect();
+        let (mut a, mut b) = (right.clone(), right);
+        let sparse = Factor::new(&matrix, shape, 1).unwrap();
+        assert!(matches!(sparse, Factor::Sparse(_)));
+        sparse.solve(&mut a);
+        Factor::banded(&matrix, grid_order(shape, 1)).unwrap().solve(&mut b);
+        let error = a.iter().zip(&b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        assert!(error < 1e-12, "{error:e}");
     }
 
     #[test]

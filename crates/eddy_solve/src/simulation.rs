@@ -187,6 +187,54 @@ impl<R: Scalar> Simulation<R> {
         self.outcome = Outcome::Diverged { time: self.time, cause: cause.into(), advice };
     }
 
+    /// Puts values of the stepped variables in place of the present ones, by name; variables that are not named keep theirs.
+    /// The method forgets what it kept of earlier steps. A run that had diverged may go on.
+    pub fn set_values(&mut self, values: &[Values]) -> Result<(), SolveError> {
+        let present = self.values();
+        let points = self.statement.grid.points();
+        let mut encoded: Vec<(Vec<R>, Vec<R>)> = Vec::new();
+        for variable in self.statement.stepped() {
+            let variable = &self.statement.system.variables[usize::from(variable)];
+            let find = |all: &[Values]| all.iter().position(|one| one.name == variable.name);
+            let found = match (find(values), find(&present)) {
+                (Some(at), _) => &values[at],
+                (None, Some(at)) => &present[at],
+                (None, None) => continue,
+            };
+            let imaginary = if variable.is_complex { points } else { 0 };
+            let fits = found.re.len() == points && (found.im.len() == imaginary || found.im.is_empty());
+            if !fits || found.re.iter().chain(&found.im).any(|value| !(value.abs() <= BLOW_UP)) {
+                return Err(SolveError::value(
+                    variable.name.clone(),
+                    format!("the new values must be {points} finite numbers of at most {BLOW_UP:e}"),
+                ));
+            }
+            let im = if found.im.is_empty() { vec![R::of(0.0); points] } else { rounded(&found.im) };
+            encoded.push((rounded(&found.re), im));
+        }
+        self.discrete.encode(&encoded, &mut self.state);
+        self.good.copy_from_slice(&self.state);
+        self.march.reset(&mut self.discrete);
+        self.initial = None;
+        self.outcome = Outcome::Running;
+        Ok(())
+    }
+
+    /// Goes on from the present state and time under another statement of the same fields on the same grid: other parameters,
+    /// conditions, or another method. On an error nothing has changed.
+    pub fn restate(&mut self, statement: Statement) -> Result<(), SolveError> {
+        let same_fields = statement.system.variables == self.statement.system.variables;
+        if !same_fields || statement.grid != self.statement.grid {
+            return Err(SolveError::value("equations", "only a run of the same fields on the same grid can go on"));
+        }
+        let (time, values) = (self.time, self.values());
+        let mut next = Self::new(statement)?;
+        next.time = time;
+        next.set_values(&values)?;
+        *self = next;
+        Ok(())
+    }
+
     /// Values of all variables on the grid at the present time.
     pub fn values(&mut self) -> Vec<Values> {
         let mut all = self.discrete.decode(self.time, &self.state);

@@ -20,7 +20,7 @@ use crate::{
     discrete::Discrete,
     error::SolveError,
     evaluate::Scalar,
-    linear::{BandLu, Factor, Rows},
+    linear::{Factor, Rows},
     spectral::{Blocks, CMatrix},
 };
 
@@ -103,7 +103,7 @@ impl Stiff {
             Factor::new(&matrix, shape, components)
         } else {
             let n = matrix.size();
-            BandLu::new(&matrix, (0..n).collect()).map(Factor::Band)
+            Factor::banded(&matrix, (0..n).collect())
         };
         self.factor = Some((shift, factor.map_err(|_| SolveFailed::Singular { row: 0 })?));
         Ok(())
