@@ -3,8 +3,8 @@
 
 need_cargo; need_node; need_wasm; need_node_packages; need_test_packages
 export EDDY_REQUIRE_GPU="${EDDY_REQUIRE_GPU:-1}"
-# learn-gpu is half an hour of two cores from cold; EDDY_BUNDLES="core learn learn-gpu" tests it too.
-export EDDY_BUNDLES="${EDDY_BUNDLES:-core learn}"
+# learn-gpu is half an hour of two cores from cold; EDDY_BUNDLES="core pinn sampler equations learn learn-gpu" tests it too.
+export EDDY_BUNDLES="${EDDY_BUNDLES:-core pinn sampler equations learn}"
 
 log=$(mktemp -d)
 passed=0 failed=0 skipped=0 stages=

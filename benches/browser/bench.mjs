@@ -30,16 +30,15 @@ const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '
 try {
   const tab = await browser.newPage();
   await tab.goto(`http://127.0.0.1:${server.address().port}/`);
-  for (const bundle of ['core', 'learn']) {
+  for (const bundle of ['core', 'pinn', 'sampler', 'equations', 'learn']) {
     if (!existsSync(join(root, 'pkg/dist', bundle, 'eddy.js'))) continue;
     const names = await tab.evaluate(async (bundle) => {
       globalThis.eddy = await import(`/${bundle}/eddy.js`);
       await globalThis.eddy.default({ module_or_path: new URL(`/${bundle}/eddy_bg.wasm`, location.href) });
       return JSON.parse(globalThis.eddy.benchNames());
     }, bundle);
-    for (const { name, what, learn } of names) {
-      // The learn bundle holds everything; measure there only what core has not.
-      if (!name.includes(only) || learn !== (bundle === 'learn')) continue;
+    for (const { name, what } of names) {
+      if (!name.includes(only)) continue;
       const seconds = await tab.evaluate((name) => globalThis.eddy.bench(name), name);
       console.log(JSON.stringify({ name, what, seconds }));
     }

@@ -1,8 +1,12 @@
 //! Discovers the catalogue: every file of src/catalog is one experiment. The file stem is its id (`dpm_solver.rs` is
 //! `dpm-solver`), the type inside has the stem in CamelCase (`DpmSolver`), the leading `//!` block is the introduction.
-//! A first line `//@ feature: learn` leaves the file out unless that feature is on.
+//! A first line `//@ feature: sampler` names the wasm bundle that holds it, which is also the feature without which it is
+//! left out; files without that line are in `core`.
 
 use std::{env, fmt::Write as _, fs, path::Path};
+
+/// The bundles that catalogue files may name: features of this crate and of eddy_wasm.
+const BUNDLES: [&str; 5] = ["core", "pinn", "sampler", "equations", "learn"];
 
 fn main() {
     let root = env::var("CARGO_MANIFEST_DIR").expect("cargo sets it");
@@ -23,11 +27,13 @@ fn main() {
         );
         let path = format!("{root}/src/catalog/{stem}.rs");
         let text = fs::read_to_string(&path).expect("readable source file");
-        if let Some(feature) = text.lines().next().and_then(|l| l.strip_prefix("//@ feature: ")) {
-            let variable = format!("CARGO_FEATURE_{}", feature.trim().to_uppercase().replace('-', "_"));
-            if env::var_os(variable).is_none() {
-                continue;
-            }
+        let feature = text.lines().next().and_then(|l| l.strip_prefix("//@ feature: ")).map_or("core", str::trim);
+        assert!(
+            BUNDLES.contains(&feature),
+            "{path}: there is no feature {feature:?}; the first line may name one of {BUNDLES:?}"
+        );
+        if env::var_os(format!("CARGO_FEATURE_{}", feature.to_uppercase())).is_none() {
+            continue;
         }
         let intro: Vec<&str> = text
             .lines()
@@ -42,7 +48,7 @@ fn main() {
         writeln!(entries, "Entry::of::<catalog::{stem}::{type_name}>({id:?}),").unwrap();
         writeln!(
             sources,
-            "Source {{ id: {id:?}, intro: {:?}, file: {:?}, code: include_str!({path:?}) }},",
+            "Source {{ id: {id:?}, bundle: {feature:?}, intro: {:?}, file: {:?}, code: include_str!({path:?}) }},",
             intro.join("\n"),
             format!("crates/eddy_experiments/src/catalog/{stem}.rs")
         )

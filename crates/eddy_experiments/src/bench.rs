@@ -1,7 +1,11 @@
 //! What `eddy bench` measures, natively and in a browser: the same functions on both sides.
 
+#[cfg(feature = "pinn")]
 use eddy_nets::bench as nets;
-use eddy_numerics::{bench as numerics, diffusion};
+#[cfg(feature = "core")]
+use eddy_numerics::bench as numerics;
+#[cfg(feature = "sampler")]
+use eddy_numerics::diffusion;
 use serde_json::{Value, json};
 
 /// One measurement: a name that peers use too, and a function that returns the seconds of one unit (a step, a run).
@@ -9,20 +13,16 @@ pub struct Bench {
     pub name: &'static str,
     /// What one unit is.
     pub what: &'static str,
-    /// Whether it needs burn, that is, the learn bundle.
-    pub learn: bool,
+    /// The wasm bundle that holds it.
+    pub bundle: &'static str,
     /// Seconds per unit, the fastest of a few batches: other work on a machine only makes a unit slower.
     /// NaN if the measurement could not be made.
     pub run: fn() -> f64,
 }
 
-const fn core(name: &'static str, what: &'static str, run: fn() -> f64) -> Bench {
-    Bench { name, what, learn: false, run }
-}
-
-#[cfg(feature = "learn")]
-const fn learn(name: &'static str, what: &'static str, run: fn() -> f64) -> Bench {
-    Bench { name, what, learn: true, run }
+#[cfg(any(feature = "core", feature = "pinn", feature = "sampler", feature = "learn"))]
+const fn bench(bundle: &'static str, name: &'static str, what: &'static str, run: fn() -> f64) -> Bench {
+    Bench { name, what, bundle, run }
 }
 
 /// Everything that can be measured in this build.
@@ -31,22 +31,28 @@ pub fn benches() -> &'static [Bench] {
 }
 
 static BENCHES: &[Bench] = &[
-    core("navier-stokes-128", "ETDRK4 step of 2-D vorticity, 128², f64", || {
+    #[cfg(feature = "core")]
+    bench("core", "navier-stokes-128", "ETDRK4 step of 2-D vorticity, 128², f64", || {
         fastest(5, || numerics::navier_stokes_step(128, 20))
     }),
-    core("navier-stokes-256", "ETDRK4 step of 2-D vorticity, 256², f64", || {
+    #[cfg(feature = "core")]
+    bench("core", "navier-stokes-256", "ETDRK4 step of 2-D vorticity, 256², f64", || {
         fastest(5, || numerics::navier_stokes_step(256, 6))
     }),
-    core("pinn-4x64-2048", "training step of a 4×64 tanh PINN, 2048 points, Adam, f32", || {
+    #[cfg(feature = "pinn")]
+    bench("pinn", "pinn-4x64-2048", "training step of a 4×64 tanh PINN, 2048 points, Adam, f32", || {
         fastest(5, || nets::pinn_step_4x64(2048, 4).unwrap_or(f64::NAN))
     }),
-    core("value-2x64-256", "training step of a 2-64-64-1 tanh network, batch 256, f32", || {
+    #[cfg(feature = "pinn")]
+    bench("pinn", "value-2x64-256", "training step of a 2-64-64-1 tanh network, batch 256, f32", || {
         fastest(5, || nets::value_step(256, 40).unwrap_or(f64::NAN))
     }),
-    core("value-2x64-2048", "training step of a 2-64-64-1 tanh network, batch 2048, f32", || {
+    #[cfg(feature = "pinn")]
+    bench("pinn", "value-2x64-2048", "training step of a 2-64-64-1 tanh network, batch 2048, f32", || {
         fastest(5, || nets::value_step(2048, 10).unwrap_or(f64::NAN))
     }),
-    core("ddim-50k", "50,000 particles, 10 evaluations of DDIM, 8-Gaussian mixture, f32", || {
+    #[cfg(feature = "sampler")]
+    bench("sampler", "ddim-50k", "50,000 particles, 10 evaluations of DDIM, 8-Gaussian mixture, f32", || {
         fastest(5, || {
             let begun = web_time::Instant::now();
             let (radius, evaluations) = diffusion::bench::ddim_50k();
@@ -55,20 +61,21 @@ static BENCHES: &[Bench] = &[
         })
     }),
     #[cfg(feature = "learn")]
-    learn("pinn-4x64-2048-burn-flex", "the same PINN step through burn-flex", || {
+    bench("learn", "pinn-4x64-2048-burn-flex", "the same PINN step through burn-flex", || {
         fastest(2, || flex(|e| Box::pin(eddy_learn::bench::pinn_step(e, 2048, 2))))
     }),
     #[cfg(feature = "learn")]
-    learn("value-2x64-256-burn-flex", "the same value-only step through burn-flex, batch 256", || {
+    bench("learn", "value-2x64-256-burn-flex", "the same value-only step through burn-flex, batch 256", || {
         fastest(2, || flex(|e| Box::pin(eddy_learn::bench::value_step(e, 256, 10))))
     }),
     #[cfg(feature = "learn")]
-    learn("value-2x64-2048-burn-flex", "the same value-only step through burn-flex, batch 2048", || {
+    bench("learn", "value-2x64-2048-burn-flex", "the same value-only step through burn-flex, batch 2048", || {
         fastest(2, || flex(|e| Box::pin(eddy_learn::bench::value_step(e, 2048, 4))))
     }),
 ];
 
 /// The fastest of `batches` measurements.
+#[cfg(any(feature = "core", feature = "pinn", feature = "sampler", feature = "learn"))]
 fn fastest(batches: usize, mut measure: impl FnMut() -> f64) -> f64 {
     (0..batches).map(|_| measure()).fold(f64::NAN, f64::min)
 }
@@ -87,7 +94,7 @@ fn flex(
     }
 }
 
-/// The benchmarks of this build as `[{name, what, learn}]`.
+/// The benchmarks of this build as `[{name, what, bundle}]`.
 pub fn bench_names() -> Value {
-    benches().iter().map(|b| json!({ "name": b.name, "what": b.what, "learn": b.learn })).collect()
+    benches().iter().map(|b| json!({ "name": b.name, "what": b.what, "bundle": b.bundle })).collect()
 }

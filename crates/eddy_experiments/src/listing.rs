@@ -11,6 +11,8 @@ use crate::{Entry, SOURCES, entries};
 /// A catalogue file as text.
 pub struct Source {
     pub id: &'static str,
+    /// The wasm bundle that holds it.
+    pub bundle: &'static str,
     /// Its introduction in Markdown with `$LaTeX$`.
     pub intro: &'static str,
     /// Path in the repository.
@@ -84,16 +86,10 @@ fn experiment(e: &Entry) -> Value {
         "claim": claim,
         "devices": e.devices.iter().map(|d| d.key()).collect::<Vec<_>>(),
         "cost": e.cost,
-        "bundle": bundle(e),
+        "bundle": source.bundle,
         "file": source.file,
         "code": source.code,
     })
-}
-
-/// The smallest bundle that holds an experiment: `learn` for those that need burn.
-fn bundle(e: &Entry) -> &'static str {
-    let source = SOURCES.iter().find(|s| s.id == e.id);
-    if source.is_some_and(|s| s.code.starts_with("//@ feature: learn")) { "learn" } else { "core" }
 }
 
 /// `eddy list --json`: one object per experiment.

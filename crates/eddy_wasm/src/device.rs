@@ -11,7 +11,14 @@ thread_local! {
     static GPU: RefCell<Option<Device>> = const { RefCell::new(None) };
 }
 
+/// A bundle without GPU code.
+#[cfg(not(feature = "gpu"))]
+async fn shared_gpu() -> Result<Device, EddyError> {
+    Err(EddyError::gpu("gpu-none", "The experiments of this lab run on the CPU only."))
+}
+
 /// The shared GPU. A lost one is asked for anew.
+#[cfg(feature = "gpu")]
 async fn shared_gpu() -> Result<Device, EddyError> {
     let kept = GPU.with_borrow(Clone::clone);
     if let Some(Device::Gpu(gpu)) = &kept

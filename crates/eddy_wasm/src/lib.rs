@@ -4,7 +4,7 @@
 
 mod check;
 mod device;
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_arch = "wasm32", feature = "pinn"))]
 mod fused;
 #[cfg(target_arch = "wasm32")]
 mod paint;
@@ -18,7 +18,7 @@ use wasm_bindgen::prelude::*;
 #[wasm_bindgen(start)]
 pub fn start() {
     console_error_panic_hook::set_once();
-    #[cfg(target_arch = "wasm32")]
+    #[cfg(all(target_arch = "wasm32", feature = "pinn"))]
     fused::install();
 }
 
@@ -41,7 +41,7 @@ pub fn memory_bytes() -> f64 {
     }
 }
 
-/// The benchmarks of this bundle as JSON `[{name, what, learn}]`.
+/// The benchmarks of this bundle as JSON `[{name, what, bundle}]`.
 #[wasm_bindgen(js_name = benchNames)]
 pub fn bench_names() -> String {
     eddy_experiments::bench_names().to_string()

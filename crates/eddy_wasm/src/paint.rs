@@ -15,6 +15,9 @@ pub struct Painter {
 impl Painter {
     /// `None` for a CPU run.
     pub async fn attach(context: &Context, canvas: OffscreenCanvas) -> Result<Option<Self>, EddyError> {
+        if cfg!(not(feature = "gpu")) {
+            return Ok(None);
+        }
         let Device::Gpu(gpu) = &context.device else { return Ok(None) };
         let canvas = gpu.surface_from_offscreen(canvas).await.map_err(gpu_error)?;
         Ok(Some(Self { gpu: gpu.clone(), canvas, colors: None }))

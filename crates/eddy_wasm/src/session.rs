@@ -148,6 +148,9 @@ impl Session {
     /// Returns the header of the view as in `view`, or nothing if this view is not on the GPU: then draw it from `view`.
     #[wasm_bindgen(js_name = drawGpu)]
     pub fn draw_gpu(&mut self, key: &str, colors: &[u8], width: u32, height: u32) -> Result<Option<String>, JsValue> {
+        if cfg!(not(feature = "gpu")) {
+            return Ok(None);
+        }
         let Some(painter) = &mut self.canvas else { return Ok(None) };
         let Some(field) = self.inner.run_mut().gpu_field(key) else { return Ok(None) };
         painter.paint(&field, colors, width, height).map_err(js_error)

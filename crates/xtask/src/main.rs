@@ -13,11 +13,11 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo run -p xtask -- <command>
 
-  pkg --bundle core|learn|learn-gpu|all [--fast]
-                      build the WebAssembly bundle into pkg/dist/<bundle>; --fast skips wasm-opt
+  pkg --bundle NAME [--fast]
+                      build the WebAssembly bundle NAME (core, pinn, sampler, equations, learn, learn-gpu, all) into pkg/dist/<bundle>; --fast skips wasm-opt
                       and link-time optimization
   catalog [--check]   write web/src/generated/catalog.json from the experiments; --check only compares
-  sizes [NAME...]     compressed sizes against their budgets (core, learn, learn-gpu, page; default all)
+  sizes [NAME...]     compressed sizes against their budgets (the bundles and page; default all)
   deps                fail on a dependency edge that the design forbids
 
 environment: EDDY_TARGET_DIR   cargo's build folder (default ~/.cache/eddy/target)

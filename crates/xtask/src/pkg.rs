@@ -135,10 +135,7 @@ fn compile(bundle: Bundle, profile: &str, toolchain: &Toolchain) -> Result<PathB
         .env_remove("RUSTFLAGS")
         .env_remove("CARGO_MANIFEST_DIR")
         .args(["build", "-p", "eddy_wasm", "--lib", "--no-default-features"])
-        .args(["--target", TARGET, "--profile", profile]);
-    if let Some(feature) = bundle.feature {
-        command.args(["--features", feature]);
-    }
+        .args(["--target", TARGET, "--profile", profile, "--features", bundle.features]);
     if let Some(jobs) = std::env::var_os("EDDY_JOBS") {
         command.arg("-j").arg(jobs);
     }
@@ -246,7 +243,7 @@ mod tests {
     #[test]
     fn options_are_checked() {
         assert_eq!(parse(&["--bundle", "core", "--fast"]).unwrap(), (vec![BUNDLES[0]], true));
-        assert_eq!(parse(&["--bundle", "all"]).unwrap().0.len(), 3);
+        assert_eq!(parse(&["--bundle", "all"]).unwrap().0.len(), BUNDLES.len());
         for bad in [&["--bundle", "cor"][..], &["--bundle"], &["--fats", "--bundle", "core"], &[]] {
             assert!(parse(bad).is_err(), "{bad:?}");
         }

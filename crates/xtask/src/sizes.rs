@@ -13,7 +13,7 @@ const PAGE_BUDGET: usize = 150_000;
 
 /// What is over its budget although it should not be, and the size it must not pass meanwhile. An entry that is within its
 /// budget again fails the check, so that the list stays true.
-const KNOWN_OVER: &[(&str, usize)] = &[("core", 510_000)];
+const KNOWN_OVER: &[(&str, usize)] = &[];
 
 struct Row {
     name: String,

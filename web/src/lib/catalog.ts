@@ -99,7 +99,7 @@ export interface Experiment {
   claim: Claim | null;
   devices: ('cpu' | 'gpu')[];
   cost: 'cheap' | 'slow';
-  bundle: 'core' | 'learn';
+  bundle: 'core' | 'pinn' | 'sampler' | 'equations' | 'learn';
   file: string;
 }
 export interface Paper {

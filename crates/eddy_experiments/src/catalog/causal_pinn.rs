@@ -1,3 +1,4 @@
+//@ feature: pinn
 //! A network that minimises the residual of an evolution equation at all times at once can settle on a function that solves
 //! the equation late, but from the wrong past. Causal training weighs the residual at each moment by how well everything
 //! before it is solved:

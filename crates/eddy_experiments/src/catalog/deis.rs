@@ -1,3 +1,4 @@
+//@ feature: sampler
 //! # Extrapolate the noise, not the path
 //!
 //! The sampling flow is linear in $x$ apart from the network $\epsilon$. DEIS solves the linear part exactly and replaces

@@ -1,3 +1,4 @@
+//@ feature: sampler
 //! # A swirl that changes nothing
 //!
 //! Samples follow a field $v$; the density only feels $\nabla\!\cdot(p_t\,v)$. Add to the exact score $s = \nabla \ln p_t$ any

@@ -1,3 +1,4 @@
+//@ feature: sampler
 //! # A heavy ball keeps fast samplers from blowing up
 //!
 //! With $\bar x = x/\alpha$ and $\bar\sigma = \sigma/\alpha$ the flow is $d\bar x/d\bar\sigma = \epsilon$, and popular few-step

@@ -1,3 +1,4 @@
+//@ feature: pinn
 //! $u_t = 10^{-4} u_{xx} + 5u - 5u^3$, periodic, from $u = x^2 \cos \pi x$: the reaction drives $u$ to $\pm 1$ and leaves thin walls. A
 //! plain network that minimises the residual at all times at once stays far from the solution, since near $u = 0$ any slow
 //! function has a small residual. With causal weights the network first fits the early times, then the later ones:

@@ -1,3 +1,4 @@
+//@ feature: pinn
 //! The classical test of physics-informed networks: $u_t + u\,u_x = \nu\,u_{xx}$ on $[-1, 1]$ with $u = -\sin \pi x$ at the start and
 //! $u = 0$ at both ends. No data: the network sees only the equation, at 2,048 fresh random points per step.
 //!

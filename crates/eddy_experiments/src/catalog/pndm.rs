@@ -1,3 +1,4 @@
+//@ feature: sampler
 //! # Stay on the manifold
 //!
 //! A classical multistep method treats the sampling flow as any other equation, and its states drift off the noise level

@@ -1,3 +1,4 @@
+//@ feature: sampler
 //! # One density, two ways to move
 //!
 //! Noise is added by $dx = f\,dt + g\,dW$. Two equations undo it with the same densities $p_t$: the reverse SDE

@@ -1,5 +1,8 @@
 //! Labs: what the experiments of one kind of problem share. The time or training loop of a kind exists once, here.
 
+#[cfg(feature = "core")]
 pub mod pde;
+#[cfg(feature = "pinn")]
 pub mod pinn;
+#[cfg(feature = "sampler")]
 pub mod sampler;
