@@ -161,6 +161,22 @@ test('Back twice in a hurry ends where it should', async ({ page, url }) => {
   expect(await value(element, q!.key)).toBe(q!.default);
 });
 
+test('Back while a link is being opened wins over it', async ({ page, url }) => {
+  const p = numberParam(subject)!;
+  const element = await openExperiment(page, url, subject.id);
+  // Back in the same breath, before the worker has answered.
+  await page.evaluate((hash) => new Promise<void>((done) => {
+    addEventListener('hashchange', () => { history.back(); done(); }, { once: true });
+    location.hash = hash;
+  }), `#/e/${subject.id}?${p.key}=${other(p)}`);
+  await expect.poll(() => page.url()).toBe(`${url}/#/e/${subject.id}`);
+  await page.waitForTimeout(500);
+  await element.evaluate((e: any) => e.model.settled());
+  expect(await value(element, p.key)).toBe(p.default);
+  expect(await element.evaluate((e: any) => e.model.permalink)).toBe(subject.id);
+  expect(page.url()).toBe(`${url}/#/e/${subject.id}`);
+});
+
 test('a refused value makes no entry; the defaults button makes one that Back undoes', async ({ page, url }) => {
   const p = numberParam(subject)!;
   const element = await openExperiment(page, url, `${subject.id}?${p.key}=${other(p)}`);

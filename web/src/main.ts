@@ -22,6 +22,8 @@ export class EddyApp extends LitElement {
   @state() private route: Route = routeFromHash(location.hash);
 
   private revisit = false;
+  /** The fragment that has been dealt with last. */
+  private address = location.hash;
   /** The run on the page, and how many of its edits the history holds. */
   private edits: { of: RunModel | undefined; count: number } = { of: undefined, count: 0 };
 
@@ -42,6 +44,7 @@ export class EddyApp extends LitElement {
     this.route = routeFromHash(location.hash);
     // An entry of ours is the visitor's own past; a link followed or typed is not.
     this.revisit = isOurs(history.state);
+    this.address = location.hash;
     markEntry();
     if (before.page !== this.route.page) window.scrollTo(0, 0);
   };
@@ -57,8 +60,11 @@ export class EddyApp extends LitElement {
     const edit = model?.edit ?? 0;
     const isEdit = edit !== (model === this.edits.of ? this.edits.count : 0);
     this.edits = { of: model, count: edit };
+    // The visitor has gone on meanwhile, and the event that tells so is on its way: that entry is not this link's.
+    if (!isEdit && location.hash !== this.address) return;
     if (isEdit) history.pushState(OURS, '', experimentHref(permalink));
     else history.replaceState(OURS, '', experimentHref(permalink));
+    this.address = location.hash;
     this.route = { page: 'experiment', permalink };
   };
 

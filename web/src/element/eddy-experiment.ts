@@ -80,7 +80,7 @@ export class EddyExperiment extends LitElement {
     if ((changed.has('permalink') || changed.has('experiment')) && this.link) {
       const id = linkFromText(this.link).id;
       if (this.model?.experiment.id === id) {
-        if (this.link !== this.model.permalink) this.revisit ? this.model.visit(this.link) : void this.model.open(this.link);
+        if (this.link !== this.model.target) this.revisit ? this.model.visit(this.link) : void this.model.open(this.link);
       } else {
         this.drop();
         this.model = RunModel.forLink(this.link, !this.noBaseline);

@@ -33,6 +33,8 @@ export class RunModel {
   /** Errors without a control. */
   notices: EngineError[] = [];
   permalink: string;
+  /** The link asked for last, which is the permalink once it has been opened. */
+  target: string;
   options: RunOptions = onCpu();
   capabilities: Capabilities | undefined;
   device = '';
@@ -69,6 +71,7 @@ export class RunModel {
   constructor(experiment: Experiment, permalink: string, withBaseline = true) {
     this.experiment = experiment;
     this.permalink = permalink;
+    this.target = permalink;
     this.values = valuesFromLink(experiment, permalink);
     this.view = stageViews(experiment)[0];
     this.withBaseline = withBaseline;
@@ -154,6 +157,7 @@ export class RunModel {
     if (!client) return false;
     let opened = false;
     const turn = ++this.opening;
+    this.target = permalink;
     this.values = valuesFromLink(this.experiment, permalink);
     this.errors.clear();
     this.notices = [];
@@ -189,6 +193,8 @@ export class RunModel {
     this.status = 'ready';
     this.fault = undefined;
     this.permalink = opened.permalink;
+    // Where the visitor has gone on meanwhile, that is still the aim.
+    if (!this.visiting) this.target = opened.permalink;
     this.values = new Map(opened.values);
     this.device = opened.device;
     this.hasBaseline = opened.baseline;
@@ -288,6 +294,7 @@ export class RunModel {
   visit(permalink: string): void {
     const wanted = valuesFromLink(this.experiment, permalink);
     this.last = undefined;
+    this.target = permalink;
     if (this.status !== 'ready' || textFromValues(this.experiment, wanted) !== permalink) {
       void this.open(permalink);
       return;
@@ -314,6 +321,7 @@ export class RunModel {
         const result = await this.client!.request<SetResult>({ type: 'set', key, text });
         this.errors.delete(key);
         this.permalink = result.permalink;
+        if (!this.visiting) this.target = result.permalink;
         this.device = result.device;
         if (!this.sending.has(key)) this.values.set(key, result.value);
         const wasOver = this.isOver;
@@ -341,6 +349,7 @@ export class RunModel {
     this.settingNow = false;
     if (this.visiting) {
       this.visiting = false;
+      this.target = this.permalink;
       this.tell('settings');
     }
     for (const done of this.idle.splice(0)) done();
