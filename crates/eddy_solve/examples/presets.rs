@@ -1,4 +1,4 @@
-//! Runs presets to their ends: `cargo run --example presets -- [--dump FOLDER] [KEY…]`. Prints what was chosen, the
+//! Runs presets to their ends: `cargo run --example presets -- [--dump FOLDER] [KEY or FILE.toml…]`. Prints what was chosen, the
 //! number of steps, the seconds and the error against the exact solution.
 
 use std::{io::Write, time::Instant};
@@ -8,13 +8,25 @@ use eddy_solve::{Outcome, Problem, Simulation, Statement, presets::presets, stat
 fn main() {
     let mut keys: Vec<String> = std::env::args().skip(1).collect();
     let dump = if keys.first().is_some_and(|word| word == "--dump") { keys.drain(..2).nth(1) } else { None };
-    for preset in presets().iter().filter(|preset| keys.is_empty() || keys.iter().any(|key| key == preset.key)) {
+    let mut chosen: Vec<(String, String)> = presets()
+        .iter()
+        .filter(|preset| keys.is_empty() || keys.iter().any(|key| key == preset.key))
+        .map(|preset| (preset.key.to_string(), preset.text.to_string()))
+        .collect();
+    for path in keys.iter().filter(|key| key.ends_with(".toml")) {
+        let name = path.rsplit('/').next().unwrap_or(path).trim_end_matches(".toml");
+        match std::fs::read_to_string(path) {
+            Ok(text) => chosen.push((name.to_string(), text)),
+            Err(error) => println!("{path}: {error}"),
+        }
+    }
+    for (key, text) in &chosen {
         let begun = Instant::now();
-        let made = Problem::parse(preset.text).and_then(Statement::new).and_then(Simulation::<f64>::new);
+        let made = Problem::parse(text).and_then(Statement::new).and_then(Simulation::<f64>::new);
         let mut simulation = match made {
             Ok(simulation) => simulation,
             Err(error) => {
-                println!("{}: {error}", preset.key);
+                println!("{key}: {error}");
                 continue;
             }
         };
@@ -23,7 +35,7 @@ fn main() {
                 break;
             }
             if let Some(folder) = &dump {
-                save(folder, preset.key, &mut simulation);
+                save(folder, key, &mut simulation);
             }
         }
         let seconds = begun.elapsed().as_secs_f64();
@@ -36,8 +48,7 @@ fn main() {
         };
         let choice = &simulation.choice;
         println!(
-            "{}: {} {}, {accepted}+{rejected} steps, {seconds:.2} s{error}{outcome}",
-            preset.key,
+            "{key}: {} {}, {accepted}+{rejected} steps, {seconds:.2} s{error}{outcome}",
             choice.space,
             simulation.method()
         );
