@@ -1,3 +1,4 @@
+//@ feature: sampler
 //! # Solve exactly what is linear
 //!
 //! The flow that turns noise into data, $\dot x = f(t)\,x + \frac{g^2(t)}{2\sigma_t}\,\epsilon(x, t)$, is linear except
