@@ -1,7 +1,7 @@
 //! CPU numerical methods, generic over f32 and f64: the oracle of every kernel.
 //!
-//! - [`space`]: grids, Fourier transforms, finite differences, tridiagonal systems.
-//! - [`linear`]: banded and sparse systems, Krylov methods.
+//! - [`space`]: grids, Fourier and other trigonometric transforms, finite differences, Chebyshev points.
+//! - [`linear`]: banded and sparse systems, Krylov methods, multigrid.
 //! - [`time`]: terms, steppers, controllers, the loop, stability limits.
 //! - [`systems`]: equations as terms.
 //! - [`diffusion`], [`rng`]: mixtures, noise schedules, samplers, their metrics; counter-based random numbers.

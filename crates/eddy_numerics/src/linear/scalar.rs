@@ -34,37 +34,31 @@ pub trait Scalar:
     fn re(self) -> f64;
 }
 
-macro_rules! scalar {
-    ($t:ident) => {
-        impl Scalar for $t {
-            const EPSILON: f64 = $t::EPSILON as f64;
-            #[inline(always)]
-            fn of(x: f64) -> Self {
-                x as $t
-            }
-            #[inline(always)]
-            fn conj(self) -> Self {
-                self
-            }
-            #[inline(always)]
-            fn magnitude(self) -> f64 {
-                f64::from(self.abs())
-            }
-            #[inline(always)]
-            fn re(self) -> f64 {
-                f64::from(self)
-            }
-        }
-    };
-}
-scalar!(f32);
-scalar!(f64);
-
-impl<R: Real> Scalar for Complex<R> {
-    const EPSILON: f64 = R::EPSILON;
+impl<R: Real> Scalar for R {
+    const EPSILON: f64 = <R as Real>::EPSILON;
     #[inline(always)]
     fn of(x: f64) -> Self {
-        Complex::new(R::of(x), R::of(0.0))
+        <R as Real>::of(x)
+    }
+    #[inline(always)]
+    fn conj(self) -> Self {
+        self
+    }
+    #[inline(always)]
+    fn magnitude(self) -> f64 {
+        self.abs().to_f64()
+    }
+    #[inline(always)]
+    fn re(self) -> f64 {
+        self.to_f64()
+    }
+}
+
+impl<R: Real> Scalar for Complex<R> {
+    const EPSILON: f64 = <R as Real>::EPSILON;
+    #[inline(always)]
+    fn of(x: f64) -> Self {
+        Complex::new(<R as Real>::of(x), <R as Real>::of(0.0))
     }
     #[inline(always)]
     fn conj(self) -> Self {
@@ -72,7 +66,7 @@ impl<R: Real> Scalar for Complex<R> {
     }
     #[inline(always)]
     fn magnitude(self) -> f64 {
-        self.norm_sqr().to_f64().sqrt()
+        f64::sqrt(self.norm_sqr().to_f64())
     }
     #[inline(always)]
     fn re(self) -> f64 {
