@@ -136,6 +136,11 @@ impl Problem {
         toml::from_str(text).map_err(|error| SolveError::File(error.to_string()))
     }
 
+    /// The problem file that [`Problem::parse`] reads back to the same problem.
+    pub fn to_toml(&self) -> Result<String, SolveError> {
+        toml::to_string_pretty(self).map_err(|error| SolveError::File(error.to_string()))
+    }
+
     pub fn axes(&self) -> Result<Vec<(&'static str, &AxisText)>, SolveError> {
         let all = [("x", &self.domain.x), ("y", &self.domain.y), ("z", &self.domain.z)];
         let mut axes = Vec::new();

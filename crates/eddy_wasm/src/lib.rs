@@ -4,6 +4,8 @@
 
 mod check;
 mod device;
+#[cfg(feature = "equations")]
+mod equations;
 #[cfg(all(target_arch = "wasm32", feature = "pinn"))]
 mod fused;
 #[cfg(target_arch = "wasm32")]

@@ -6,3 +6,5 @@ pub mod pde;
 pub mod pinn;
 #[cfg(feature = "sampler")]
 pub mod sampler;
+#[cfg(feature = "equations")]
+pub mod typed;

@@ -1,0 +1,13 @@
+//! The lab of typed equations: a problem as short texts, its run, and what an editor shows of it as one types.
+//!
+//! [`Texts`] are the texts of the lab's form; they make an [`eddy_solve::Problem`] and come back from one. [`TypedRun`]
+//! runs it. [`analyse`] checks a form without running it.
+
+mod analyse;
+mod pictures;
+mod run;
+mod texts;
+
+pub use analyse::{analyse, presets_json};
+pub use run::{Shown, TypedRun};
+pub use texts::{FormError, Texts};

@@ -1,0 +1,172 @@
+//! The lab of typed equations: forms, runs, links, and what the editor is told.
+#![cfg(feature = "equations")]
+
+use eddy_experiments::{
+    Budget, Context, Pointer, PointerKind, Session,
+    labs::typed::{Texts, analyse},
+    spec::{Outcome, ViewData},
+};
+use eddy_solve::{Problem, Simulation, Statement, presets::presets};
+
+fn open(link: &str) -> Session {
+    let (session, warnings) = Session::open(link, Context::cpu()).expect("a link that opens");
+    assert!(warnings.is_empty(), "{warnings:?}");
+    session
+}
+
+fn finish(session: &mut Session) {
+    for _ in 0..100_000 {
+        if !session.run().outcome().is_running() {
+            return;
+        }
+        pollster::block_on(session.advance(Budget::steps(1000))).unwrap();
+    }
+    panic!("the run does not end");
+}
+
+fn view(session: &mut Session, key: &str) -> ViewData {
+    let data = pollster::block_on(session.run_mut().view(key)).unwrap();
+    assert!(data.is_finite(), "{key}");
+    data
+}
+
+#[test]
+fn texts_of_every_preset_make_its_problem() {
+    for preset in presets() {
+        let problem = Problem::parse(preset.text).unwrap();
+        let texts = Texts::of(&problem);
+        let again = texts.problem(problem.method.precision == "f32").unwrap();
+        let mut wanted = problem.clone();
+        // What a form does not hold: a preset's description, and a bound on steps.
+        wanted.about = None;
+        wanted.time.max_steps = None;
+        wanted.equations = wanted.equations.trim().to_owned();
+        let (again, wanted) = (Statement::new(again), Statement::new(wanted));
+        let (again, wanted) = (again.unwrap_or_else(|e| panic!("{}: {e}", preset.key)), wanted.unwrap());
+        assert_eq!(again.problem.equations, wanted.problem.equations, "{}", preset.key);
+        assert_eq!(
+            (&again.grid, &again.parameters, again.start, again.end, &again.saves, again.dt, again.tolerance),
+            (&wanted.grid, &wanted.parameters, wanted.start, wanted.end, &wanted.saves, wanted.dt, wanted.tolerance),
+            "{}",
+            preset.key
+        );
+        assert_eq!(again.problem.method, wanted.problem.method, "{}", preset.key);
+        for position in 0..again.stepped().len() {
+            assert_eq!(again.initial(position, &again.grid).unwrap(), wanted.initial(position, &wanted.grid).unwrap());
+        }
+        assert_eq!(format!("{:?}", again.sides), format!("{:?}", wanted.sides), "{}", preset.key);
+    }
+}
+
+#[test]
+fn a_run_gives_the_numbers_of_eddy_solve() {
+    let mut session = open("equation-lab?preset=heat&end=2");
+    finish(&mut session);
+    assert_eq!(session.run().outcome(), Outcome::Finished);
+    let error = session.run().record().latest("error");
+    assert!(error < 1e-12, "{error}");
+    assert!(session.run().record().latest("drift") < 1e-12);
+    // The problem file of the editor, read and solved as `eddy solve` does it: save by save.
+    let form = Texts { preset: "heat".into(), end: "2".into(), seed: 1, ..Texts::default() };
+    let facts = analyse(&form);
+    let problem = Problem::parse(facts["toml"].as_str().unwrap()).unwrap();
+    let mut simulation = Simulation::<f64>::new(Statement::new(problem).unwrap()).unwrap();
+    for save in simulation.statement.saves.clone() {
+        while simulation.time < save {
+            simulation.advance(save, || true);
+        }
+    }
+    let solved = &simulation.values()[0].re;
+    let ViewData::Lines { series, .. } = view(&mut session, "lines") else { panic!("no curves") };
+    assert_eq!(series.len(), 2);
+    assert_eq!(series[0].name, "u exact");
+    assert_eq!(&series[1].ys, solved, "bit for bit");
+}
+
+#[test]
+fn an_error_is_at_its_characters_and_its_fix_repairs_it() {
+    let equations = "# two species\nalpha = 0.5\nu_t = lap(u) + alpah*v\nv_t = 0.1*lap(v) - u";
+    let form = Texts { equations: equations.into(), x: "10, 32".into(), end: "1".into(), ..Texts::default() };
+    let facts = analyse(&form);
+    let errors = facts["errors"].as_array().unwrap();
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    let (start, end) = (errors[0]["start"].as_u64().unwrap() as usize, errors[0]["end"].as_u64().unwrap() as usize);
+    assert_eq!((&equations[start..end], errors[0]["replacement"].as_str()), ("alpah", Some("alpha")));
+    let fixed = format!("{}alpha{}", &equations[..start], &equations[end..]);
+    let facts = analyse(&Texts { equations: fixed, ..form.clone() });
+    assert_eq!(facts["errors"].as_array().unwrap().len(), 0, "{facts}");
+    assert_eq!(facts["method"]["time"], "etdrk4");
+    assert!(facts["latex"].as_array().unwrap().len() >= 2);
+    assert_eq!(facts["parameters"][0]["name"], "alpha");
+    // An error in another text counts from that text's beginning, in the units of a browser.
+    let initial = "v = 1\nu = sin(𝑥) + cso(x)";
+    let facts = analyse(&Texts { initial: initial.into(), equations: "u_t = lap(u)\nv_t = lap(v)".into(), ..form });
+    let wanted = initial.encode_utf16().collect::<Vec<_>>();
+    let found: Vec<String> = facts["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|error| {
+            assert_eq!(error["key"], "initial");
+            let range = error["start"].as_u64().unwrap() as usize..error["end"].as_u64().unwrap() as usize;
+            String::from_utf16(&wanted[range]).unwrap()
+        })
+        .collect();
+    assert!(found.contains(&"cso".to_owned()), "{found:?}");
+}
+
+#[test]
+fn live_parameters_and_strokes_reach_the_running_run() {
+    let mut session = open("equation-lab?preset=gray-scott-maze&end=40&x=128, 32&y=128, 32");
+    pollster::block_on(session.advance(Budget::steps(20))).unwrap();
+    let before = session.run().progress();
+    session.set("parameters", "F = 0.05").unwrap();
+    let after = session.run().progress();
+    assert_eq!((before.position, before.steps), (after.position, after.steps), "the run goes on where it was");
+    session.set("shown", "v").unwrap();
+    let middle = |session: &mut Session| match view(session, "field") {
+        ViewData::Field { data, nx, range, .. } => (f64::from(data[16 * nx + 16]), range.1 - range.0),
+        _ => panic!("no field"),
+    };
+    let (plain, range) = middle(&mut session);
+    let event = Pointer { kind: PointerKind::Down, x: 64.0, y: 64.0, radius: 16.0, secondary: false };
+    assert!(session.run_mut().pointer("field", &event));
+    let (painted, _) = middle(&mut session);
+    assert!(painted > plain + 0.15 * range, "{plain} {painted} {range}");
+    finish(&mut session);
+    assert_eq!(session.run().outcome(), Outcome::Finished);
+    assert!(matches!(view(&mut session, "spectrum"), ViewData::Lines { series, .. } if series.len() == 2));
+}
+
+#[test]
+fn too_long_steps_diverge_with_a_repair_that_runs() {
+    let link = "equation-lab?equations=u_t%20%3D%20lap(u)&x=1, 33&boundary=dirichlet: 0&initial=u%20%3D%20sin(pi*x)%20%2B%201e-3*sin(31*pi*x)&end=0.5&space=fd2&time=rk4&dt=0.002";
+    let mut session = open(link);
+    finish(&mut session);
+    let Outcome::Diverged { cause, advice, repair, .. } = session.run().outcome() else {
+        panic!("{:?}", session.run().outcome())
+    };
+    assert!(!cause.is_empty() && !advice.is_empty());
+    let mut repair = repair.expect("a repair");
+    for _ in 0..4 {
+        session.set(&repair.0, &repair.1).unwrap();
+        finish(&mut session);
+        match session.run().outcome() {
+            Outcome::Finished => return,
+            Outcome::Diverged { repair: Some(next), .. } => repair = next,
+            other => panic!("{other:?}"),
+        }
+    }
+    panic!("halving does not help");
+}
+
+#[test]
+fn every_preset_is_seen() {
+    for preset in presets() {
+        let mut session = open(&format!("equation-lab?preset={}", preset.key));
+        let about = Problem::parse(preset.text).unwrap().about.expect("each preset says what it is");
+        let key = about["view"].as_str().unwrap().to_owned();
+        pollster::block_on(session.advance(Budget { seconds: 0.2, steps: 3 })).unwrap();
+        assert!(!matches!(view(&mut session, &key), ViewData::Empty), "{}: {key}", preset.key);
+    }
+}
