@@ -17,6 +17,8 @@ pub enum Edge {
     Periodic,
     /// The mirror image at the last point's outer half, u(-1) = u(0): no flux through the side between cells.
     Mirror,
+    /// The mirror image at the last point itself, u(-1) = u(1): no slope at a side that holds a point.
+    Reflect,
     /// The last point, repeated.
     Clamp,
 }
@@ -43,6 +45,58 @@ pub const fn workgroup(dimension: u8) -> [u32; 3] {
 
 /// The shader. `state` and `results` are different buffers.
 pub fn shader(program: &Program, options: &WgslOptions) -> Result<String, WgslError> {
+    let PointCode { mut body, outputs, helpers } = point_code(program, options, u32::from, "")?;
+    for (index, text) in outputs.iter().enumerate() {
+        writeln!(body, "    results[{index}u * cells + cell] = {text};").ok();
+    }
+    let coordinates = coordinates(program, "");
+    let [wx, wy, wz] = workgroup(options.dimension);
+    Ok(format!(
+        "@group(0) @binding(0) var<storage, read> uniforms: array<f32>;
+@group(0) @binding(1) var<storage, read> state: array<f32>;
+@group(0) @binding(2) var<storage, read_write> results: array<f32>;
+@group(0) @binding(3) var<uniform> grid: vec4<u32>;
+{helpers}
+@compute @workgroup_size({wx}, {wy}, {wz})
+fn main(@builtin(global_invocation_id) id: vec3<u32>) {{
+    if (id.x >= grid.x || id.y >= grid.y || id.z >= grid.z) {{
+        return;
+    }}
+    let cells = grid.x * grid.y * grid.z;
+    let cell = id.x + grid.x * (id.y + grid.y * id.z);
+{coordinates}{body}}}
+"
+    ))
+}
+
+/// A program at one point, as text.
+pub(super) struct PointCode {
+    /// Statements; they read `uniforms`, `state`, `grid`, `cells`, `id`, `x`, `y` and `z`.
+    pub body: String,
+    /// One expression per output of the program.
+    pub outputs: Vec<String>,
+    /// Functions that the statements call.
+    pub helpers: String,
+}
+
+/// `x`, `y` and `z` of the point; `base` stands before each index of a uniform.
+pub(super) fn coordinates(program: &Program, base: &str) -> String {
+    let count = program.uniforms.len();
+    let mut text = String::new();
+    for (axis, name) in ["x", "y", "z"].into_iter().enumerate() {
+        let (first, spacing) = (count + 2 * axis, count + 2 * axis + 1);
+        writeln!(text, "    let {name} = uniforms[{base}{first}u] + f32(id.{name}) * uniforms[{base}{spacing}u];").ok();
+    }
+    text
+}
+
+/// Writes a program for one point. `plane` says which plane of the state an array slot is.
+pub(super) fn point_code(
+    program: &Program,
+    options: &WgslOptions,
+    plane: impl Fn(u16) -> u32,
+    base: &'static str,
+) -> Result<PointCode, WgslError> {
     let mut body = String::new();
     let mut helpers: BTreeSet<&'static str> = BTreeSet::new();
     let mut loads: Vec<(u16, [i8; 3])> = Vec::new();
@@ -70,6 +124,7 @@ pub fn shader(program: &Program, options: &WgslOptions) -> Result<String, WgslEr
             let edge = match options.edges[*axis] {
                 Edge::Periodic => "wrap",
                 Edge::Mirror => "mirror",
+                Edge::Reflect => "reflected",
                 Edge::Clamp => "clamped",
             };
             helpers.insert(edge);
@@ -79,49 +134,25 @@ pub fn shader(program: &Program, options: &WgslOptions) -> Result<String, WgslEr
     }
     for (position, (slot, offset)) in loads.iter().enumerate() {
         let [x, y, z] = [0, 1, 2].map(|axis| index_name(axis, offset[axis]));
+        let plane = plane(*slot);
         writeln!(
             body,
-            "    let a{position} = state[{slot}u * cells + u32({x} + i32(grid.x) * ({y} + i32(grid.y) * {z}))];"
+            "    let a{position} = state[{plane}u * cells + u32({x} + i32(grid.x) * ({y} + i32(grid.y) * {z}))];"
         )
         .ok();
     }
-    let mut writer = Writer { program, loads: &loads, helpers: &mut helpers };
+    let mut writer = Writer { program, loads: &loads, helpers: &mut helpers, base };
     for (index, instruction) in program.code.iter().enumerate() {
         let text = writer.action(instruction.action, &instruction.operands)?;
         let kind = if writer.is_truth(instruction.action) { "bool" } else { "f32" };
         writeln!(body, "    let r{index}: {kind} = {text};").ok();
     }
-    for (index, operand) in program.outputs.iter().enumerate() {
-        let text = writer.operand(*operand)?;
-        writeln!(body, "    results[{index}u * cells + cell] = {text};").ok();
+    let mut outputs = Vec::with_capacity(program.outputs.len());
+    for operand in &program.outputs {
+        outputs.push(writer.operand(*operand)?);
     }
-    let helper_text: String = helpers.iter().map(|name| helper(name)).collect::<BTreeSet<_>>().into_iter().collect();
-    let count = program.uniforms.len();
-    let [wx, wy, wz] = workgroup(options.dimension);
-    Ok(format!(
-        "@group(0) @binding(0) var<storage, read> uniforms: array<f32>;
-@group(0) @binding(1) var<storage, read> state: array<f32>;
-@group(0) @binding(2) var<storage, read_write> results: array<f32>;
-@group(0) @binding(3) var<uniform> grid: vec4<u32>;
-{helper_text}
-@compute @workgroup_size({wx}, {wy}, {wz})
-fn main(@builtin(global_invocation_id) id: vec3<u32>) {{
-    if (id.x >= grid.x || id.y >= grid.y || id.z >= grid.z) {{
-        return;
-    }}
-    let cells = grid.x * grid.y * grid.z;
-    let cell = id.x + grid.x * (id.y + grid.y * id.z);
-    let x = uniforms[{count}u] + f32(id.x) * uniforms[{}u];
-    let y = uniforms[{}u] + f32(id.y) * uniforms[{}u];
-    let z = uniforms[{}u] + f32(id.z) * uniforms[{}u];
-{body}}}
-",
-        count + 1,
-        count + 2,
-        count + 3,
-        count + 4,
-        count + 5,
-    ))
+    let helpers = helpers.iter().map(|name| helper(name)).collect::<BTreeSet<_>>().into_iter().collect();
+    Ok(PointCode { body, outputs, helpers })
 }
 
 fn index_name(axis: usize, offset: i8) -> String {
@@ -137,6 +168,8 @@ struct Writer<'a> {
     program: &'a Program,
     loads: &'a [(u16, [i8; 3])],
     helpers: &'a mut BTreeSet<&'static str>,
+    /// Stands before each index of a uniform.
+    base: &'static str,
 }
 
 impl Writer<'_> {
@@ -158,7 +191,7 @@ impl Writer<'_> {
         Ok(match operand {
             Operand::Uniform(index) => match self.program.uniforms[index as usize] {
                 Uniform::Constant(value) => Self::literal(value)?,
-                _ => format!("uniforms[{index}u]"),
+                _ => format!("uniforms[{}{index}u]", self.base),
             },
             Operand::Coordinate(axis) => ["x", "y", "z"][usize::from(axis.min(2))].to_string(),
             Operand::Array { slot, offset } => {
@@ -285,6 +318,13 @@ fn wrap(i: i32, n: i32) -> i32 {
 fn mirror(i: i32, n: i32) -> i32 {
     let folded = select(i, -1 - i, i < 0);
     return clamp(select(folded, 2 * n - 1 - folded, folded >= n), 0, n - 1);
+}
+"
+        .into(),
+        "reflected" => "
+fn reflected(i: i32, n: i32) -> i32 {
+    let folded = abs(i);
+    return clamp(select(folded, 2 * n - 2 - folded, folded >= n), 0, n - 1);
 }
 "
         .into(),
