@@ -1,5 +1,6 @@
 //! Space: grids, Fourier and other trigonometric transforms, finite differences, Chebyshev points, tridiagonal systems.
 
+pub mod absorbing;
 pub mod chebyshev;
 pub mod difference;
 pub mod fft;
