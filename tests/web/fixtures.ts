@@ -12,6 +12,8 @@ export interface ParamSpec {
   default: string;
   min: number;
   max: number;
+  /** 0 where any value goes. */
+  step: number;
   scale: string;
   live: boolean;
   integer: boolean;

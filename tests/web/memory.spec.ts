@@ -69,7 +69,7 @@ function flatness(element: Locator, steps: number, patience: number): Promise<Fl
 }
 
 /** Parameters that say how large a run is: the smaller, the cheaper a step. */
-const SIZES = ['points', 'times', 'cells', 'particles', 'width', 'layers', 'waves', 'count', 'batch', 'modes', 'channels'];
+const SIZES = ['points', 'times', 'cells', 'particles', 'width', 'layers', 'waves', 'count', 'samples', 'batch', 'modes', 'channels'];
 
 /** What else makes steps cheap: longer runs between two restarts where a restart costs, coarser adaptive ones. */
 const CHEAPER: Record<string, string[]> = {
@@ -80,7 +80,8 @@ const CHEAPER: Record<string, string[]> = {
 /** A link to the cheapest steps of an experiment, and many of them. */
 function smallest(experiment: Experiment): string {
   const parts = experiment.params.flatMap((p) => {
-    if (p.kind === 'number' && SIZES.includes(p.key)) return [`${p.key}=${p.min}`];
+    // None at all would be another run.
+    if (p.kind === 'number' && SIZES.includes(p.key)) return [`${p.key}=${p.min > 0 ? p.min : p.step || 1}`];
     if (p.key === 'grid' && p.options && /^\d+$/.test(p.options[0]![0])) return [`grid=${p.options[0]![0]}`];
     // A sweep beside the run is drawn after every restart.
     if (p.key === 'curve') return ['curve=off'];
