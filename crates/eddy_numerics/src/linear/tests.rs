@@ -342,3 +342,34 @@ fn sparse_factors_agree_with_bands() {
     sparse::SparseLu::new(&a).unwrap().solve(&mut x);
     assert!(residual_of(&a, &x, &b) < 1e-12);
 }
+
+/// `cargo test --release -p eddy_numerics --features sparse direct_speed -- --ignored --nocapture`
+#[cfg(feature = "sparse")]
+#[test]
+#[ignore = "a measurement"]
+fn direct_speed() {
+    for n in [64, 128, 256] {
+        let a = laplacian(n).identity_minus(-1.0);
+        let b = random(n * n, 6);
+        let timed = |name: &str, factor: &dyn Fn() -> Box<dyn Fn(&mut [f64])>| {
+            let start = web_time::Instant::now();
+            let solve = factor();
+            let factored = start.elapsed().as_secs_f64();
+            let mut x = b.clone();
+            let start = web_time::Instant::now();
+            solve(&mut x);
+            let solved = start.elapsed().as_secs_f64();
+            eprintln!("{n}² {name}: factors {:.1} ms, solve {:.2} ms", 1e3 * factored, 1e3 * solved);
+        };
+        timed("sparse", &|| {
+            let lu = sparse::SparseLu::new(&a).unwrap();
+            Box::new(move |x| lu.solve(x))
+        });
+        if n < 256 {
+            timed("band", &|| {
+                let lu = a.factor().unwrap();
+                Box::new(move |x| lu.solve(x))
+            });
+        }
+    }
+}

@@ -353,3 +353,25 @@ fn solutions_have_their_order() {
         }
     }
 }
+
+/// `cargo test --release -p eddy_numerics difference_speed -- --ignored --nocapture`
+#[test]
+#[ignore = "a measurement"]
+fn difference_speed() {
+    let n = 512;
+    let u: Vec<f64> = (0..n * n).map(|i| (i as f64).sin()).collect();
+    let mut out = vec![0.0; n * n];
+    for p in ORDERS {
+        for axis in 0..2 {
+            let d = Derivative1::<f64>::new(2, p, n, 0.1, &Side::Dirichlet, &Side::Neumann).unwrap();
+            let best = (0..30)
+                .map(|_| {
+                    let start = web_time::Instant::now();
+                    d.apply_along(axis, [1, n, n], &u, [&[], &[]], &mut out);
+                    start.elapsed().as_secs_f64()
+                })
+                .fold(f64::INFINITY, f64::min);
+            eprintln!("order {p}, axis {axis}: {:.3} ns a point", 1e9 * best / (n * n) as f64);
+        }
+    }
+}
