@@ -20,6 +20,8 @@
 //!   is 6 or a little more when 8 is asked for.
 //! - u_xxx with one value at one side and value and slope at the other: stable; order 4 or a little more when 6 or 8 is
 //!   asked for.
+//! - Waves as a first-order system (u_t = v_x, v_t = u_x) with u given and v free at both ends grow slowly at orders above
+//!   2 (rate 0.5 to 1 over a unit length, on any grid); give v its condition v_n = 0, or use u_tt = u_xx.
 //! - A free side is for outflow. u_xx with a free side is not a well-posed problem and has growing solutions.
 
 mod closure;
