@@ -2,7 +2,7 @@
 import { LitElement, html } from 'lit';
 import { customElement, state } from 'lit/decorators.js';
 import { icon } from './lib/icons';
-import { experimentHref, routeFromHash, type Route } from './lib/router';
+import { experimentHref, isLab, routeFromHash, type Route } from './lib/router';
 import { currentTheme, onTheme, startTheme, toggleTheme } from './lib/theme';
 import './pages/experiment';
 import './pages/gallery';
@@ -84,6 +84,7 @@ export class EddyApp extends LitElement {
         </a>
         <nav aria-label="Pages">
           <a href="#/" aria-current=${route.page === 'gallery' ? 'page' : 'false'}>Experiments</a>
+          <a href="#/lab/pde" aria-current=${route.page === 'experiment' && isLab(route.permalink) ? 'page' : 'false'}>Equation lab</a>
           <a href="#/papers" aria-current=${route.page === 'papers' ? 'page' : 'false'}>Papers</a>
         </nav>
         <span class="spacer"></span>
@@ -101,6 +102,10 @@ export class EddyApp extends LitElement {
       case 'papers':
         return html`<eddy-papers></eddy-papers>`;
       case 'experiment':
+        if (isLab(route.permalink)) {
+          void import('./pages/lab');
+          return html`<eddy-lab-page .permalink=${route.permalink} .revisit=${this.revisit}></eddy-lab-page>`;
+        }
         return html`<eddy-experiment-page .permalink=${route.permalink} .revisit=${this.revisit}></eddy-experiment-page>`;
       case 'missing':
         return html`<section class="missing"><h1>There is nothing here</h1><p>This address, <code>${route.path}</code>, leads nowhere in Eddy.</p>

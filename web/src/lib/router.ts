@@ -9,8 +9,11 @@ export function routeFromHash(hash: string): Route {
   const path = hash.replace(/^#\/?/, '');
   if (path === '') return { page: 'gallery' };
   if (path === 'papers') return { page: 'papers' };
+  // The equation lab is an experiment with a page of its own.
+  if (/^lab\/pde(\?|$)/.test(path)) return { page: 'experiment', permalink: `equation-lab${path.slice(7)}` };
   if (path.startsWith('e/')) return { page: 'experiment', permalink: path.slice(2) };
   return { page: 'missing', path };
 }
 
-export const experimentHref = (permalink: string): string => `#/e/${permalink}`;
+export const isLab = (permalink: string): boolean => /^equation-lab(\?|$)/.test(permalink);
+export const experimentHref = (permalink: string): string => (isLab(permalink) ? `#/lab/pde${permalink.slice(12)}` : `#/e/${permalink}`);

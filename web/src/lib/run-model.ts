@@ -62,6 +62,7 @@ export class RunModel {
   private idle: (() => void)[] = [];
   private visible = true;
   private fallingBack = false;
+  private refineReport: ((progress: unknown) => void) | undefined;
   /** Number of the user's edits so far; changes of one gesture, or of one control in quick succession, are one edit. */
   edit = 0;
   /** Whether settings of the past are being restored, one key after the other. */
@@ -122,6 +123,9 @@ export class RunModel {
           this.curves.set(event.key, sets);
           break;
         }
+        case 'refine-progress':
+          this.refineReport?.(event.report);
+          break;
         case 'drawn':
           this.headers[event.pane] = event.header;
           this.onGpu[event.pane] = event.gpu;
@@ -497,6 +501,18 @@ export class RunModel {
 
   readView(key: string, pane: PaneIndex = 0): Promise<ViewPayload> {
     return this.client!.request<ViewPayload>({ type: 'read-view', key, pane });
+  }
+  /** Questions of the equation lab, which need no run. */
+  ask<T>(what: 'analyse' | 'presets', text = ''): Promise<T> {
+    return this.client!.request<T>({ type: 'ask', bundle: this.bundle, what, text });
+  }
+  /** A refinement study; `report` is told how it goes. */
+  refine<T>(form: string, dt: number, report: (progress: T) => void): Promise<T> {
+    this.refineReport = report as (progress: unknown) => void;
+    return this.client!.request<T>({ type: 'refine', bundle: this.bundle, form, dt });
+  }
+  stopRefining(): void {
+    this.client?.notify({ type: 'refine-stop' });
   }
   readMetrics(pane: PaneIndex = 0): Promise<Float64Array> {
     return this.client!.request<Float64Array>({ type: 'read-metrics', pane });

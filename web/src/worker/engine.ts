@@ -4,7 +4,7 @@
  *
  * All calls into wasm happen inside one loop, one after the other: a session is borrowed while it advances.
  */
-import { breathe, checkClaim, renderPoster } from './jobs';
+import { breathe, checkClaim, refine, renderPoster } from './jobs';
 import { Pane, Surface } from './pane';
 import type { Capabilities, DrawSpec, EngineError, FromEngine, OpenRequest, PaneIndex, Speed, SetResult, Opened, ToEngine, LinesHeader } from './protocol';
 import { errorFromThrown, loadBundle, engineError, type WasmModule } from './wasm';
@@ -36,6 +36,8 @@ export class Engine {
   private lastRecord = 0;
   private dirty = { draw: false, state: false, record: false };
   private dead = false;
+  /** Request of the refinement study under way; 0 without one. */
+  private refining = 0;
   /** Milliseconds of computing per pane and frame. */
   private slice: number;
 
@@ -154,6 +156,23 @@ export class Engine {
         return reply(null);
       case 'claim':
         return reply(await checkClaim(m, (progress) => this.post({ type: 'claim-progress', id: m.id, progress })));
+      case 'ask': {
+        const module = await loadBundle(m.bundle);
+        const answer = m.what === 'presets' ? module.presets?.() : module.analyse?.(m.text);
+        if (answer === undefined) throw engineError('bundle-missing', 'This bundle has no equation lab.');
+        return reply(JSON.parse(answer));
+      }
+      case 'refine':
+        // Beside the loop, so that its messages are heard; the slices alternate with the frames.
+        void refine(m, (report) => this.post({ type: 'refine-progress', report }), () => !this.dead && this.refining === m.id).then(
+          reply,
+          (thrown) => this.fail(m, errorFromThrown(thrown)),
+        );
+        this.refining = m.id;
+        return;
+      case 'refine-stop':
+        this.refining = 0;
+        return;
       case 'poster': {
         const bitmap = await renderPoster(m);
         return reply(bitmap, [bitmap]);

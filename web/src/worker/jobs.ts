@@ -4,6 +4,7 @@ import type { ClaimProgress, Progress, RunOptions, ToEngine, Verdict, ViewHeader
 import { engineError, loadBundle } from './wasm';
 
 type ClaimRequest = Extract<ToEngine, { type: 'claim' }>;
+type RefineRequest = Extract<ToEngine, { type: 'refine' }>;
 type PosterRequest = Extract<ToEngine, { type: 'poster' }>;
 
 /** Lets messages in between two slices. */
@@ -22,6 +23,23 @@ export async function checkClaim(request: ClaimRequest, report: (progress: Claim
     }
   } finally {
     check.free();
+  }
+}
+
+/** A refinement study, in slices, until it is done or `goOn` says no; the last report. */
+export async function refine(request: RefineRequest, report: (progress: unknown) => void, goOn: () => boolean): Promise<unknown> {
+  const module = await loadBundle(request.bundle);
+  if (!module.RefineSession) throw engineError('bundle-missing', 'This bundle has no equation lab.');
+  const study = module.RefineSession.open(request.form, request.dt);
+  try {
+    for (;;) {
+      const progress: { done: boolean } = JSON.parse(study.advance(30));
+      if (progress.done || !goOn()) return progress;
+      report(progress);
+      await breathe();
+    }
+  } finally {
+    study.free();
   }
 }
 

@@ -106,6 +106,10 @@ export type ToEngine =
   | { type: 'memory'; id: number }
   | { type: 'capabilities'; id: number; bundle: string }
   | { type: 'claim'; id: number; bundle: string; experiment: string; options: RunOptions }
+  /** What the equation lab asks without a run: `analyse` with a form as JSON, `presets`. */
+  | { type: 'ask'; id: number; bundle: string; what: 'analyse' | 'presets'; text: string }
+  | { type: 'refine'; id: number; bundle: string; form: string; dt: number }
+  | { type: 'refine-stop' }
   | { type: 'poster'; id: number; bundle: string; permalink: string; view: DrawSpec; milliseconds: number; fraction: number; width: number; height: number; equal: boolean }
   /** Destroys the device of the GPU, as a driver reset would: for tests of what the page then does. */
   | { type: 'lose-gpu'; id: number }
@@ -180,5 +184,6 @@ export type FromEngine =
   /** `gpu`: the picture stands on the canvas of the GPU, not on that of the 2-D context. */
   | { type: 'drawn'; pane: PaneIndex; header: ViewHeader; gpu: boolean }
   | { type: 'claim-progress'; id: number; progress: ClaimProgress }
+  | { type: 'refine-progress'; report: unknown }
   /** The engine cannot go on: a panic, or a failed run. */
   | { type: 'fault'; error: EngineError };

@@ -26,10 +26,18 @@ export interface WasmClaim {
   verdict(): string | undefined;
   free(): void;
 }
+export interface WasmRefine {
+  advance(budgetMs: number): string;
+  free(): void;
+}
 export interface WasmModule {
   default(options?: { module_or_path: unknown }): Promise<{ memory: WebAssembly.Memory }>;
   Session: { open(permalink: string, options: string): Promise<WasmSession> };
   ClaimSession: { open(id: string, options: string): Promise<WasmClaim> };
+  /** Of the bundle `equations` alone. */
+  analyse?(form: string): string;
+  presets?(): string;
+  RefineSession?: { open(form: string, dt: number): WasmRefine };
   catalogVersion(): string;
   memoryBytes(): number;
   capabilities?(): Promise<string> | string;

@@ -5,9 +5,11 @@
 
 mod analyse;
 mod pictures;
+mod refine;
 mod run;
 mod texts;
 
 pub use analyse::{analyse, presets_json};
+pub use refine::Refinement;
 pub use run::{Shown, TypedRun};
 pub use texts::{FormError, Texts};

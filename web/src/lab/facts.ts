@@ -1,0 +1,90 @@
+/** What the Rust side says of a form (crates/eddy_experiments/src/labs/typed/analyse.rs). */
+import type { Completion } from './editor';
+
+/** Texts of the form by key. */
+export type Form = Record<string, string>;
+
+export interface FormError {
+  key: string;
+  /** UTF-16 code units of the text. */
+  start: number;
+  end: number;
+  message: string;
+  hint: string;
+  replacement: string | null;
+}
+export interface FieldFact {
+  name: string;
+  complex: boolean;
+  stepped: boolean;
+  velocity: boolean;
+}
+export interface ParameterFact {
+  name: string;
+  value: number;
+  range: [number, number] | null;
+}
+export interface MethodFact {
+  space: string;
+  time: string;
+  reasons: string[];
+  dt: number | null;
+  tolerance: number | null;
+  limits: { process: string; rate: number; dt: number }[];
+  warnings: string[];
+}
+export interface About {
+  title?: string;
+  group?: string;
+  summary?: string;
+  look_for?: string;
+  question?: string;
+  view?: string;
+  field?: string;
+  colors?: string;
+}
+export interface Facts {
+  texts: Record<string, string | number>;
+  about: About | null;
+  errors: FormError[];
+  dimension?: number | null;
+  periodic?: boolean;
+  hasExact?: boolean;
+  hasNoise?: boolean;
+  fields?: FieldFact[] | null;
+  parameters?: ParameterFact[] | null;
+  latex?: string[] | null;
+  method?: MethodFact | null;
+  toml?: string | null;
+  completions?: Completion[];
+}
+export interface Preset extends About {
+  key: string;
+}
+export interface Study {
+  sizes: number[];
+  differences: (number | null)[];
+  order: number | null;
+  error: number | null;
+  note: string;
+}
+export interface RefineReport {
+  fraction: number;
+  done: boolean;
+  space: string;
+  time: string;
+  dt: number;
+  end: number;
+  studies: { time: Study | null; space: Study | null } | null;
+}
+
+/** `name = value` pairs of a text such as `F = 0.037; k = 0.06`. */
+export function pairs(text: string): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const piece of text.split(/[;\n]/)) {
+    const at = piece.indexOf('=');
+    if (at > 0) found.set(piece.slice(0, at).trim(), piece.slice(at + 1).trim());
+  }
+  return found;
+}
+export const pairsText = (map: Map<string, string>): string => [...map].map(([name, value]) => `${name} = ${value}`).join('; ');
