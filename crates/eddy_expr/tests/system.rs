@@ -348,6 +348,8 @@ fn ill_posed_systems_are_told_apart() {
         ("u_t = v_x; v_t = -u_x", 1, true),
         ("u_t = u_xx - u_yy", 2, true),
         ("w_t = lap(w) - dx(psi); lap(psi) = -w", 2, false),
+        // The first line has no constant coefficient; the others alone are nilpotent.
+        ("e_t = (k_x - h_y)/(2 + cos(x)); h_t = -e_y; k_t = e_x", 2, false),
     ] {
         let mut system = parse(text, dimension);
         let parameters = system.parameter_values();

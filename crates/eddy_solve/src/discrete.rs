@@ -39,6 +39,13 @@ impl<R: Scalar> Discrete<R> {
         }
     }
 
+    /// Removes what rounding has added to a state of real fields that is not real.
+    pub fn make_real(&self, state: &mut [R]) {
+        if let Self::Spectral(spectral) = self {
+            spectral.make_real(bytemuck::cast_slice_mut(state));
+        }
+    }
+
     /// Values on the grid: by variable of the system, real and imaginary parts (empty for real systems).
     pub fn decode(&mut self, time: f64, state: &[R]) -> Vec<(u16, Vec<R>, Vec<R>)> {
         match self {

@@ -124,6 +124,7 @@ impl<R: Scalar> Simulation<R> {
         while self.time < t_end && self.outcome == Outcome::Running {
             match self.march.step(&mut self.discrete, self.time, t_end, &mut self.state) {
                 Ok(reached) => {
+                    self.discrete.make_real(&mut self.state);
                     let largest = eddy_numerics::max_magnitude::<R, R>(&self.state);
                     if !(largest <= BLOW_UP) {
                         self.diverge("a value grew beyond all bounds");

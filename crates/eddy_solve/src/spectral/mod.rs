@@ -72,6 +72,8 @@ pub struct Spectral<R: Scalar> {
     pub parameters: Vec<f64>,
     pub symbol: Symbol,
     stepped: Vec<u16>,
+    /// By stepped variable: whether its values are real numbers.
+    is_real_field: Vec<bool>,
     elliptic: Vec<u16>,
     transform: Transform<R>,
     output: Transform<R>,
@@ -242,6 +244,10 @@ impl<R: Scalar> Spectral<R> {
             modes,
             fine,
             symbol,
+            is_real_field: stepped
+                .iter()
+                .map(|variable| !statement.system.variables[usize::from(*variable)].is_complex)
+                .collect(),
             stepped,
             elliptic,
             transform,
@@ -280,6 +286,25 @@ impl<R: Scalar> Spectral<R> {
         for ((re, im), part) in values.iter().zip(state.chunks_mut(n)) {
             let im: &[R] = if self.modes.is_real { &[] } else { im };
             self.output.forward(re, im, part);
+        }
+    }
+
+    /// Removes what rounding has put into coefficients that a real field cannot have, û(-k) ≠ conj û(k): no transform
+    /// sees that part, so nothing but the linear terms acts on it, and where they grow it grows without bound.
+    pub fn make_real(&self, state: &mut [Complex<R>]) {
+        for (part, is_real) in state.chunks_mut(self.modes.len()).zip(&self.is_real_field) {
+            if !is_real {
+                continue;
+            }
+            for index in 0..part.len() {
+                if let Some(other) = self.modes.opposite(index)
+                    && other >= index
+                {
+                    let mean = (part[index] + part[other].conj()) * R::of(0.5);
+                    part[index] = mean;
+                    part[other] = mean.conj();
+                }
+            }
         }
     }
 

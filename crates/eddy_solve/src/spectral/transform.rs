@@ -45,6 +45,16 @@ impl Modes {
         if index <= self.highest[axis] { index as i64 } else { index as i64 - (2 * self.highest[axis] + 1) as i64 }
     }
 
+    /// Index of the coefficient of the opposite wavenumber; `None` where it is not stored, as for real fields with m_x > 0.
+    pub fn opposite(&self, index: usize) -> Option<usize> {
+        let [nx, ny, nz] = self.shape;
+        let [x, y, z] = [index % nx, index / nx % ny, index / (nx * ny)];
+        if self.is_real && x > 0 {
+            return None;
+        }
+        Some((nx - x) % nx + nx * ((ny - y) % ny + ny * ((nz - z) % nz)))
+    }
+
     /// The wavenumber vector of a coefficient.
     pub fn at(&self, index: usize) -> [f64; 3] {
         let [nx, ny, _] = self.shape;
