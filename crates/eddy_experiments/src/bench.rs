@@ -20,7 +20,7 @@ pub struct Bench {
     pub run: fn() -> f64,
 }
 
-#[cfg(any(feature = "core", feature = "pinn", feature = "sampler", feature = "learn"))]
+#[cfg(any(feature = "core", feature = "pinn", feature = "sampler", feature = "equations", feature = "learn"))]
 const fn bench(bundle: &'static str, name: &'static str, what: &'static str, run: fn() -> f64) -> Bench {
     Bench { name, what, bundle, run }
 }
@@ -60,6 +60,21 @@ static BENCHES: &[Bench] = &[
             if evaluations == 10 && radius.is_finite() { begun.elapsed().as_secs_f64() } else { f64::NAN }
         })
     }),
+    #[cfg(feature = "equations")]
+    bench(
+        "equations",
+        "gray-scott-256-loop",
+        "Euler step of 2-D Gray-Scott by a hand-written loop, 256², f32",
+        || fastest(7, || eddy_solve::bench::gray_scott_loop(100)),
+    ),
+    #[cfg(feature = "equations")]
+    bench("equations", "gray-scott-256-typed", "the same step typed, compiled where that can be done", || {
+        fastest(7, || eddy_solve::bench::gray_scott_typed(100, true).unwrap_or(f64::NAN))
+    }),
+    #[cfg(feature = "equations")]
+    bench("equations", "gray-scott-256-interpreted", "the same step typed, in the block interpreter", || {
+        fastest(5, || eddy_solve::bench::gray_scott_typed(50, false).unwrap_or(f64::NAN))
+    }),
     #[cfg(feature = "learn")]
     bench("learn", "pinn-4x64-2048-burn-flex", "the same PINN step through burn-flex", || {
         fastest(2, || flex(|e| Box::pin(eddy_learn::bench::pinn_step(e, 2048, 2))))
@@ -75,7 +90,7 @@ static BENCHES: &[Bench] = &[
 ];
 
 /// The fastest of `batches` measurements.
-#[cfg(any(feature = "core", feature = "pinn", feature = "sampler", feature = "learn"))]
+#[cfg(any(feature = "core", feature = "pinn", feature = "sampler", feature = "equations", feature = "learn"))]
 fn fastest(batches: usize, mut measure: impl FnMut() -> f64) -> f64 {
     (0..batches).map(|_| measure()).fold(f64::NAN, f64::min)
 }

@@ -15,6 +15,8 @@ mod session;
 pub use bench::{Bench, bench_names, benches};
 pub use check::{CheckProgress, ClaimCheck};
 pub use eddy_nets::fused as fused_products;
+#[cfg(feature = "equations")]
+pub use eddy_solve::compiled as compiled_kernels;
 pub use eddy_spec as spec;
 pub use experiment::{
     Baseline, Budget, Clock, Context, Device, DeviceKind, Experiment, GpuField, Lab, LocalFuture, Pointer, PointerKind,

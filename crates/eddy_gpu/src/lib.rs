@@ -24,6 +24,7 @@ pub use gpu::{Gpu, GpuOptions, Tier};
 pub use pipeline::Pipeline;
 pub use plan::etdrk4::{Etdrk4Plan, Etdrk4Spec, Nonlinear};
 pub use plan::stencil::{Edge, StencilMethod, StencilOrder, StencilPlan, StencilSpec, StencilSystem};
+pub use plan::typed::{TypedMethod, TypedPlan, TypedSpec, UniformsAt};
 pub use plan::{Brush, wavenumbers};
 pub use recording::Recording;
 pub use reduce::{Reduction, Summary};

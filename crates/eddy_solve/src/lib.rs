@@ -1,6 +1,8 @@
 //! Typed systems of partial differential equations on grids: text → checked statement → discretization → run.
 
+pub mod bench;
 pub mod boundary;
+pub mod compiled;
 pub mod error;
 pub mod evaluate;
 pub mod grid;
@@ -9,6 +11,7 @@ pub mod problem;
 pub mod refine;
 pub mod spectral;
 pub mod statement;
+pub mod stencil;
 
 pub use error::{Place, SolveError};
 pub use problem::Problem;
@@ -21,5 +24,6 @@ pub mod linear;
 pub mod march;
 pub mod observe;
 pub mod simulation;
+pub mod visualpde;
 
 pub use simulation::{Outcome, Simulation};

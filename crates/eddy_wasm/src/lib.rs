@@ -3,6 +3,8 @@
 //! Static facts never cross: the page reads `catalog.json`, written by the same Rust.
 
 mod check;
+#[cfg(all(target_arch = "wasm32", feature = "equations"))]
+mod compiled;
 mod device;
 #[cfg(feature = "equations")]
 mod equations;
@@ -22,6 +24,8 @@ pub fn start() {
     console_error_panic_hook::set_once();
     #[cfg(all(target_arch = "wasm32", feature = "pinn"))]
     fused::install();
+    #[cfg(all(target_arch = "wasm32", feature = "equations"))]
+    compiled::install();
 }
 
 /// Version of the catalogue compiled in; the page refuses to mix it with another `catalog.json`.

@@ -111,9 +111,9 @@ export class EddyLabPage extends LitElement {
     return own.trim() || !this.facts || this.form.equations?.trim() ? own : String(this.facts.texts[key] ?? '');
   }
 
-  /** A change of a text. The form then stands by itself: what was the preset's becomes its own. */
+  /** A change of a text. The form then stands by itself: what was the preset's becomes its own, the field shown too. */
   private edit(key: string, text: string, wait = TYPING_MS): void {
-    const base = this.form.equations?.trim() || !this.facts ? this.form : { ...this.form, ...texts(this.facts) };
+    const base = this.form.equations?.trim() || !this.facts ? this.form : { ...this.form, ...texts(this.facts), shown: this.form.shown?.trim() || (this.facts.about?.field ?? '') };
     this.form = { ...base, [key]: text };
     if (key === 'equations' && !text.trim()) this.form.equations = ' ';
     clearTimeout(this.timer);
@@ -174,7 +174,7 @@ export class EddyLabPage extends LitElement {
     const { experiment } = this;
     if (!experiment || facts.dimension === undefined || facts.dimension === null) return;
     const names = (facts.fields ?? []).filter((f) => !f.velocity).map((f) => f.name);
-    const shown = this.textOf('shown') || facts.about?.field || names[0] || 'u';
+    const shown = this.shownField(names);
     const keys = facts.dimension === 0 ? ['phase'] : facts.dimension === 1 ? ['lines', 'spacetime', ...(names.length > 1 ? ['phase'] : [])] : ['field', ...(names.length > 1 ? ['phase'] : [])];
     const colors = (facts.about?.colors ?? 'viridis') as ColorMapName;
     const named = (axis: Axis, label: string): Axis => ({ ...axis, label, symbol: label });
@@ -196,8 +196,12 @@ export class EddyLabPage extends LitElement {
     model.experiment = { ...experiment, views };
     const wanted = facts.about?.view;
     model.showView(first ? (wanted && keys.includes(wanted) ? wanted : keys[0]!) : before);
-    // The field of the preset is shown until another is chosen.
-    if (!this.form.shown?.trim() && facts.about?.field && facts.about.field !== names[0]) model.set('shown', facts.about.field);
+  }
+
+  /** The field on the stage: the one chosen, else the preset's, else the first. */
+  private shownField(names: string[]): string {
+    const own = this.form.shown?.trim() || (this.form.equations?.trim() ? '' : (this.facts?.about?.field ?? ''));
+    return names.includes(own.replace(/^(re|im) /, '')) || names.includes(own) ? own : (names[0] ?? 'u');
   }
 
   private choosePreset(key: string): void {
@@ -350,7 +354,7 @@ export class EddyLabPage extends LitElement {
       </div>
       ${AREAS.map(
         ([key, label, hint]) => html`<label class="lab-entry wide"><span>${label}</span>
-          <textarea class="mono" rows=${Math.max(2, Math.min(6, this.textOf(key).split('\n').length))} autocapitalize="off" spellcheck="false" placeholder=${hint} data-key=${key} .value=${live(this.textOf(key))}
+          <textarea class="mono" rows="2" autocapitalize="off" spellcheck="false" placeholder=${hint} data-key=${key} .value=${live(this.textOf(key))}
             @input=${(e: Event) => this.edit(key, (e.target as HTMLTextAreaElement).value)}></textarea>${this.errors(key)}</label>`,
       )}
       ${this.errors('space')}${this.errors('time')}${this.errors('preset')}${this.errors('every')}${this.errors('tolerance')}${this.errors('parameters')}`;
@@ -359,7 +363,7 @@ export class EddyLabPage extends LitElement {
   private fieldChoice() {
     const fields = (this.facts?.fields ?? []).flatMap((f) => (f.complex ? [[f.name, `|${f.name}|`], [`re ${f.name}`, `re ${f.name}`], [`im ${f.name}`, `im ${f.name}`]] : [[f.name, f.name]])) as [string, string][];
     if (fields.length < 2) return nothing;
-    const shown = this.textOf('shown') || fields[0]![0];
+    const shown = this.shownField(fields.map(([key]) => key));
     return html`<div class="chips" role="group" aria-label="Field shown">${fields.map(
       ([key, label]) => html`<button class="chip" type="button" aria-pressed=${key === shown} @click=${() => { this.form = { ...this.form, shown: key }; this.model?.set('shown', key); if (this.facts && this.model) this.dress(this.model, this.facts); }}>${label}</button>`,
     )}</div>`;

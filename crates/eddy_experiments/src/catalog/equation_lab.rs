@@ -116,8 +116,13 @@ impl Params {
         }
     }
 
+    /// What is looked at; without a choice the field that the preset names.
     fn shown(&self) -> Shown {
-        Shown { field: self.shown.trim().to_owned(), probe: self.probe.clone() }
+        let mut field = self.shown.trim().to_owned();
+        if field.is_empty() && self.equations.trim().is_empty() {
+            field = self.texts().about()["field"].as_str().unwrap_or_default().to_owned();
+        }
+        Shown { field, probe: self.probe.clone() }
     }
 }
 

@@ -171,5 +171,8 @@ fn eigenvalues(matrix: &[Complex], n: usize) -> Vec<Complex> {
         }
     }
     // What the iteration leaves of a root at zero is rounding, and its sign says nothing.
-    roots.into_iter().map(|root| if size(root) < 1e-12 { (0.0, 0.0) } else { (root.0 * scale, root.1 * scale) }).collect()
+    roots
+        .into_iter()
+        .map(|root| if size(root) < 1e-12 { (0.0, 0.0) } else { (root.0 * scale, root.1 * scale) })
+        .collect()
 }

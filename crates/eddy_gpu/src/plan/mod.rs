@@ -2,6 +2,7 @@
 
 pub mod etdrk4;
 pub mod stencil;
+pub mod typed;
 
 use std::f64::consts::TAU;
 

@@ -16,6 +16,7 @@ use crate::{
     evaluate::{Pointwise, Scalar, Uniforms},
     grid::Grid,
     statement::Statement,
+    stencil::Stencil,
 };
 use chebyshev::{Dense, Ends};
 use elliptic::Elliptic;
@@ -95,6 +96,8 @@ pub struct Difference<R: Scalar> {
     /// Grid points at which a component's value is given, as (point, axis, side, place on the face, condition).
     fixed: Vec<Vec<(usize, usize, usize, usize, usize)>>,
     rates: Evaluation<R>,
+    /// The same right-hand sides in one pass, where that can be done; set to `None` to use derivative arrays.
+    pub stencil: Option<Box<Stencil<R>>>,
     integrands: Option<Evaluation<R>>,
     is_mean: Vec<bool>,
     integrals: Vec<f64>,
@@ -232,6 +235,7 @@ impl<R: Scalar> Difference<R> {
             stepped,
             wanted,
             rates,
+            stencil: None,
             integrands,
             noise,
             noise_terms,
@@ -244,7 +248,31 @@ impl<R: Scalar> Difference<R> {
             difference.add_lines(variable, orders);
         }
         difference.read_sides(&mut system)?;
+        difference.stencil = difference.fused(&mut system).map(Box::new);
         Ok(difference)
+    }
+
+    /// The right-hand sides in one pass: on periodic grids, where walls ask for nothing that ghosts do not give exactly as
+    /// derivative arrays do, and for systems that are differenced against the flow.
+    fn fused(&self, system: &mut eddy_expr::System) -> Option<Stencil<R>> {
+        let dimension = self.grid.dimension();
+        let is_upwinded = system.graph.nodes().any(|(_, node)| matches!(node, eddy_expr::ir::Node::Upwind(..)));
+        let has_walls = !self.grid.is_periodic();
+        // First derivatives of order 2 and second ones come from one polynomial at a wall.
+        let is_plain = |orders: [u8; 3]| match orders.iter().filter(|order| **order > 0).count() {
+            0 => true,
+            1 => orders.contains(&2) || (orders.contains(&1) && self.accuracy == 2),
+            _ => false,
+        };
+        // Of higher orders the rows at walls are one-sided differences of another width.
+        let is_same_at_walls = self.accuracy <= 4 && self.wanted.iter().all(|w| is_plain(w.orders));
+        if dimension == 0 || (has_walls && !is_upwinded && !is_same_at_walls) {
+            return None;
+        }
+        let kernel = system.rates_kernel(Discretization::Stencil(self.accuracy)).ok()?;
+        Stencil::new(&kernel, &self.grid, self.accuracy, &self.components, |component, axis| {
+            self.end_conditions(self.components[component].variable, axis)
+        })
     }
 
     fn check_points(&self) -> Result<(), SolveError> {
@@ -514,6 +542,11 @@ impl<R: Scalar> Difference<R> {
     /// y' = f(t, y).
     pub fn evaluate(&mut self, time: f64, state: &[R], slope: &mut [R]) {
         self.evaluations += 1;
+        if let Some(mut stencil) = self.stencil.take() {
+            self.evaluate_fused(&mut stencil, time, state, slope);
+            self.stencil = Some(stencil);
+            return;
+        }
         self.load(time, state);
         self.update_wanted();
         self.update_integrals(time);
@@ -525,6 +558,32 @@ impl<R: Scalar> Difference<R> {
         }
         self.rates = rates;
         self.fix_rates(slope);
+    }
+
+    fn evaluate_fused(&mut self, stencil: &mut Stencil<R>, time: f64, state: &[R], slope: &mut [R]) {
+        let points = self.grid.points();
+        // Where nothing is put into the state, it is read where it is.
+        let is_bare = self.grid.is_periodic() && self.elliptic.is_empty() && self.integrands.is_none();
+        if !is_bare {
+            self.load(time, state);
+            if self.integrands.is_some() {
+                self.update_wanted();
+                self.update_integrals(time);
+            }
+        }
+        let uniforms = Uniforms { time, parameters: &self.parameters, integrals: &self.integrals };
+        let field = |component: usize| {
+            if is_bare {
+                &state[component * points..(component + 1) * points]
+            } else {
+                self.fields[component].as_slice()
+            }
+        };
+        let given = |component: usize| self.given[component].as_ref().map(|given| &given.values);
+        stencil.evaluate(field, given, uniforms, slope);
+        if !is_bare {
+            self.fix_rates(slope);
+        }
     }
 
     /// Values given at walls do not change by themselves; waves leave through absorbing sides.

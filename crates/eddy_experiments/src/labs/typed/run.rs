@@ -30,6 +30,7 @@ pub struct TypedRun<R: Scalar> {
     shown: Shown,
     live_of: LiveOf,
     outcome: Outcome,
+    metrics: &'static [Metric],
     record: Record,
     pictures: Pictures,
     /// Fields of the present state, if they have been asked for.
@@ -59,6 +60,7 @@ impl<R: Scalar> TypedRun<R> {
             shown,
             live_of,
             outcome: Outcome::Running,
+            metrics,
             record: Record::of(metrics),
             pictures,
             values: None,
@@ -93,13 +95,20 @@ impl<R: Scalar> TypedRun<R> {
 
     /// Writes a row of the record and of what the pictures keep.
     fn observe(&mut self) {
+        self.values();
+        let values = self.values.as_deref().unwrap_or_default();
+        self.pictures.observe(self.simulation.time, values, &self.simulation.statement.grid);
+        self.write_row();
+    }
+
+    /// Writes a row of the record.
+    fn write_row(&mut self) {
         let component = self.component();
         let time = self.simulation.time;
         self.values();
         let values = self.values.as_deref().unwrap_or_default();
         let shown = component_values(values, component);
         let grid = &self.simulation.statement.grid;
-        self.pictures.observe(time, values, grid);
         let (mut least, mut most) = (f64::INFINITY, f64::NEG_INFINITY);
         for value in shown.iter() {
             (least, most) = (least.min(*value), most.max(*value));
@@ -296,14 +305,18 @@ impl<R: Scalar> Run for TypedRun<R> {
             self.set_live(texts.clone())?;
         }
         self.texts = texts;
-        if shown.field != self.shown.field {
-            self.begun = None;
-            self.pictures.forget_ranges();
-        }
+        let other_field = shown.field != self.shown.field;
         if shown.probe != self.shown.probe {
             self.pictures.set_probe(&self.simulation.statement, &shown.probe);
         }
         self.shown = shown;
+        if other_field {
+            // The rows so far are of another field.
+            self.begun = None;
+            self.pictures.forget_ranges();
+            self.record = Record::of(self.metrics);
+            self.write_row();
+        }
         Ok(())
     }
 

@@ -364,7 +364,7 @@ fn number_text(number: &Number) -> String {
         Number::Text(text) => text.trim().to_owned(),
         Number::Value(value) => {
             let (plain, exponent) = (format!("{value}"), format!("{value:e}"));
-            if exponent.len() < plain.len() { exponent } else { plain }
+            if exponent.len() + 2 < plain.len() { exponent } else { plain }
         }
     }
 }

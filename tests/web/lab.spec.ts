@@ -1,0 +1,123 @@
+/** The equation lab: typing, errors at their characters, the fix, the run, the brush, refinement, and the link. */
+import AxeBuilder from '@axe-core/playwright';
+import type { Page } from '@playwright/test';
+import { expect, readView, ready, relativeDifference, test, widget } from './fixtures';
+
+const TYPED = ['alpha = 0.6 in [0.1, 2]', 'u_t = 0.4*lap(u) + u - u^3 - v', 'v_t = 0.1*lap(v) + alpah*(u - v)'].join('\n');
+
+async function openLab(page: Page, url: string, query = '') {
+  await page.goto(`${url}/#/lab/pde${query}`);
+  const element = widget(page);
+  await ready(element);
+  await expect(page.locator('.cm-content')).toBeVisible();
+  await expect(page.locator('.lab-latex .latex-line').first()).toBeVisible();
+  return element;
+}
+
+async function typeEquations(page: Page, text: string): Promise<void> {
+  const editor = page.locator('.cm-content');
+  await editor.click();
+  await page.keyboard.press('Control+A');
+  // As a paste: brackets are not closed a second time.
+  await page.keyboard.insertText(text);
+}
+
+test('a typed system: the misspelt name, its fix, the run, paint, refine, and the link', async ({ page, url, context }) => {
+  test.slow();
+  const element = await openLab(page, url, '?preset=heat');
+  await typeEquations(page, TYPED);
+  // The error is under its characters, and says where.
+  const error = page.locator('.lab-errors li').first();
+  await expect(error).toContainText('alpah');
+  await expect(error).toContainText('Line 3, character 20');
+  await expect(page.locator('.cm-lintRange-error')).toHaveText('alpah');
+  await page.locator('.lab-fix').first().click();
+  await expect(page.locator('.cm-content')).toContainText('alpha*(u - v)');
+  await expect(page.locator('.lab-errors [class*=fix]')).toHaveCount(0);
+  // A plane, and a start from noise.
+  await page.locator('.lab-more > summary').first().click();
+  await page.locator('[data-key=exact]').fill('');
+  await page.locator('[data-key=initial]').fill('u = 0.2*randn\nv = 0');
+  await page.locator('[data-key=x]').fill('40, 48');
+  await page.locator('[data-key=y]').fill('40, 48');
+  await page.locator('[data-key=end]').fill('30');
+  await expect(page.locator('.lab-method h2')).toContainText('etdrk4');
+  await expect(page.locator('.lab-method h2')).toContainText('fourier');
+  await expect(page.locator('.lab-slider')).toHaveCount(1);
+  await expect.poll(() => page.url()).toContain('equations=');
+  await expect.poll(() => element.evaluate((e: any) => e.model.panes[0]?.progress.position ?? 0), { timeout: 30_000 }).toBeGreaterThan(1);
+  await expect.poll(() => element.evaluate((e: any) => e.model.view.key)).toBe('field');
+  // The slider moves the parameter of the running run.
+  await page.locator('.lab-slider .entry').fill('0.9');
+  await page.locator('.lab-slider .entry').press('Enter');
+  await expect.poll(() => element.evaluate((e: any) => e.model.values.get('parameters'))).toBe('alpha = 0.9');
+  // Paint: the field changes under the brush.
+  await element.evaluate((e: any) => e.pause());
+  const before = await readView(element, 'field');
+  const box = (await page.locator('eddy-stage canvas:visible').first().boundingBox())!;
+  await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
+  await page.mouse.down();
+  await page.mouse.move(box.x + box.width / 2 + 12, box.y + box.height / 2);
+  await page.mouse.up();
+  await expect.poll(async () => relativeDifference(before.data, (await readView(element, 'field')).data)).toBeGreaterThan(0.01);
+  // The link gives the same first frame.
+  await element.evaluate((e: any) => e.restart());
+  const first = await readView(element, 'field');
+  const second = await context.newPage();
+  await second.goto(page.url());
+  const copy = widget(second);
+  await ready(copy);
+  await copy.evaluate((e: any) => e.pause());
+  await copy.evaluate((e: any) => e.restart());
+  const again = await readView(copy, 'field');
+  expect(again.header).toEqual(first.header);
+  expect(relativeDifference(first.data, again.data)).toBe(0);
+  await copy.evaluate((e: any) => e.advanceSteps(3));
+  expect(relativeDifference(first.data, (await readView(copy, 'field')).data)).toBeGreaterThan(0);
+  await second.close();
+});
+
+test('a refinement study sees the order of the method', async ({ page, url }) => {
+  test.slow();
+  const query = new URLSearchParams({
+    equations: 'u_t = 0.1*lap(u) + u - u^3', x: '2*pi, 32', initial: 'u = 0.5*sin(x)', end: '2', dt: '0.05', time: 'rk4', space: 'fd2',
+  });
+  const element = await openLab(page, url, `?${query.toString().replaceAll('+', '%20')}`);
+  await expect.poll(() => element.evaluate((e: any) => e.model.panes[0]?.progress.outcome.kind), { timeout: 20_000 }).toBe('finished');
+  await page.locator('.lab-refine button').click();
+  await expect(page.locator('.lab-order').first()).toBeVisible({ timeout: 40_000 });
+  const [time, space] = (await page.locator('.lab-order').allTextContents()).map(Number);
+  expect(time).toBeGreaterThan(3.6);
+  expect(time).toBeLessThan(4.4);
+  expect(space).toBeGreaterThan(1.8);
+  expect(space).toBeLessThan(2.2);
+});
+
+test('an unusable axis is said at its entry, and the last run stays', async ({ page, url }) => {
+  const element = await openLab(page, url, '?preset=heat');
+  await page.locator('.lab-more > summary').first().click();
+  await page.locator('[data-key=x]').fill('3 .. 1, 64');
+  await expect(page.locator('.lab-entry:has([data-key=x]) .lab-errors')).toContainText('larger');
+  expect(await element.evaluate((e: any) => e.model.status)).toBe('ready');
+  await page.locator('[data-key=x]').fill('0 .. 2*pi, 64');
+  await expect(page.locator('.lab-entry:has([data-key=x]) .lab-errors')).toHaveCount(0);
+});
+
+for (const scheme of ['light', 'dark'] as const) {
+  test(`lab, ${scheme}: nothing sticks out and axe finds nothing`, async ({ page, url }) => {
+    await page.emulateMedia({ colorScheme: scheme });
+    const element = await openLab(page, url, '?preset=gray-scott-maze');
+    await page.waitForTimeout(1500);
+    await element.evaluate((e: any) => e.pause());
+    await page.locator('.lab-more > summary').first().click();
+    for (const [width, height] of [[1440, 900], [820, 1180], [390, 844], [360, 640]] as const) {
+      await page.setViewportSize({ width, height });
+      await page.waitForTimeout(150);
+      expect(await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth), `${width} px wide`).toBeLessThanOrEqual(0);
+      if (process.env.EDDY_SHOTS) await page.screenshot({ path: `${process.env.EDDY_SHOTS}/lab-${scheme}-${width}.png`, fullPage: true });
+    }
+    await page.setViewportSize({ width: 1440, height: 900 });
+    const found = await new AxeBuilder({ page }).analyze();
+    expect(found.violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target.join(' ')).join(', ')}`)).toEqual([]);
+  });
+}
