@@ -63,7 +63,13 @@ export default defineConfig({
         index: fileURLToPath(new URL('index.html', import.meta.url)),
         embed: fileURLToPath(new URL('embed.html', import.meta.url)),
         host: fileURLToPath(new URL('examples/host.html', import.meta.url)),
+        widgets: fileURLToPath(new URL('examples/widgets.html', import.meta.url)),
+        widget: fileURLToPath(new URL('src/widget/door.ts', import.meta.url)),
+        anywidget: fileURLToPath(new URL('src/widget/anywidget.ts', import.meta.url)),
       },
+      // Other sites name these modules and use what they export.
+      preserveEntrySignatures: 'exports-only',
+      output: { entryFileNames: (chunk) => (['widget', 'anywidget'].includes(chunk.name) ? '[name].js' : 'assets/[name]-[hash].js') },
     },
   },
 });

@@ -62,13 +62,13 @@ test('off-screen it rests', async ({ page, url }) => {
     const spacer = document.createElement('div');
     spacer.style.height = '4000px';
     document.body.append(spacer);
-    window.scrollTo(0, 3000);
+    window.scrollTo({ top: 3000, behavior: 'instant' });
   });
   await page.waitForTimeout(500);
   const steps = () => element.evaluate((e: any) => e.model.panes[0]?.progress.steps ?? 0);
   const resting = await steps();
   await page.waitForTimeout(800);
   expect(await steps()).toBe(resting);
-  await page.evaluate(() => window.scrollTo(0, 0));
+  await page.evaluate(() => window.scrollTo({ top: 0, behavior: 'instant' }));
   await expect.poll(steps).toBeGreaterThan(resting);
 });

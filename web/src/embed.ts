@@ -1,12 +1,17 @@
-/** The page inside an embedding frame: `embed.html?e=<permalink>&controls=a,b&theme=dark&autoplay&aspect=16/9`. */
+/**
+ * The page inside an embedding frame: `embed.html?e=<permalink>&controls=a,b&theme=dark&autoplay&aspect=16/9`. With
+ * `origin=<the host's>` the host can play, set and read it by messages (widget/wire.ts); without, it hears nobody.
+ */
 import './element/eddy-experiment';
 import { experimentById } from './lib/catalog';
 import { linkFromText } from './lib/permalink';
-import { startTheme } from './lib/theme';
+import { setTheme, startTheme } from './lib/theme';
+import { perform, tellEvents } from './widget/bridge';
+import { WIRE, callFromData, targetOf, type FromFrame } from './widget/wire';
 
 // The permalink holds `&` itself, so that a link pasted without encoding still means what it says: whatever is not an
 // option of the frame belongs to it.
-const OPTIONS = ['controls', 'theme', 'autoplay', 'aspect', 'baseline'];
+const OPTIONS = ['controls', 'theme', 'autoplay', 'aspect', 'baseline', 'origin'];
 const query = new URLSearchParams(location.search);
 let permalink = query.get('e') ?? '';
 for (const [key, value] of query) {
@@ -21,8 +26,6 @@ element.controls = query.get('controls') ?? 'none';
 element.aspect = query.get('aspect') ?? '';
 element.autoplay = query.has('autoplay');
 element.noBaseline = query.get('baseline') === 'off';
-frame.append(element);
-
 const link = document.createElement('a');
 link.className = 'open-in-eddy';
 link.target = '_blank';
@@ -34,5 +37,22 @@ const show = (text: string) => {
   link.href = experiment ? `./#/e/${text}` : './';
 };
 show(permalink);
+
+const host = query.get('origin');
+if (host && window.parent !== window) {
+  const post = (message: FromFrame) => window.parent.postMessage(message, targetOf(host));
+  tellEvents(element, (event, detail) => post({ eddy: WIRE, event, detail }));
+  window.addEventListener('message', (event) => {
+    if (event.source !== window.parent || event.origin !== host) return;
+    const asked = callFromData(event.data);
+    if (!asked) return;
+    const { id, call } = asked;
+    if (call.name === 'theme') setTheme(call.theme);
+    void perform(element, call).then(
+      (value) => post(value === undefined ? { eddy: WIRE, reply: id } : { eddy: WIRE, reply: id, value }),
+      (thrown) => post({ eddy: WIRE, failure: id, message: thrown instanceof Error ? thrown.message : String(thrown) }),
+    );
+  });
+}
 element.addEventListener('eddy-settings', (event) => show((event as CustomEvent<string>).detail));
-frame.append(link);
+frame.append(element, link);

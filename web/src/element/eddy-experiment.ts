@@ -7,7 +7,7 @@
  * the stage from the slot. Events: `eddy-settings` (detail: permalink), `eddy-finished`.
  */
 import { LitElement, css, html, nothing, type PropertyValues } from 'lit';
-import { customElement, property, state } from 'lit/decorators.js';
+import { property, state } from 'lit/decorators.js';
 import { RunModel } from '../lib/run-model';
 import { linkFromText } from '../lib/permalink';
 import { nearMisses } from '../lib/catalog';
@@ -17,7 +17,6 @@ import type { PaneIndex, Progress, ViewPayload } from '../worker/protocol';
 import './controls';
 import './stage';
 
-@customElement('eddy-experiment')
 export class EddyExperiment extends LitElement {
   static override styles = [
     shared,
@@ -47,6 +46,8 @@ export class EddyExperiment extends LitElement {
   @property() speed: '' | 'slow' | 'normal' | 'fast' = '';
   /** The next link is one of the visitor's own past: what differs is set in the running run. */
   @property({ type: Boolean }) revisit = false;
+  /** Its engine shares a worker with those of the other such elements of the page. */
+  @property({ type: Boolean }) shared = false;
   @state() model: RunModel | undefined;
   private seen = new IntersectionObserver((entries) => {
     if (entries.some((e) => e.isIntersecting)) this.begin();
@@ -57,10 +58,13 @@ export class EddyExperiment extends LitElement {
   override connectedCallback(): void {
     super.connectedCallback();
     this.seen.observe(this);
+    document.addEventListener('visibilitychange', this.onTab);
   }
+  private onTab = () => this.model?.setVisible(!document.hidden, 'tab');
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     this.seen.disconnect();
+    document.removeEventListener('visibilitychange', this.onTab);
     this.drop();
   }
 
@@ -87,6 +91,8 @@ export class EddyExperiment extends LitElement {
         if (this.model) {
           const model = this.model;
           if (this.speed) model.speed = this.speed;
+          model.sharesWorker = this.shared;
+          model.setVisible(!document.hidden, 'tab');
           let reported = model.permalink;
           let ended = false;
           this.off = [
@@ -170,6 +176,9 @@ export class EddyExperiment extends LitElement {
     </div>`;
   }
 }
+
+// A page that embeds two versions of Eddy keeps the first.
+if (!customElements.get('eddy-experiment')) customElements.define('eddy-experiment', EddyExperiment);
 
 declare global {
   interface HTMLElementTagNameMap {

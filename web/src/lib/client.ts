@@ -1,5 +1,6 @@
 /** The page's end of an engine: requests as promises, events as callbacks, and the watch over its health. */
 import type { EngineError, FromEngine, ToEngine } from '../worker/protocol';
+import { joinPool, startWorker, type Port } from './pool';
 
 type Event = Exclude<FromEngine, { type: 'reply' } | { type: 'failure' } | { type: 'ready' }>;
 type Body<T> = T extends { id: number } ? Omit<T, 'id'> : never;
@@ -25,11 +26,6 @@ interface Pending {
   reject: (error: EngineFailure) => void;
 }
 
-interface Port {
-  send(message: ToEngine, transfer: Transferable[]): void;
-  close(): void;
-}
-
 export class EngineClient {
   onEvent: (event: Event) => void = () => {};
   /** The engine is gone; a new client has to be made. */
@@ -44,37 +40,25 @@ export class EngineClient {
   private watch: ReturnType<typeof setInterval> | undefined;
   private closed = false;
 
-  constructor() {
-    const opened = this.openWorker().catch(() => this.openPage());
+  /** `shared`: its engine lives in one of the page's common workers, beside others. */
+  constructor(shared = false) {
+    const opened = (shared ? this.openShared() : this.openWorker()).catch(() => this.openPage());
     this.port = opened.then(([port]) => port);
     this.inWorker = opened.then(([, inWorker]) => inWorker);
   }
 
   /** A module worker that has said it is ready; rejects where workers or off-screen canvases cannot be had. */
-  private openWorker(): Promise<[Port, boolean]> {
-    return new Promise((resolve, reject) => {
-      if (typeof Worker !== 'function' || typeof OffscreenCanvas !== 'function' || !('transferControlToOffscreen' in HTMLCanvasElement.prototype)) {
-        reject(new Error('no workers'));
-        return;
-      }
-      // Throws in a frame of opaque origin.
-      const worker = new Worker(new URL('../worker/worker.ts', import.meta.url), { type: 'module', name: 'eddy' });
-      let ready = false;
-      worker.onmessage = (event: MessageEvent<FromEngine>) => {
-        if (event.data.type === 'ready') {
-          ready = true;
-          this.startWatch();
-          resolve([{ send: (m, transfer) => worker.postMessage(m, transfer), close: () => worker.terminate() }, true]);
-        } else this.receive(event.data);
-      };
-      worker.onerror = (event) => {
-        event.preventDefault();
-        if (!ready) {
-          worker.terminate();
-          reject(new Error(event.message));
-        } else this.lose({ code: 'worker-error', message: `The computation stopped unexpectedly (${event.message || 'no reason given'}).` });
-      };
-    });
+  private async openWorker(): Promise<[Port, boolean]> {
+    const worker = await startWorker((message) => this.receive(message), (error) => this.lose(error));
+    this.startWatch();
+    return [{ send: (m, transfer) => worker.postMessage(m, transfer), close: () => worker.terminate() }, true];
+  }
+
+  /** An engine of its own in a worker that others use too: they share its modules and its GPU device. */
+  private async openShared(): Promise<[Port, boolean]> {
+    const member = await joinPool((message) => this.receive(message), (error) => this.lose(error));
+    this.startWatch();
+    return [member, true];
   }
 
   private async openPage(): Promise<[Port, boolean]> {

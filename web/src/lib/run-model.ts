@@ -60,7 +60,8 @@ export class RunModel {
   private settingNow = false;
   private canvases: (() => void) | undefined;
   private idle: (() => void)[] = [];
-  private visible = true;
+  /** Who keeps the stage out of sight: its own place on the page, a hidden tab, a host page. */
+  private hiddenBy = new Set<string>();
   private fallingBack = false;
   private refineReport: ((progress: unknown) => void) | undefined;
   /** Number of the user's edits so far; changes of one gesture, or of one control in quick succession, are one edit. */
@@ -68,6 +69,9 @@ export class RunModel {
   /** Whether settings of the past are being restored, one key after the other. */
   visiting = false;
   private last: { key: string; isOpen: boolean; at: number } | undefined;
+
+  /** Shares its worker with the other runs of the page that say the same: for pages of many figures. */
+  sharesWorker = false;
 
   constructor(experiment: Experiment, permalink: string, withBaseline = true) {
     this.experiment = experiment;
@@ -104,7 +108,7 @@ export class RunModel {
     this.fault = undefined;
     this.status = 'loading';
     this.onGpu = [];
-    const client = new EngineClient();
+    const client = new EngineClient(this.sharesWorker);
     this.client = client;
     client.onEvent = (event) => {
       switch (event.type) {
@@ -151,7 +155,7 @@ export class RunModel {
     this.canvases?.();
     this.sendView();
     client.notify({ type: 'speed', speed: this.speed });
-    client.notify({ type: 'visible', visible: this.visible });
+    client.notify({ type: 'visible', visible: this.hiddenBy.size === 0 });
     await this.open(this.permalink, play);
   }
 
@@ -364,6 +368,20 @@ export class RunModel {
     return this.settingNow ? new Promise((resolve) => this.idle.push(resolve)) : Promise.resolve();
   }
 
+  /** Resolves when the run can be used; rejects with the reason where it cannot. */
+  whenReady(): Promise<void> {
+    if (this.status === 'ready') return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      const look = () => {
+        if (this.status === 'loading') return;
+        off.forEach((f) => f());
+        if (this.status === 'ready') resolve();
+        else reject(new Error(this.fault?.message ?? this.notices[0]?.message ?? 'The run cannot start.'));
+      };
+      const off = [this.on('engine', look), this.on('state', look)];
+    });
+  }
+
   reset(): void {
     this.edit++;
     this.last = undefined;
@@ -471,10 +489,13 @@ export class RunModel {
   pointer(message: PointerMessage): void {
     this.client?.notify({ type: 'pointer', ...message });
   }
-  setVisible(visible: boolean): void {
-    if (this.visible === visible) return;
-    this.visible = visible;
-    this.client?.notify({ type: 'visible', visible });
+  /** `by` names who says so; only what nobody hides is computed. */
+  setVisible(visible: boolean, by = 'place'): void {
+    const before = this.hiddenBy.size === 0;
+    if (visible) this.hiddenBy.delete(by);
+    else this.hiddenBy.add(by);
+    const after = this.hiddenBy.size === 0;
+    if (after !== before) this.client?.notify({ type: 'visible', visible: after });
   }
 
   /** `attach` hands canvases to the engine; called now and for each new engine. */

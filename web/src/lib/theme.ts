@@ -26,6 +26,11 @@ export function startTheme(wanted?: string | null): void {
   system.addEventListener('change', () => apply(choose()));
 }
 
+/** The theme that a host page asks for; not remembered. */
+export function setTheme(theme: Theme): void {
+  apply(theme);
+}
+
 export function toggleTheme(): void {
   const next: Theme = currentTheme() === 'dark' ? 'light' : 'dark';
   writeStored(KEY, next);

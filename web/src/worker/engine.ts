@@ -43,9 +43,9 @@ export class Engine {
 
   constructor(
     readonly post: Post,
-    private place: 'worker' | 'page',
+    private place: 'worker' | 'shared' | 'page',
   ) {
-    this.slice = place === 'worker' ? 12 : 5;
+    this.slice = place === 'page' ? 5 : 12;
     void this.loop();
   }
 
@@ -87,7 +87,8 @@ export class Engine {
       }
       await this.rest();
     }
-    if (this.place === 'page') for (const pane of this.panes) pane.session.free();
+    // A worker of one's own ends with all it holds.
+    if (this.place !== 'worker') for (const pane of this.panes) pane.session.free();
   }
 
   private get active(): boolean {
