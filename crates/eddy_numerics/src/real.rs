@@ -131,14 +131,23 @@ impl<R: Real> Value<R> for Complex<R> {
 
 /// Largest magnitude of a state; NaN if any entry is NaN.
 pub fn max_magnitude<R: Real, V: Value<R>>(state: &[V]) -> f64 {
-    let mut largest = R::of(0.0);
-    let mut poison = R::of(0.0);
-    for v in state {
-        let m = v.magnitude();
-        largest = largest.max(m);
-        // 0 for a finite entry, NaN for NaN and infinity: `max` alone would drop a NaN.
-        poison += m - m;
+    // Several of both, so that neither waits for the entry before it.
+    const LANES: usize = 16;
+    let (mut largest, mut poison) = ([R::of(0.0); LANES], [R::of(0.0); LANES]);
+    let mut see = |lane: usize, m: R| {
+        largest[lane] = if m > largest[lane] { m } else { largest[lane] };
+        // 0 for a finite entry, NaN for NaN and infinity: a comparison alone would drop a NaN.
+        poison[lane] += m - m;
+    };
+    let chunks = state.chunks_exact(LANES);
+    chunks.remainder().iter().enumerate().for_each(|(lane, v)| see(lane, v.magnitude()));
+    for chunk in chunks {
+        for lane in 0..LANES {
+            see(lane, chunk[lane].magnitude());
+        }
     }
+    let largest = largest.into_iter().fold(R::of(0.0), |a, b| if b > a { b } else { a });
+    let poison = poison.into_iter().fold(R::of(0.0), |a, b| a + b);
     if poison == R::of(0.0) {
         largest.to_f64()
     } else if largest.is_finite() {

@@ -81,8 +81,10 @@ pub struct Plane {
     pub strides: [usize; 2],
     /// Points along x, rows.
     pub shape: [usize; 2],
-    /// Position of the first row along y, and of the plane along z.
-    pub origin: [usize; 2],
+    /// Position of the first point along x, y and z.
+    pub origin: [usize; 3],
+    /// Index of the first point in every output, and from row to row of them.
+    pub output: [usize; 2],
 }
 
 /// A program in the fastest form at hand.
@@ -171,8 +173,7 @@ impl<R: Scalar> Runner<R> {
         self.loaded = (compiler.compile)(&module).map(|entry| Arc::new(Loaded { entry, release: compiler.release }));
     }
 
-    /// Evaluates a plane. `outputs` hold its points without gaps. What does not fit leaves NaN, which a run reports as a
-    /// blow-up.
+    /// Evaluates a plane. What does not fit leaves NaN, which a run reports as a blow-up.
     pub fn run(&mut self, arrays: &[&[R]], plane: Plane, outputs: &mut [&mut [R]]) {
         if !(self.run_loaded(arrays, plane, outputs) || self.run_block(arrays, plane, outputs)) {
             outputs.iter_mut().for_each(|output| output.fill(R::of(f64::NAN)));
@@ -181,6 +182,12 @@ impl<R: Scalar> Runner<R> {
 
     fn run_block(&mut self, arrays: &[&[R]], plane: Plane, outputs: &mut [&mut [R]]) -> bool {
         let [nx, ny] = plane.shape;
+        let [first, along] = plane.output;
+        let Some(xs) = self.coordinates[0].get(plane.origin[0]..) else { return false };
+        let end = first + ny.saturating_sub(1) * along + nx;
+        if outputs.iter().any(|output| output.len() < end) {
+            return false;
+        }
         for row in 0..ny {
             let start = plane.start + row * plane.strides[0];
             let fields: Vec<Field<'_, R>> = arrays.iter().map(|data| Field { data, start }).collect();
@@ -188,10 +195,9 @@ impl<R: Scalar> Runner<R> {
                 let all = &self.coordinates[axis];
                 Column::Constant(all.get(index).copied().unwrap_or(all[0]))
             };
-            let coordinates =
-                [Column::Values(self.coordinates[0].as_slice()), at(1, plane.origin[0] + row), at(2, plane.origin[1])];
-            let mut slices: Vec<&mut [R]> =
-                outputs.iter_mut().map(|output| &mut output[row * nx..(row + 1) * nx]).collect();
+            let coordinates = [Column::Values(xs), at(1, plane.origin[1] + row), at(2, plane.origin[2])];
+            let to = first + row * along;
+            let mut slices: Vec<&mut [R]> = outputs.iter_mut().map(|output| &mut output[to..to + nx]).collect();
             let strides = [1, plane.strides[0], plane.strides[1]];
             if self.block.run(&Row { fields: &fields, strides, coordinates }, &mut slices).is_err() {
                 return false;
@@ -210,14 +216,16 @@ impl<R: Scalar> Runner<R> {
         }
         self.numbers.truncate(program.uniforms.len());
         let [[x, dx], [y, dy], [z, dz]] = lattice;
-        let place = [x, dx, y + dy * plane.origin[0] as f64, dy, z + dz * plane.origin[1] as f64];
+        let [i, j, k] = plane.origin.map(|index| index as f64);
+        let place = [x + dx * i, dx, y + dy * j, dy, z + dz * k];
         self.numbers.extend(place.map(R::of));
         self.table.clear();
         self.table.extend(
             arrays[..program.arrays.len()].iter().map(|array| (array.as_ptr() as usize + size * plane.start) as u32),
         );
-        self.table.extend(outputs.iter().map(|output| output.as_ptr() as usize as u32));
-        self.table.extend([plane.strides[0], plane.strides[1], nx].map(|stride| (stride * size) as u32));
+        let [first, along] = plane.output;
+        self.table.extend(outputs.iter().map(|output| (output.as_ptr() as usize + size * first) as u32));
+        self.table.extend([plane.strides[0], plane.strides[1], along].map(|stride| (stride * size) as u32));
         // SAFETY: `fits` has checked every place that the program reads and writes; arrays and outputs do not overlap, since
         // the latter are borrowed exclusively. Who installed the compiler promised the rest.
         unsafe { (loaded.entry)(self.table.as_ptr(), self.numbers.as_ptr().cast(), nx as u32, ny as u32) };
@@ -278,9 +286,11 @@ fn fits<R>(program: &Program, arrays: &[&[R]], plane: Plane, outputs: &[&mut [R]
     let reach = program.reach();
     let room = reach[0] + reach[1] * plane.strides[0] + reach[2] * plane.strides[1];
     let end = plane.start + ny.saturating_sub(1) * plane.strides[0] + nx + room;
+    let [first, along] = plane.output;
+    let output_end = first + ny.saturating_sub(1) * along + nx;
     arrays.len() >= program.arrays.len()
         && outputs.len() == program.outputs.len()
         && plane.start >= room
         && arrays.iter().all(|array| end <= array.len())
-        && outputs.iter().all(|output| output.len() == nx * ny)
+        && outputs.iter().all(|output| output_end <= output.len())
 }

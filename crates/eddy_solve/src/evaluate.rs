@@ -41,7 +41,7 @@ impl<R: Scalar> Pointwise<R> {
         self.runner.set_uniforms(uniforms, nx * ny * nz);
         for z in 0..nz {
             let start = z * nx * ny;
-            let plane = Plane { start, strides: [nx, nx * ny], shape: [nx, ny], origin: [0, z] };
+            let plane = Plane { start, strides: [nx, nx * ny], shape: [nx, ny], origin: [0, 0, z], output: [0, nx] };
             let mut slices: Vec<&mut [R]> =
                 outputs.iter_mut().map(|output| &mut output[start..start + nx * ny]).collect();
             self.runner.run(arrays, plane, &mut slices);

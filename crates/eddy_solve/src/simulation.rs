@@ -46,8 +46,10 @@ pub struct Simulation<R: Scalar> {
     algebraic: Option<(Vec<u16>, Observer)>,
     integrals: Integrals,
     march: Box<dyn March<R>>,
+    /// The last good one.
     state: Vec<R>,
-    good: Vec<R>,
+    /// Room for the one after it.
+    next: Vec<R>,
     max_steps: u64,
     /// The initial values as given: the state may hold less than them.
     initial: Option<Vec<(Vec<f64>, Vec<f64>)>>,
@@ -88,7 +90,7 @@ impl<R: Scalar> Simulation<R> {
             time: statement.start,
             outcome: Outcome::Running,
             warnings,
-            good: state.clone(),
+            next: state.clone(),
             state,
             discrete,
             algebraic,
@@ -122,16 +124,16 @@ impl<R: Scalar> Simulation<R> {
     /// Steps to `t_end`, or until `go_on` says no (asked after each step). Returns whether `t_end` was reached.
     pub fn advance(&mut self, t_end: f64, mut go_on: impl FnMut() -> bool) -> bool {
         while self.time < t_end && self.outcome == Outcome::Running {
-            match self.march.step(&mut self.discrete, self.time, t_end, &mut self.state) {
+            match self.march.step_into(&mut self.discrete, self.time, t_end, &self.state, &mut self.next) {
                 Ok(reached) => {
-                    self.discrete.make_real(&mut self.state);
-                    let largest = eddy_numerics::max_magnitude::<R, R>(&self.state);
+                    self.discrete.make_real(&mut self.next);
+                    let largest = eddy_numerics::max_magnitude::<R, R>(&self.next);
                     if !(largest <= BLOW_UP) {
                         self.diverge("a value grew beyond all bounds");
                         return false;
                     }
                     self.initial = None;
-                    self.good.copy_from_slice(&self.state);
+                    std::mem::swap(&mut self.state, &mut self.next);
                     self.time = reached;
                 }
                 Err(Stop::StepTooSmall) => {
@@ -180,7 +182,6 @@ impl<R: Scalar> Simulation<R> {
     }
 
     fn diverge(&mut self, cause: &str) {
-        self.state.copy_from_slice(&self.good);
         let advice = match self.choice.fixed_dt {
             Some(dt) => format!("try dt = {:.3e}, half of the present one", 0.5 * dt),
             None => "shorten the run to before this time, or check the equations' signs".into(),
@@ -214,11 +215,29 @@ impl<R: Scalar> Simulation<R> {
             encoded.push((rounded(&found.re), im));
         }
         self.discrete.encode(&encoded, &mut self.state);
-        self.good.copy_from_slice(&self.state);
         self.march.reset(&mut self.discrete);
         self.initial = None;
         self.outcome = Outcome::Running;
         Ok(())
+    }
+
+    /// The state as the method holds it, to be given back to [`Self::restore`].
+    pub fn snapshot(&self) -> Vec<R> {
+        self.state.clone()
+    }
+
+    /// Goes back, or forth, to a state of this run. The method forgets what it kept of earlier steps; counts go on.
+    /// A run that had diverged may go on. A state of another size is ignored, and `false` returned.
+    pub fn restore(&mut self, time: f64, state: &[R]) -> bool {
+        if state.len() != self.state.len() {
+            return false;
+        }
+        self.state.copy_from_slice(state);
+        self.time = time;
+        self.march.reset(&mut self.discrete);
+        self.initial = None;
+        self.outcome = Outcome::Running;
+        true
     }
 
     /// Goes on from the present state and time under another statement of the same fields on the same grid: other parameters,

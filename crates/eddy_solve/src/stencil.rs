@@ -1,6 +1,8 @@
 //! Right-hand sides by finite differences in one pass: the kernel reads neighbours itself instead of arrays of derivatives.
 //!
-//! Fields get layers of ghost points around the grid, as wide as the stencil reaches, and the whole right-hand side of a row
+//! On periodic planes the inside reads the fields where they are; only a frame along the edges, as wide as the stencil
+//! reaches, reads copies with the neighbours from across. Explicit Euler steps are made in the same pass: u + dt f(u).
+//! Elsewhere fields get layers of ghost points around the grid, as wide as the stencil reaches, and the whole right-hand side of a row
 //! is worked out while it stays in the cache, or by a module compiled at run time. On periodic axes ghosts repeat the other
 //! side. Beyond a wall they hold the polynomial through the nearest points that satisfies the conditions at the wall (of
 //! degree = order of accuracy, at most 4 where no slope is given): the polynomial of [`line`], so that second derivatives
@@ -8,7 +10,12 @@
 //!
 //! `upwind(a, u)` is differenced against the flow only here: arrays of derivatives are made before the velocity is known.
 
-use eddy_expr::{Kernel, kernel::Source};
+use eddy_expr::{
+    Kernel,
+    ir::{Leaf, Op2},
+    kernel::{Part, Source},
+    program::{Action, Instruction, Operand, Program, Uniform, UniformInput},
+};
 
 use crate::{
     compiled::{Plane, Runner},
@@ -37,10 +44,14 @@ pub type GivenValues<R> = [[[Vec<R>; 2]; 2]; 3];
 #[derive(Clone, Debug)]
 pub struct Stencil<R> {
     runner: Runner<R>,
+    /// u + dt f(u), with dt as the parameter after the last one; on periodic planes.
+    euler: Option<Runner<R>>,
     /// Component of each slot.
     components: Vec<usize>,
-    /// By slot: values with ghosts.
+    /// By slot: values with ghosts; of the whole grid, or of one part of the frame.
     padded: Vec<Vec<R>>,
+    /// Width of the frame's parts at the ends of rows, at least a vector, where the inside is read in place.
+    margin: Option<usize>,
     /// By slot and axis; `None` on periodic axes.
     walls: Vec<[Option<Walls<R>>; 3]>,
     shape: [usize; 3],
@@ -49,12 +60,13 @@ pub struct Stencil<R> {
 
 impl<R: Scalar> Stencil<R> {
     /// `None` where a slot is no component, or the grid has fewer points than the stencil reaches. `ends` gives the
-    /// conditions of a component along an axis.
+    /// conditions of a component along an axis, `parameters` is their count.
     pub fn new(
         kernel: &Kernel,
         grid: &Grid,
         accuracy: u8,
         components: &[Component],
+        parameters: u16,
         ends: impl Fn(usize, usize) -> Ends,
     ) -> Option<Self> {
         let shape = grid.shape();
@@ -79,11 +91,21 @@ impl<R: Scalar> Stencil<R> {
                 })
             })
             .collect();
-        let room: usize = (0..3).map(|axis| shape[axis] + 2 * reach[axis]).product();
+        let [nx, ny, _] = shape;
+        let [rx, ry, _] = reach;
+        let margin = rx.max(16 / size_of::<R>());
+        let margin = (grid.is_periodic() && grid.dimension() == 2 && nx >= 3 * margin && ny > 2 * ry).then_some(margin);
+        let room = match margin {
+            Some(margin) => ((nx + 2 * rx) * 3 * ry).max((margin + 2 * rx) * ny),
+            None => (0..3).map(|axis| shape[axis] + 2 * reach[axis]).product(),
+        };
+        let euler = margin.map(|_| euler_program(kernel, parameters, components, &mut found));
         Some(Self {
-            runner: Runner::new(kernel.program.clone(), grid, shape[0]),
+            runner: Runner::new(kernel.program.clone(), grid, margin.unwrap_or(nx)),
+            euler: euler.map(|program| Runner::new(program, grid, margin.unwrap_or(nx))),
             padded: vec![vec![R::of(0.0); room]; found.len()],
             components: found,
+            margin,
             walls,
             shape,
             reach,
@@ -104,23 +126,45 @@ impl<R: Scalar> Stencil<R> {
         uniforms: Uniforms<'_>,
         slope: &mut [R],
     ) {
-        for slot in 0..self.components.len() {
+        let points: usize = self.shape.iter().product();
+        self.runner.set_uniforms(uniforms, points);
+        if let Some(margin) = self.margin {
+            let frame = Frame { shape: self.shape, reach: self.reach, margin };
+            let fields: Vec<&[R]> = self.components.iter().map(|component| field(*component)).collect();
+            frame.run(&mut self.runner, &fields, &mut self.padded, slope);
+            return;
+        }
+        for slot in 0..self.walls.len() {
             let component = self.components[slot];
             self.pad(slot, field(component), given(component));
         }
         let [nx, ny, nz] = self.shape;
-        let points = nx * ny * nz;
         let [wx, wy] = [nx + 2 * self.reach[0], ny + 2 * self.reach[1]];
-        self.runner.set_uniforms(uniforms, points);
         let arrays: Vec<&[R]> = self.padded.iter().map(Vec::as_slice).collect();
         let mut blocks: Vec<&mut [R]> = slope.chunks_mut(points).collect();
         for z in 0..nz {
             let start = ((z + self.reach[2]) * wy + self.reach[1]) * wx + self.reach[0];
-            let plane = Plane { start, strides: [wx, wx * wy], shape: [nx, ny], origin: [0, z] };
-            let mut outputs: Vec<&mut [R]> =
-                blocks.iter_mut().map(|block| &mut block[z * nx * ny..(z + 1) * nx * ny]).collect();
-            self.runner.run(&arrays, plane, &mut outputs);
+            let output = [z * nx * ny, nx];
+            let plane = Plane { start, strides: [wx, wx * wy], shape: [nx, ny], origin: [0, 0, z], output };
+            self.runner.run(&arrays, plane, &mut blocks);
         }
+    }
+
+    /// One step of explicit Euler, u + dt f(u), from `field` into `next`, in one pass. False, and nothing done, where the
+    /// grid is no periodic plane.
+    pub fn euler<'a>(
+        &mut self,
+        field: impl Fn(usize) -> &'a [R],
+        uniforms: Uniforms<'_>,
+        dt: f64,
+        next: &mut [R],
+    ) -> bool {
+        let (Some(margin), Some(runner)) = (self.margin, &mut self.euler) else { return false };
+        let parameters: Vec<f64> = uniforms.parameters.iter().copied().chain([dt]).collect();
+        runner.set_uniforms(Uniforms { parameters: &parameters, ..uniforms }, self.shape.iter().product());
+        let fields: Vec<&[R]> = self.components.iter().map(|component| field(*component)).collect();
+        Frame { shape: self.shape, reach: self.reach, margin }.run(runner, &fields, &mut self.padded, next);
+        true
     }
 
     fn pad(&mut self, slot: usize, values: &[R], given: Option<&GivenValues<R>>) {
@@ -195,6 +239,79 @@ impl<R: Scalar> Stencil<R> {
             }
         }
     }
+}
+
+/// How a periodic plane is cut: the inside, and four parts along the edges.
+#[derive(Clone, Copy)]
+struct Frame {
+    shape: [usize; 3],
+    reach: [usize; 3],
+    margin: usize,
+}
+
+impl Frame {
+    /// Evaluates all points; `patches` is room for a part of the frame with its neighbours, by slot.
+    fn run<R: Scalar>(self, runner: &mut Runner<R>, fields: &[&[R]], patches: &mut [Vec<R>], outputs: &mut [R]) {
+        let ([nx, ny, _], [rx, ry, _], margin) = (self.shape, self.reach, self.margin);
+        let mut blocks: Vec<&mut [R]> = outputs.chunks_mut(nx * ny).collect();
+        let inner = ny - 2 * ry;
+        let parts = [(0, 0, nx, ry), (0, ny - ry, nx, ry), (0, ry, margin, inner), (nx - margin, ry, margin, inner)];
+        for (x, y, width, height) in parts {
+            if height == 0 {
+                continue;
+            }
+            let along = width + 2 * rx;
+            for (patch, field) in patches.iter_mut().zip(fields) {
+                for (row, to) in patch.chunks_exact_mut(along).take(height + 2 * ry).enumerate() {
+                    let from = &field[(y + row + ny - ry) % ny * nx..][..nx];
+                    let mut at = (x + nx - rx) % nx;
+                    // By hand: most rows are too short for a call that copies memory.
+                    for place in to {
+                        *place = from[at];
+                        at += 1;
+                        if at == nx {
+                            at = 0;
+                        }
+                    }
+                }
+            }
+            let arrays: Vec<&[R]> = patches.iter().map(Vec::as_slice).collect();
+            let (start, shape, origin) = (ry * along + rx, [width, height], [x, y, 0]);
+            let plane = Plane { start, strides: [along, 0], shape, origin, output: [y * nx + x, nx] };
+            runner.run(&arrays, plane, &mut blocks);
+        }
+        let first = ry * nx + margin;
+        let shape = [nx - 2 * margin, inner];
+        let plane = Plane { start: first, strides: [nx, 0], shape, origin: [margin, ry, 0], output: [first, nx] };
+        runner.run(fields, plane, &mut blocks);
+    }
+}
+
+/// A kernel's program with u + dt·f in place of each f, where dt is the parameter `dt`. Components that it does not read
+/// become slots behind the others.
+fn euler_program(kernel: &Kernel, dt: u16, components: &[Component], slots: &mut Vec<usize>) -> Program {
+    let mut program = kernel.program.clone();
+    let factor = Operand::Uniform(program.uniforms.len() as u32);
+    program.uniforms.push(Uniform::Input(UniformInput::Parameter(dt)));
+    for component in 0..program.outputs.len() {
+        let slot = slots.iter().position(|known| *known == component).unwrap_or_else(|| {
+            let Component { variable, part } = components[component];
+            program.arrays.push(match part {
+                Part::Real => Leaf::RealPart(variable),
+                Part::Imaginary => Leaf::ImaginaryPart(variable),
+            });
+            slots.push(component);
+            slots.len() - 1
+        });
+        let mut push = |op: Op2, a: Operand, b: Operand| {
+            program.code.push(Instruction { action: Action::Two(op), operands: [a, b, a] });
+            Operand::Result(program.code.len() as u32 - 1)
+        };
+        let change = push(Op2::Mul, factor, program.outputs[component]);
+        let old = Operand::Array { slot: slot as u16, offset: [0; 3] };
+        program.outputs[component] = push(Op2::Add, old, change);
+    }
+    program
 }
 
 /// The layers at one wall.

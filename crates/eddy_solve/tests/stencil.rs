@@ -127,3 +127,29 @@ fn upwinded_jumps_stay_in_bounds_at_walls() {
     }
     assert!(state.iter().all(|u| (u - 1.0).abs() < 1e-3), "the end is not reached: {:?}", state.last());
 }
+
+/// A step of explicit Euler in one pass against the rate and the sum apart, on planes whose sides are no multiples of a
+/// vector; the same with a wrong dt is found.
+#[test]
+fn a_fused_step_is_the_rate_added() {
+    for (equations, domain) in PERIODIC {
+        for accuracy in [2, 4] {
+            let mut difference = difference(&problem(equations, domain, ""), accuracy);
+            let state = random_state(difference.size());
+            let (mut slope, mut next) = (vec![0.0; state.len()], vec![f64::NAN; state.len()]);
+            difference.evaluate(0.3, &state, &mut slope);
+            let is_fused = difference.euler(0.3, 1e-3, &state, &mut next);
+            // Lines, boxes and integrals go the other way.
+            let is_plane = difference.grid.dimension() == 2 && !equations.contains("mean");
+            assert_eq!(is_fused, is_plane, "{equations}");
+            if is_fused {
+                let gap = |dt: f64| {
+                    let added = state.iter().zip(&slope).map(|(u, f)| u + dt * f);
+                    added.zip(&next).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
+                };
+                assert!(gap(1e-3) <= 1e-15 * (1.0 + slope.iter().fold(0.0f64, |a, b| a.max(b.abs()))), "{equations}");
+                assert!(gap(1.1e-3) > 1e-6, "{equations}");
+            }
+        }
+    }
+}

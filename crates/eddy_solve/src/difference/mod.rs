@@ -270,7 +270,8 @@ impl<R: Scalar> Difference<R> {
             return None;
         }
         let kernel = system.rates_kernel(Discretization::Stencil(self.accuracy)).ok()?;
-        Stencil::new(&kernel, &self.grid, self.accuracy, &self.components, |component, axis| {
+        let parameters = u16::try_from(self.parameters.len()).ok()?;
+        Stencil::new(&kernel, &self.grid, self.accuracy, &self.components, parameters, |component, axis| {
             self.end_conditions(self.components[component].variable, axis)
         })
     }
@@ -584,6 +585,20 @@ impl<R: Scalar> Difference<R> {
         if !is_bare {
             self.fix_rates(slope);
         }
+    }
+
+    /// y + dt f(t, y) into `next` in one pass over memory; false, and nothing done, where the right-hand side needs more than
+    /// one.
+    pub fn euler(&mut self, time: f64, dt: f64, state: &[R], next: &mut [R]) -> bool {
+        if !(self.grid.is_periodic() && self.elliptic.is_empty() && self.integrands.is_none()) {
+            return false;
+        }
+        let Some(stencil) = &mut self.stencil else { return false };
+        let points = self.grid.points();
+        let uniforms = Uniforms { time, parameters: &self.parameters, integrals: &[] };
+        let is_done = stencil.euler(|c| &state[c * points..(c + 1) * points], uniforms, dt, next);
+        self.evaluations += u64::from(is_done);
+        is_done
     }
 
     /// Values given at walls do not change by themselves; waves leave through absorbing sides.

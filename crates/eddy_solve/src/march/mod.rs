@@ -40,6 +40,18 @@ pub struct Counts {
 pub trait March<R: Scalar> {
     /// One accepted step from `t`, not beyond `t_end`; returns the time reached.
     fn step(&mut self, system: &mut Discrete<R>, t: f64, t_end: f64, y: &mut [R]) -> Result<f64, Stop>;
+    /// The same from `y` to `next`. Where it fails, what stands in `next` means nothing.
+    fn step_into(
+        &mut self,
+        system: &mut Discrete<R>,
+        t: f64,
+        t_end: f64,
+        y: &[R],
+        next: &mut [R],
+    ) -> Result<f64, Stop> {
+        next.copy_from_slice(y);
+        self.step(system, t, t_end, next)
+    }
     /// Forgets what was kept from earlier steps, as the state or the parameters were changed.
     fn reset(&mut self, system: &mut Discrete<R>);
     fn counts(&self) -> Counts;

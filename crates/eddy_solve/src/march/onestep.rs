@@ -20,6 +20,18 @@ use crate::{discrete::Discrete, error::SolveError, evaluate::Scalar, spectral::B
 pub trait OneStep<R: Scalar> {
     fn order(&self) -> u32;
     fn advance(&mut self, system: &mut Discrete<R>, t: f64, dt: f64, y: &mut [R]) -> Result<(), SolveFailed>;
+    /// The same from `y` to `next`.
+    fn advance_into(
+        &mut self,
+        system: &mut Discrete<R>,
+        t: f64,
+        dt: f64,
+        y: &[R],
+        next: &mut [R],
+    ) -> Result<(), SolveFailed> {
+        next.copy_from_slice(y);
+        self.advance(system, t, dt, next)
+    }
     fn reset(&mut self);
 }
 
@@ -41,6 +53,19 @@ impl<R: Scalar, M: OneStep<R>> March<R> for Fixed<M> {
     fn step(&mut self, system: &mut Discrete<R>, t: f64, t_end: f64, y: &mut [R]) -> Result<f64, Stop> {
         let (dt, is_last) = self.walk.next(t, t_end, self.dt);
         self.method.advance(system, t, dt, y).map_err(|error| Stop::Failed(error.to_string()))?;
+        self.accepted += 1;
+        Ok(if is_last { t_end } else { t + dt })
+    }
+    fn step_into(
+        &mut self,
+        system: &mut Discrete<R>,
+        t: f64,
+        t_end: f64,
+        y: &[R],
+        next: &mut [R],
+    ) -> Result<f64, Stop> {
+        let (dt, is_last) = self.walk.next(t, t_end, self.dt);
+        self.method.advance_into(system, t, dt, y, next).map_err(|error| Stop::Failed(error.to_string()))?;
         self.accepted += 1;
         Ok(if is_last { t_end } else { t + dt })
     }
@@ -172,6 +197,25 @@ impl<R: Scalar> OneStep<R> for Explicit<R> {
     fn advance(&mut self, system: &mut Discrete<R>, t: f64, dt: f64, y: &mut [R]) -> Result<(), SolveFailed> {
         self.inner.attempt(system, t, dt, y, &mut self.next, Tolerance::relative(1.0));
         y.copy_from_slice(&self.next);
+        Ok(())
+    }
+    fn advance_into(
+        &mut self,
+        system: &mut Discrete<R>,
+        t: f64,
+        dt: f64,
+        y: &[R],
+        next: &mut [R],
+    ) -> Result<(), SolveFailed> {
+        // Explicit Euler is one pass over memory where the system can make it so.
+        let is_euler = self.inner.tableau.name == "euler";
+        if let Discrete::Difference(difference) = system
+            && is_euler
+            && difference.euler(t, dt, y, next)
+        {
+            return Ok(());
+        }
+        self.inner.attempt(system, t, dt, y, next, Tolerance::relative(1.0));
         Ok(())
     }
     fn reset(&mut self) {}
