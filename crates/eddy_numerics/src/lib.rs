@@ -4,6 +4,7 @@
 //! - [`linear`]: banded and sparse systems, Krylov methods, multigrid.
 //! - [`time`]: terms, steppers, controllers, the loop, stability limits.
 //! - [`systems`]: equations as terms.
+//! - [`transport`]: bridges and flows between two laws, masked diffusion of tokens.
 //! - [`diffusion`], [`rng`]: mixtures, noise schedules, samplers, their metrics; counter-based random numbers.
 //! - [`quadrature`], [`special`], [`least_squares`]: the tools around them.
 //!
@@ -21,6 +22,7 @@ pub mod space;
 pub mod special;
 pub mod systems;
 pub mod time;
+pub mod transport;
 
 #[cfg(test)]
 mod testing;

@@ -1,0 +1,3 @@
+//! Carrying one law to another: bridges, flows and interpolants between samples, and masked diffusion of tokens.
+
+pub mod masked;
