@@ -13,6 +13,8 @@ export default defineConfig({
   reporter: [['list'], ['../tests/web/total.ts']],
   use: {
     viewport: { width: 1280, height: 900 },
+    // Each test is a first visit that goes to the network; the spec of the service worker allows it.
+    serviceWorkers: 'block',
     launchOptions: {
       executablePath: process.env.EDDY_CHROMIUM || '/usr/bin/chromium',
       ignoreDefaultArgs: ['--disable-gpu'],

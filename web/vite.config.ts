@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { defineConfig, type Plugin } from 'vite';
+import { eddySite, stillFiles } from './build/site';
 
 const catalogFile = fileURLToPath(new URL('src/generated/catalog.json', import.meta.url));
 
@@ -23,12 +24,13 @@ function catalog(): Plugin {
         throw new Error(`${catalogFile} is missing: run “cargo run -p xtask -- catalog”.`);
       }
       const full = JSON.parse(text);
+      const stills = this.environment?.mode === 'build' ? stillFiles() : {};
       const long = ['intro', 'code', 'bibtex'];
       const pick = (keep: boolean) => (e: Record<string, unknown>) =>
         Object.fromEntries(Object.entries(e).filter(([key]) => key === 'id' || long.includes(key) !== keep));
       const part =
         id === '\0virtual:catalog'
-          ? { ...full, experiments: full.experiments.map(pick(true)) }
+          ? { ...full, experiments: full.experiments.map(pick(true)).map((e: Record<string, unknown>) => ({ ...e, still: String(e.id) in stills })) }
           : full.experiments.map(pick(false));
       // A JSON string parses faster than the same object literal.
       return `export default JSON.parse(${JSON.stringify(JSON.stringify(part))});`;
@@ -49,7 +51,7 @@ function katexFonts(): Plugin {
 export default defineConfig({
   // Relative addresses: the site works from any folder of any file host.
   base: './',
-  plugins: [catalog(), katexFonts()],
+  plugins: [catalog(), katexFonts(), eddySite()],
   worker: { format: 'es' },
   server: { fs: { allow: ['..'] } },
   build: {

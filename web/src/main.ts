@@ -2,6 +2,7 @@
 import { LitElement, html } from 'lit';
 import { customElement, state } from 'lit/decorators.js';
 import { icon } from './lib/icons';
+import { keepForOffline } from './lib/offline';
 import { experimentHref, isLab, routeFromHash, type Route } from './lib/router';
 import { currentTheme, onTheme, startTheme, toggleTheme } from './lib/theme';
 import './pages/experiment';
@@ -16,6 +17,7 @@ const isOurs = (state: unknown): boolean => typeof state === 'object' && state !
 const markEntry = (): void => history.replaceState(OURS, '');
 
 startTheme(new URLSearchParams(location.search).get('theme'));
+keepForOffline();
 
 @customElement('eddy-app')
 export class EddyApp extends LitElement {

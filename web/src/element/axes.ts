@@ -20,7 +20,8 @@ interface Tick {
   text: string;
 }
 
-function axisTicks(range: Range, log: boolean, pixels: number, every: number): Tick[] {
+/** Ticks of an axis of `pixels` length, about one `every` pixels. */
+export function axisTicks(range: Range, log: boolean, pixels: number, every: number): Tick[] {
   if (log && range[0] > 0) {
     const [low, high] = [Math.log10(range[0]), Math.log10(range[1])];
     const stride = Math.max(1, Math.ceil((high - low) / Math.max(1, pixels / every)));

@@ -101,6 +101,8 @@ export interface Experiment {
   cost: 'cheap' | 'slow';
   bundle: 'core' | 'pinn' | 'sampler' | 'equations' | 'learn';
   file: string;
+  /** Whether the site holds `posters/<id>.jpg`. */
+  still: boolean;
 }
 export interface Paper {
   number: number;

@@ -1,7 +1,7 @@
-/** Posters of the gallery's cards: the real experiment, run for a moment in one shared worker and kept as a bitmap. */
-import { catalog, stageViews, type Experiment } from './catalog';
+/** Posters that the build has not made: the real experiment, run for a moment in one shared worker and kept as a bitmap. */
+import type { Experiment } from './catalog';
 import { EngineClient } from './client';
-import { drawSpec, hasEqualAxes } from './run-model';
+import { posterSpec } from './views';
 
 const made = new Map<string, Promise<ImageBitmap>>();
 let client: EngineClient | undefined;
@@ -23,21 +23,16 @@ export function poster(experiment: Experiment): Promise<ImageBitmap> {
 }
 
 async function make(experiment: Experiment): Promise<ImageBitmap> {
-  const view = stageViews(experiment)[0];
-  if (!view) throw new Error('nothing to draw');
+  const spec = posterSpec(experiment, POSTER.width, POSTER.height, experiment.cost === 'slow' ? 1600 : 900);
+  if (!spec) throw new Error('nothing to draw');
   users++;
   client ??= new EngineClient();
   client.onLost = () => (client = undefined);
   try {
-    return await client.request<ImageBitmap>({
-      type: 'poster', bundle: experiment.bundle, permalink: experiment.id, view: drawSpec(view), equal: hasEqualAxes(view),
-      // A decaying line is worth seeing on its way, a field well developed, a training or a sampler at its end.
-      fraction: experiment.lab === 'pde' ? (view.kind === 'lines' ? 0.15 : 0.8) : 1,
-      milliseconds: experiment.cost === 'slow' ? 1600 : 900, ...POSTER,
-    });
+    return await client.request<ImageBitmap>({ type: 'poster', bundle: experiment.bundle, permalink: experiment.id, ...spec });
   } finally {
-    // The worker is let go when all posters are done: a gallery left open costs nothing.
-    if (--users === 0 && made.size === catalog.experiments.length) {
+    // The worker is let go when nobody waits for a poster any more: a gallery left open costs nothing.
+    if (--users === 0) {
       client?.close();
       client = undefined;
     }

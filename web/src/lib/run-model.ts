@@ -3,13 +3,16 @@
  * becomes of the engine behind it.
  */
 import type {
-  Capabilities, DeviceKind, DrawSpec, EngineError, LinesHeader, Opened, PaneIndex, PaneState, PointerMessage, Progress, RunOptions, SetResult, Speed,
+  Capabilities, DeviceKind, EngineError, LinesHeader, Opened, PaneIndex, PaneState, PointerMessage, Progress, RunOptions, SetResult, Speed,
   ViewHeader, ViewPayload,
 } from '../worker/protocol';
 import { curveViews, experimentById, stageViews, type Experiment, type ViewSpec } from './catalog';
 import { EngineClient, EngineFailure, type RequestBody } from './client';
 import { linkFromText, textFromValues, valuesFromLink } from './permalink';
 import { readStored, writeStored } from './theme';
+import { drawSpec } from './views';
+
+export { drawSpec, hasEqualAxes } from './views';
 
 /** What changed: settings and errors; the run's state; its record; axes of a picture; the engine itself. */
 export type Topic = 'settings' | 'state' | 'record' | 'header' | 'engine';
@@ -62,6 +65,8 @@ export class RunModel {
   private idle: (() => void)[] = [];
   /** Who keeps the stage out of sight: its own place on the page, a hidden tab, a host page. */
   private hiddenBy = new Set<string>();
+  /** Something but the eye needs the run: a film is being made of it. */
+  private isFilmed = false;
   private fallingBack = false;
   private refineReport: ((progress: unknown) => void) | undefined;
   /** Number of the user's edits so far; changes of one gesture, or of one control in quick succession, are one edit. */
@@ -155,7 +160,7 @@ export class RunModel {
     this.canvases?.();
     this.sendView();
     client.notify({ type: 'speed', speed: this.speed });
-    client.notify({ type: 'visible', visible: this.hiddenBy.size === 0 });
+    client.notify({ type: 'visible', visible: this.isAwake });
     await this.open(this.permalink, play);
   }
 
@@ -491,11 +496,22 @@ export class RunModel {
   }
   /** `by` names who says so; only what nobody hides is computed. */
   setVisible(visible: boolean, by = 'place'): void {
-    const before = this.hiddenBy.size === 0;
+    const before = this.isAwake;
     if (visible) this.hiddenBy.delete(by);
     else this.hiddenBy.add(by);
-    const after = this.hiddenBy.size === 0;
-    if (after !== before) this.client?.notify({ type: 'visible', visible: after });
+    this.tellAwake(before);
+  }
+  /** While it is filmed a run goes on also where nobody sees it. */
+  setFilmed(filmed: boolean): void {
+    const before = this.isAwake;
+    this.isFilmed = filmed;
+    this.tellAwake(before);
+  }
+  private get isAwake(): boolean {
+    return this.isFilmed || this.hiddenBy.size === 0;
+  }
+  private tellAwake(before: boolean): void {
+    if (this.isAwake !== before) this.client?.notify({ type: 'visible', visible: this.isAwake });
   }
 
   /** `attach` hands canvases to the engine; called now and for each new engine. */
@@ -558,18 +574,4 @@ function errorOf(thrown: unknown): EngineError {
 /** The CPU in the precision that the user chose last. */
 function onCpu(): RunOptions {
   return { device: 'cpu', precision: readStored(PRECISION_KEY) === 'f32' ? 'f32' : 'f64' };
-}
-
-export function drawSpec(view: ViewSpec): DrawSpec {
-  const lines = view.kind === 'lines' || view.kind === 'curves';
-  return { key: view.key, colors: view.colors, xLog: lines && view.x.scale === 'log', yLog: lines && view.y.scale === 'log' };
-}
-
-/** Whether both axes of a picture measure the same thing, so that it keeps its proportions. */
-export function hasEqualAxes(view: ViewSpec): boolean {
-  const time = /^t$|time|step|epoch/i;
-  return (
-    view.kind !== 'lines' && view.kind !== 'curves' && view.x.unit === view.y.unit &&
-    ![view.x.symbol, view.y.symbol, view.x.label, view.y.label].some((text) => time.test(text))
-  );
 }

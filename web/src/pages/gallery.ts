@@ -105,6 +105,7 @@ export class EddyCard extends LitElement {
 
   private async paint(): Promise<void> {
     const { experiment } = this;
+    if (experiment.still) return;
     const canvas = this.querySelector('canvas');
     if (!canvas) return;
     try {
@@ -121,7 +122,9 @@ export class EddyCard extends LitElement {
     const first = verdict?.tests[0];
     const paper = e.papers[0];
     return html`<a class="card experiment-card" href=${experimentHref(e.id)}>
-      <canvas width=${POSTER.width} height=${POSTER.height} aria-hidden="true"></canvas>
+      ${e.still
+        ? html`<img class="still" src="./posters/${e.id}.jpg" alt="" width="960" height="600" loading="lazy" decoding="async" />`
+        : html`<canvas class="still" width=${POSTER.width} height=${POSTER.height} aria-hidden="true"></canvas>`}
       <div class="body">
         <h2>${e.title}</h2>
         <p>${e.summary}</p>

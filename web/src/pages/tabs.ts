@@ -2,7 +2,6 @@
 import { LitElement, html, nothing } from 'lit';
 import { customElement, property, state } from 'lit/decorators.js';
 import { Watch } from '../element/watch';
-import { recordColumns } from '../element/plots';
 import { sourceOf, type Experiment, type SourceText } from '../lib/catalog';
 import { axisText, numberText } from '../lib/format';
 import { highlightRust } from '../lib/highlight';
@@ -10,7 +9,6 @@ import { icon } from '../lib/icons';
 import { paneLabel } from '../lib/labels';
 import { setMarkdown } from '../lib/math';
 import type { RunModel } from '../lib/run-model';
-import type { PaneIndex } from '../worker/protocol';
 
 const TABS = ['About', 'Data', 'Code', 'Cite', 'Share'] as const;
 type Tab = (typeof TABS)[number];
@@ -28,7 +26,7 @@ export class EddyTabs extends LitElement {
     super();
     new Watch(this, ['state', 'settings', 'header'], () => {
       // The table need not follow every frame.
-      if ((this.tab !== 'Data' && this.tab !== 'Share') || performance.now() - this.lastState < 300) return;
+      if (this.tab !== 'Data' || performance.now() - this.lastState < 300) return;
       this.lastState = performance.now();
       this.requestUpdate();
     });
@@ -108,29 +106,14 @@ export class EddyTabs extends LitElement {
   }
 
   private async download(): Promise<void> {
-    const { model, experiment } = this;
-    if (!model) return;
-    const keys = experiment.metrics.map((m) => m.key);
-    const lines = [`# ${model.permalink}`, `run,${experiment.axis.label},${keys.join(',')}`];
-    for (const i of (model.hasBaseline ? [0, 1] : [0]) as PaneIndex[]) {
-      const { x, columns } = recordColumns(await model.readMetrics(i), keys.length);
-      x.forEach((v, row) => lines.push([i ? 'baseline' : 'experiment', v, ...columns.map((c) => c[row])].join(',')));
-    }
-    const link = document.createElement('a');
-    link.href = URL.createObjectURL(new Blob([`${lines.join('\n')}\n`], { type: 'text/csv' }));
-    link.download = `${experiment.id}.csv`;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+    if (!this.model) return;
+    const { csvOf, save } = await import('../lib/exports');
+    save(await csvOf(this.model));
   }
 
   private share() {
-    const permalink = this.model?.permalink ?? this.experiment.id;
-    const site = location.href.replace(/[#?].*$/, '').replace(/index\.html$/, '');
-    const address = `${site}#/e/${permalink}`;
-    const command = `./eddy run "${permalink}"`;
-    const frame = `<iframe src="${site}embed.html?e=${encodeURIComponent(permalink)}" title="${this.experiment.title}" width="100%" height="480" loading="lazy" style="border:0"></iframe>`;
-    const row = (label: string, text: string) => html`<div class="share-row"><h2 class="heading">${label}</h2><pre class="code" tabindex="0">${text}</pre>${this.copyButton(text, `Copy ${label.toLowerCase()}`)}</div>`;
-    return html`${row('Link', address)}${row('Command', command)}${row('Frame for another site', frame)}`;
+    void import('./share');
+    return html`<eddy-share .experiment=${this.experiment} .model=${this.model} .source=${this.source}></eddy-share>`;
   }
 
   private copyButton(text: string, label: string) {

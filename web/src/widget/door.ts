@@ -3,7 +3,7 @@
  *
  *     <script type="module" src="https://your.site/eddy/widget.js"></script>
  *     <eddy-experiment experiment="gray-scott" controls="feed,kill" autoplay>
- *       <img slot="poster" src="https://your.site/eddy/posters/gray-scott.png" alt="Spots on a square" height="520">
+ *       <img slot="poster" src="https://your.site/eddy/posters/gray-scott.jpg" alt="Spots on a square" height="520">
  *       <p>Spots that divide. <a href="https://your.site/eddy/#/e/gray-scott">Open in Eddy</a></p>
  *     </eddy-experiment>
  *
@@ -55,6 +55,8 @@ export class EddyFigure extends HTMLElement implements Member {
   private still = document.createElement('div');
   private said = document.createElement('p');
   private button = document.createElement('button');
+  /** The site's own still, where the author gave none. */
+  private ownStill = document.createElement('img');
   private figure: Figure | undefined;
   private loading: Promise<Figure> | undefined;
   private generation = 0;
@@ -94,6 +96,9 @@ export class EddyFigure extends HTMLElement implements Member {
     this.button.addEventListener('click', () => void this.play());
     const poster = document.createElement('slot');
     poster.name = 'poster';
+    this.ownStill.alt = '';
+    this.ownStill.loading = 'lazy';
+    poster.append(this.ownStill);
     this.still.append(poster, this.button, this.said);
     this.box.append(this.still, this.live);
     const rest = document.createElement('slot');
@@ -105,6 +110,7 @@ export class EddyFigure extends HTMLElement implements Member {
     // The still of an author who did not name its slot.
     const picture = this.querySelector(':scope > [slot=poster]') ?? this.querySelector(':scope > img, :scope > picture, :scope > svg');
     picture?.setAttribute('slot', 'poster');
+    this.showStill();
     this.applyHeight();
     this.nearby.observe(this.box);
     this.sight.observe(this.box);
@@ -128,6 +134,7 @@ export class EddyFigure extends HTMLElement implements Member {
     else if (name === 'theme') this.sendTheme();
     else if (name === 'permalink' || name === 'experiment') {
       this.link = '';
+      if (this.isConnected) this.showStill();
       if (this.figure) void this.figure.call({ name: 'open', permalink: this.permalink }).catch(() => {});
       else if (this.near && this.isConnected) this.approach();
     } else if (this.loading) {
@@ -135,6 +142,18 @@ export class EddyFigure extends HTMLElement implements Member {
       this.unload();
       if (this.near) this.approach();
     }
+  }
+
+  private showStill(): void {
+    const id = this.permalink.split('?')[0]!;
+    if (/^[\w-]+$/.test(id) && !this.querySelector(':scope > [slot=poster]')) this.ownStill.src = `${this.folder}posters/${id}.jpg`;
+    else this.ownStill.removeAttribute('src');
+  }
+
+  /** Folder of the site that holds the frames. */
+  private get folder(): string {
+    const site = this.getAttribute('site');
+    return site ? new URL(site.replace(/\/?$/, '/'), document.baseURI).href : HOME;
   }
 
   private applyHeight(): void {
@@ -184,9 +203,8 @@ export class EddyFigure extends HTMLElement implements Member {
 
   private async open(): Promise<Figure> {
     const generation = ++this.generation;
-    const site = this.getAttribute('site');
     const options: FigureOptions = {
-      site: site ? new URL(site.replace(/\/?$/, '/'), document.baseURI).href : HOME,
+      site: this.folder,
       permalink: this.permalink,
       controls: this.getAttribute('controls') ?? '',
       aspect: this.getAttribute('aspect') ?? '',

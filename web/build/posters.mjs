@@ -1,0 +1,67 @@
+/**
+ * Stills of all experiments for previews of links, widgets and the gallery: each is run through its wasm bundle and drawn.
+ * They are kept in node_modules/.cache/eddy-posters and made again when the experiment or its source changes.
+ */
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { ImageData, createCanvas } from '@napi-rs/canvas';
+import { build } from 'vite';
+
+const WIDTH = 960;
+const HEIGHT = 600;
+/** Counts up when the drawing changes. */
+const DRAWING = 2;
+
+const web = join(dirname(fileURLToPath(import.meta.url)), '..');
+const folder = join(web, 'node_modules/.cache/eddy-posters');
+const { experiments } = JSON.parse(readFileSync(join(web, 'src/generated/catalog.json'), 'utf8'));
+mkdirSync(folder, { recursive: true });
+
+const nameOf = (e) => `${e.id}.${createHash('sha256').update(JSON.stringify([DRAWING, WIDTH, HEIGHT, e.views, e.params, e.code])).digest('hex').slice(0, 12)}.jpg`;
+const isBuilt = (e) => existsSync(join(web, `../pkg/dist/${e.bundle}/eddy_bg.wasm`));
+const missing = experiments.filter((e) => isBuilt(e) && !existsSync(join(folder, nameOf(e))));
+const kept = new Set(experiments.map(nameOf));
+for (const file of readdirSync(folder)) if (file.endsWith('.jpg') && !kept.has(file)) rmSync(join(folder, file));
+
+if (missing.length) {
+  const out = join(folder, 'code');
+  await build({
+    configFile: false, root: web, logLevel: 'error',
+    build: { ssr: join(web, 'build/poster-entry.ts'), outDir: out, emptyOutDir: true, rollupOptions: { output: { entryFileNames: 'still.mjs' } } },
+  });
+  globalThis.ImageData = ImageData;
+  globalThis.OffscreenCanvas = class {
+    constructor(width, height) {
+      return createCanvas(width, height);
+    }
+  };
+  const { stillOf } = await import(pathToFileURL(join(out, 'still.mjs')).href);
+  const modules = new Map();
+  const load = async (bundle) => {
+    if (!modules.has(bundle)) {
+      const at = join(web, `../pkg/dist/${bundle}`);
+      const module = await import(pathToFileURL(join(at, 'eddy.js')).href);
+      await module.default({ module_or_path: readFileSync(join(at, 'eddy_bg.wasm')) });
+      modules.set(bundle, module);
+    }
+    return modules.get(bundle);
+  };
+  for (const experiment of missing) {
+    const started = performance.now();
+    try {
+      const canvas = await stillOf(experiment, await load(experiment.bundle), WIDTH, HEIGHT);
+      if (!canvas) continue;
+      writeFileSync(join(folder, nameOf(experiment)), canvas.toBuffer('image/jpeg', 88));
+      console.log(`still of ${experiment.id}: ${((performance.now() - started) / 1000).toFixed(1)} s`);
+    } catch (thrown) {
+      // The page then draws it itself; the build says so.
+      console.warn(`no still of ${experiment.id}: ${thrown?.message ?? thrown}`);
+      // A trapped module must not be used again.
+      if (thrown instanceof WebAssembly.RuntimeError) modules.delete(experiment.bundle);
+    }
+  }
+}
+// What the site's build reads.
+writeFileSync(join(folder, 'list.json'), JSON.stringify(Object.fromEntries(experiments.filter((e) => existsSync(join(folder, nameOf(e)))).map((e) => [e.id, nameOf(e)]))));

@@ -1,0 +1,157 @@
+/** Share: the link and its QR code, files of the run, snippets for other sites, the command, the reference. */
+import { LitElement, html, nothing, svg } from 'lit';
+import { customElement, property, state } from 'lit/decorators.js';
+import encodeQr from 'qr';
+import { Watch } from '../element/watch';
+import type { Experiment, SourceText } from '../lib/catalog';
+import { Film, csvOf, npyOf, npzOf, permalinkFromSettings, pngOf, save, settingsOf, type Exported } from '../lib/exports';
+import { icon } from '../lib/icons';
+import { experimentHref } from '../lib/router';
+import type { RunModel } from '../lib/run-model';
+import { SNIPPETS } from '../lib/snippets';
+
+/** More than this the densest code cannot be read off a projector. */
+const QR_LIMIT = 1200;
+
+@customElement('eddy-share')
+export class EddyShare extends LitElement {
+  @property({ attribute: false }) experiment!: Experiment;
+  @property({ attribute: false }) model?: RunModel;
+  @property({ attribute: false }) source?: SourceText;
+  @state() private copied = '';
+  @state() private host = 'html';
+  @state() private busy = '';
+  @state() private said = '';
+  @state() private stopFilm: (() => void) | undefined;
+
+  constructor() {
+    super();
+    new Watch(this, ['settings']);
+  }
+  protected override createRenderRoot(): HTMLElement {
+    return this;
+  }
+
+  private get permalink(): string {
+    return this.model?.permalink ?? this.experiment.id;
+  }
+  private get site(): string {
+    return location.href.replace(/[#?].*$/, '').replace(/[^/]*$/, '');
+  }
+
+  protected override render() {
+    const { permalink, site } = this;
+    const address = `${site}${experimentHref(permalink)}`;
+    const snippet = SNIPPETS.find((s) => s.key === this.host) ?? SNIPPETS[0]!;
+    const text = snippet.text({ site, permalink, title: this.experiment.title });
+    return html`
+      <section class="share-link">
+        <div class="share-row"><h2 class="heading">Link to these settings</h2><pre class="code" tabindex="0">${address}</pre>${this.copyButton(address, 'Copy link')}</div>
+        ${this.qr(address)}
+      </section>
+      <section class="share-row"><h2 class="heading">Files of this run</h2>
+        <div class="files">
+          ${this.file('Picture (PNG)', pngOf)}
+          ${this.film()}
+          ${this.file('Record (CSV)', csvOf)}
+          ${this.file('This view (NPY)', npyOf)}
+          ${this.file('All numbers (NPZ)', npzOf)}
+          ${this.file('Settings (JSON)', async (m) => settingsOf(m))}
+          ${this.source?.bibtex ? this.file('Reference (BibTeX)', async (m) => ({ name: `${m.experiment.id}.bib`, blob: new Blob([this.source!.bibtex], { type: 'application/x-bibtex' }) })) : nothing}
+          <label class="button">Open settings…<input class="visually-hidden" type="file" accept="application/json,.json" @change=${this.openSettings} /></label>
+        </div>
+        <p role="status" class="faint">${this.said}</p>
+      </section>
+      <section class="share-row"><h2 class="heading">The same run on the command line</h2>
+        <pre class="code" tabindex="0">./eddy run "${permalink}"</pre>${this.copyButton(`./eddy run "${permalink}"`, 'Copy command')}</section>
+      <section class="share-row"><h2 class="heading">A live figure on another site</h2>
+        <label class="select"><span class="visually-hidden">What the site is made with</span>
+          <select @change=${(e: Event) => (this.host = (e.target as HTMLSelectElement).value)}>
+            ${SNIPPETS.map((s) => html`<option value=${s.key} ?selected=${s.key === this.host}>${s.label}</option>`)}
+          </select>${icon('chevronDown')}</label>
+        <p class="faint">${snippet.note}</p>
+        <pre class="code snippet" tabindex="0">${text}</pre>${this.copyButton(text, 'Copy snippet')}</section>`;
+  }
+
+  /** The link as a code for phones: dark on light in both themes, with the four modules of rim that readers need. */
+  private qr(address: string) {
+    if (address.length > QR_LIMIT) return html`<p class="faint qr-none">This link is too long for a code that a phone reads.</p>`;
+    const rows = encodeQr(address, 'raw', { ecc: address.length > 400 ? 'low' : 'medium', border: 4 });
+    const size = rows.length;
+    const path = rows.flatMap((row, y) => row.flatMap((dark, x) => (dark ? [`M${x} ${y}h1v1h-1z`] : []))).join('');
+    return html`<svg class="qr" viewBox="0 0 ${size} ${size}" role="img" aria-label="QR code of the link" shape-rendering="crispEdges">
+      ${svg`<rect width=${size} height=${size} fill="#fff"></rect><path d=${path} fill="#000"></path>`}</svg>`;
+  }
+
+  private file(label: string, make: (model: RunModel) => Promise<Exported>) {
+    return html`<button class="button" type="button" ?disabled=${this.model?.status !== 'ready' || this.busy !== ''} @click=${() => void this.export(label, make)}>
+      ${icon('download')} ${label}</button>`;
+  }
+
+  private film() {
+    if (!Film.isPossible) return nothing;
+    return this.stopFilm
+      ? html`<button class="button" type="button" @click=${() => this.stopFilm?.()}>Stop filming</button>`
+      : html`<button class="button" type="button" ?disabled=${this.model?.status !== 'ready' || this.busy !== ''} @click=${() => void this.record()}>${icon('download')} Film (WebM)</button>`;
+  }
+
+  private async export(label: string, make: (model: RunModel) => Promise<Exported>): Promise<void> {
+    const { model } = this;
+    if (!model) return;
+    this.busy = label;
+    try {
+      const file = await make(model);
+      save(file);
+      this.said = `Saved ${file.name}, ${Math.max(1, Math.round(file.blob.size / 1024))} kB.`;
+    } catch (thrown) {
+      this.said = `Not saved: ${(thrown as Error).message}`;
+    }
+    this.busy = '';
+  }
+
+  /** Films from here on: the run plays, from its start if it was over. */
+  private async record(): Promise<void> {
+    const { model } = this;
+    if (!model) return;
+    this.busy = 'film';
+    try {
+      if (model.ended) await model.restart();
+      model.play();
+      const { stop, film } = await Film.record(model);
+      this.stopFilm = stop;
+      this.said = 'Filming until the run ends.';
+      const file = await film;
+      save(file);
+      this.said = `Saved ${file.name}, ${Math.max(1, Math.round(file.blob.size / 1024))} kB.`;
+    } catch (thrown) {
+      this.said = `No film: ${(thrown as Error).message}`;
+    }
+    this.stopFilm = undefined;
+    this.busy = '';
+  }
+
+  private openSettings = async (event: Event): Promise<void> => {
+    const input = event.target as HTMLInputElement;
+    const chosen = input.files?.[0];
+    input.value = '';
+    if (!chosen) return;
+    try {
+      location.hash = experimentHref(permalinkFromSettings(await chosen.text()));
+    } catch (thrown) {
+      this.said = (thrown as Error).message;
+    }
+  };
+
+  private copyButton(text: string, label: string) {
+    return html`<button class="button" type="button" @click=${() => void this.copy(text)}>${icon(this.copied === text ? 'check' : 'copy')} ${this.copied === text ? 'Copied' : label}</button>`;
+  }
+  private async copy(text: string): Promise<void> {
+    try {
+      await navigator.clipboard.writeText(text);
+      this.copied = text;
+      setTimeout(() => (this.copied = ''), 1600);
+    } catch {
+      // Not allowed here; the text can be selected.
+    }
+  }
+}
