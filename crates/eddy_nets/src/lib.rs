@@ -49,6 +49,7 @@ mod features;
 mod functions;
 pub mod fused;
 pub mod gpu;
+pub mod graph;
 mod jets;
 mod lanes;
 mod matmul;

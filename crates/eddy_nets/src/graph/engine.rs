@@ -1,0 +1,372 @@
+//! A batch through a graph, tile by tile, and back.
+
+use super::{
+    Entry, Graph, Kind,
+    derivatives::Derivatives,
+    kernels::{Apply, Gaussians, Multiply},
+};
+use crate::{
+    Level, NetError, Real,
+    aligned::Aligned,
+    matmul::{Strided, add_product_transposed, product},
+};
+
+/// All memory of a training step of one graph and one set of derivatives; nothing is allocated per step.
+///
+/// Cost per point with C components: 6·C operations per weight with the gradient, 2·C without, and for each unit of a
+/// function or product node about (order + 2) times the number of pairs of components whose product is carried.
+pub struct GraphEngine<T> {
+    level: Level,
+    capacity: usize,
+    lanes: usize,
+    derivatives: Derivatives,
+    graph: Graph,
+    /// Fixed maps in the number format, empty for other nodes.
+    matrices: Vec<Vec<T>>,
+    /// [inputs][lanes]
+    points: Aligned<T>,
+    /// Per node, in Taylor coefficients, [units][components][lanes].
+    values: Vec<Aligned<T>>,
+    adjoints: Vec<Aligned<T>>,
+    /// What the loss sees, in derivatives.
+    outputs: Aligned<T>,
+    output_adjoints: Aligned<T>,
+    scratch: Aligned<T>,
+    factorials: Vec<T>,
+}
+
+/// A tile of the batch, as the loss sees it.
+pub struct GraphTile<'a, T> {
+    /// Number of the tile's first point within the batch.
+    pub start: usize,
+    /// Points in the tile.
+    pub len: usize,
+    lanes: usize,
+    components: usize,
+    points: &'a [T],
+    jets: &'a [T],
+    adjoints: &'a mut [T],
+}
+
+impl<'a, T: Real> GraphTile<'a, T> {
+    /// Coordinate `i` at the tile's points.
+    pub fn input(&self, i: usize) -> &'a [T] {
+        &self.points[i * self.lanes..][..self.len]
+    }
+    /// Derivative number `component` (see [`Derivatives::component`]) of output `output` at the tile's points.
+    pub fn jet(&self, output: usize, component: usize) -> &'a [T] {
+        &self.jets[(output * self.components + component) * self.lanes..][..self.len]
+    }
+    /// The derivative of the loss with respect to it, to be written by the loss; zero if it is not.
+    pub fn adjoint(&mut self, output: usize, component: usize) -> &mut [T] {
+        &mut self.adjoints[(output * self.components + component) * self.lanes..][..self.len]
+    }
+}
+
+impl<T: Real> GraphEngine<T> {
+    pub fn new(graph: &Graph, derivatives: &Derivatives) -> Result<Self, NetError> {
+        // The widest node's series in 64 kB: with its adjoints it stays in the second-level cache.
+        let widest = graph.nodes.iter().map(|n| n.units).max().unwrap_or(1) * derivatives.components();
+        let lanes = (65_536 / size_of::<T>() / widest.max(1) / 8 * 8).clamp(8, 128);
+        Self::with(graph, derivatives, lanes, Level::best())
+    }
+
+    /// The same with a chosen tile (rounded up to a multiple of 8 points) and instruction set.
+    pub fn with(graph: &Graph, derivatives: &Derivatives, lanes: usize, level: Level) -> Result<Self, NetError> {
+        if let Some(error) = &graph.error {
+            return Err(error.clone());
+        }
+        if derivatives.inputs() != graph.inputs {
+            return Err(NetError::Directions { have: derivatives.inputs(), need: graph.inputs });
+        }
+        let lanes = lanes.max(1).next_multiple_of(8);
+        let components = derivatives.components();
+        let row = components * lanes;
+        let rows = |units: usize| Aligned::zeros(units * row);
+        let widest = graph.nodes.iter().map(|n| n.units).max().unwrap_or(0);
+        let matrix = |entry: &Entry| match &entry.kind {
+            Kind::Fixed { matrix, .. } => matrix.iter().map(|x| T::from_f64(*x)).collect(),
+            _ => Vec::new(),
+        };
+        Ok(Self {
+            level,
+            capacity: lanes,
+            lanes,
+            matrices: graph.nodes.iter().map(matrix).collect(),
+            points: Aligned::zeros(graph.inputs * lanes),
+            values: graph.nodes.iter().map(|n| rows(n.units)).collect(),
+            adjoints: graph.nodes.iter().map(|n| rows(n.units)).collect(),
+            outputs: rows(graph.outputs()),
+            output_adjoints: rows(graph.outputs()),
+            scratch: rows(widest),
+            factorials: (0..components).map(|c| T::from_f64(derivatives.factorial(c))).collect(),
+            derivatives: derivatives.clone(),
+            graph: graph.clone(),
+        })
+    }
+
+    pub fn derivatives(&self) -> &Derivatives {
+        &self.derivatives
+    }
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// Loss and its gradient, which is added to `gradient`, one number per parameter. `points` is [point][input]; `loss` is
+    /// called once per tile, in order, writes the adjoint of each derivative that it uses and returns its part of the loss.
+    ///
+    /// # Panics
+    /// If a length does not fit.
+    pub fn add_gradient(
+        &mut self,
+        parameters: &[T],
+        points: &[T],
+        gradient: &mut [T],
+        mut loss: impl FnMut(&mut GraphTile<'_, T>) -> f64,
+    ) -> f64 {
+        assert_eq!(gradient.len(), self.graph.parameters, "one gradient entry per parameter");
+        let mut total = 0.0;
+        self.tiles(parameters, points, |engine, start, len| {
+            engine.output_adjoints.fill(T::ZERO);
+            total += loss(&mut engine.tile(start, len));
+            engine.backward(parameters, gradient);
+        });
+        total
+    }
+
+    /// Calls `read` with every tile; nothing goes backward.
+    ///
+    /// # Panics
+    /// If a length does not fit.
+    pub fn evaluate(&mut self, parameters: &[T], points: &[T], mut read: impl FnMut(&GraphTile<'_, T>)) {
+        self.tiles(parameters, points, |engine, start, len| read(&engine.tile(start, len)));
+    }
+
+    /// Residuals and their derivatives with respect to the parameters, one row of `jacobian` per residual: `count` of them
+    /// per point, point by point. `residual(tile, i, k)` returns residual k at point i of the tile and writes its
+    /// adjoints there. One pass backward per residual: count · points times the cost of a gradient at 8 points.
+    ///
+    /// # Panics
+    /// If a length does not fit.
+    pub fn jacobian(
+        &mut self,
+        parameters: &[T],
+        points: &[T],
+        count: usize,
+        residuals: &mut [T],
+        jacobian: &mut [T],
+        mut residual: impl FnMut(&mut GraphTile<'_, T>, usize, usize) -> T,
+    ) {
+        let width = self.graph.parameters;
+        let rows = points.len() / self.graph.inputs * count;
+        assert!(residuals.len() == rows && jacobian.len() == rows * width, "one row per residual");
+        jacobian.fill(T::ZERO);
+        let capacity = std::mem::replace(&mut self.capacity, 8);
+        self.tiles(parameters, points, |engine, start, len| {
+            for i in 0..len {
+                for k in 0..count {
+                    let at = (start + i) * count + k;
+                    engine.output_adjoints.fill(T::ZERO);
+                    residuals[at] = residual(&mut engine.tile(start, len), i, k);
+                    engine.backward(parameters, &mut jacobian[at * width..][..width]);
+                }
+            }
+        });
+        self.capacity = capacity;
+    }
+
+    fn tiles(&mut self, parameters: &[T], points: &[T], mut each: impl FnMut(&mut Self, usize, usize)) {
+        assert_eq!(parameters.len(), self.graph.parameters, "the engine was made for another graph");
+        let inputs = self.graph.inputs;
+        assert!(points.len().is_multiple_of(inputs), "one number per input and point");
+        let count = points.len() / inputs;
+        let mut start = 0;
+        while start < count {
+            let len = self.capacity.min(count - start);
+            self.lanes = len.next_multiple_of(8);
+            for lane in 0..self.lanes {
+                // Idle lanes repeat the last point; their adjoints are zero.
+                let point = &points[(start + lane.min(len - 1)) * inputs..][..inputs];
+                for (input, x) in point.iter().enumerate() {
+                    self.points[input * self.lanes + lane] = *x;
+                }
+            }
+            self.forward(parameters);
+            each(self, start, len);
+            start += len;
+        }
+    }
+
+    fn tile(&mut self, start: usize, len: usize) -> GraphTile<'_, T> {
+        GraphTile {
+            start,
+            len,
+            lanes: self.lanes,
+            components: self.derivatives.components(),
+            points: &self.points,
+            jets: &self.outputs,
+            adjoints: &mut self.output_adjoints,
+        }
+    }
+
+    fn forward(&mut self, parameters: &[T]) {
+        let (level, lanes, set) = (self.level, self.lanes, &self.derivatives);
+        let row = set.components() * lanes;
+        for (n, entry) in self.graph.nodes.iter().enumerate() {
+            let (below, rest) = self.values.split_at_mut(n);
+            let (out, units) = (&mut rest[0][..entry.units * row], entry.units);
+            match &entry.kind {
+                Kind::Coordinates => {
+                    out.fill(T::ZERO);
+                    for unit in 0..units {
+                        let (from, to) = (unit * lanes, unit * row);
+                        out[to..to + lanes].copy_from_slice(&self.points[from..from + lanes]);
+                        let mut orders = vec![0; units];
+                        orders[unit] = 1;
+                        if let Some(c) = set.component(&orders) {
+                            out[to + c * lanes..][..lanes].fill(T::ONE);
+                        }
+                    }
+                }
+                Kind::Fixed { from, shift, .. } => {
+                    let width = self.graph.nodes[*from].units;
+                    let matrix = Strided { data: &self.matrices[n][..], row: width, column: 1 };
+                    product(level, matrix, &below[*from], out, units, width, row);
+                    for (unit, shift) in shift.iter().enumerate() {
+                        let shift = T::from_f64(*shift);
+                        out[unit * row..][..lanes].iter_mut().for_each(|x| *x += shift);
+                    }
+                }
+                Kind::Dense { from, at } => {
+                    let width = self.graph.nodes[*from].units;
+                    let weights = Strided { data: &parameters[*at..][..units * width], row: width, column: 1 };
+                    product(level, weights, &below[*from], out, units, width, row);
+                    for (unit, bias) in parameters[at + units * width..][..units].iter().enumerate() {
+                        out[unit * row..][..lanes].iter_mut().for_each(|x| *x += *bias);
+                    }
+                }
+                Kind::Apply { from, function } => {
+                    let x = &below[*from];
+                    T::run(level, Apply { set, function: *function, units, lanes, x, out, adjoints: None });
+                }
+                Kind::Multiply { left, right } => {
+                    out.fill(T::ZERO);
+                    let strides = [*left, *right].map(|n| usize::from(self.graph.nodes[n].units > 1));
+                    let strides = [strides[0], strides[1], 1];
+                    let (x, y) = (&below[*left], &below[*right]);
+                    T::run(level, Multiply { set, lanes, units, x, y, out, strides, transposed: false });
+                }
+                Kind::Add { left, right } => {
+                    let (left, right) = (&below[*left], &below[*right]);
+                    for (out, (a, b)) in out.iter_mut().zip(left.iter().zip(right.iter())) {
+                        *out = *a + *b;
+                    }
+                }
+                Kind::Join { left, right } => {
+                    let split = self.graph.nodes[*left].units * row;
+                    out[..split].copy_from_slice(&below[*left][..split]);
+                    let rest = units * row - split;
+                    out[split..].copy_from_slice(&below[*right][..rest]);
+                }
+                Kind::Gaussians { at } => {
+                    let parameters = &parameters[*at..][..2 * self.graph.inputs * units];
+                    let (points, out) = (&self.points, Some(out));
+                    T::run(level, Gaussians { set, units, lanes, points, parameters, out, back: None });
+                }
+            }
+        }
+        if let Some(last) = self.values.last() {
+            convert(&last[..self.graph.outputs() * row], &mut self.outputs, lanes, &self.factorials);
+        }
+    }
+
+    fn backward(&mut self, parameters: &[T], gradient: &mut [T]) {
+        let (level, lanes, set) = (self.level, self.lanes, &self.derivatives);
+        let row = set.components() * lanes;
+        for (entry, adjoints) in self.graph.nodes.iter().zip(&mut self.adjoints) {
+            if entry.is_trained {
+                adjoints[..entry.units * row].fill(T::ZERO);
+            }
+        }
+        if let Some(last) = self.adjoints.last_mut() {
+            let extent = self.graph.outputs() * row;
+            convert(&self.output_adjoints[..extent], last, lanes, &self.factorials);
+        }
+        for (n, entry) in self.graph.nodes.iter().enumerate().rev().filter(|(_, e)| e.is_trained) {
+            let (below, rest) = self.adjoints.split_at_mut(n);
+            let (adjoints, units) = (&rest[0][..entry.units * row], entry.units);
+            let nodes = &self.graph.nodes;
+            match &entry.kind {
+                Kind::Coordinates => {}
+                Kind::Fixed { from, .. } => {
+                    let width = nodes[*from].units;
+                    let transposed = Strided { data: &self.matrices[n][..], row: 1, column: width };
+                    product(level, transposed, adjoints, &mut self.scratch, width, units, row);
+                    add_all(&mut below[*from], &self.scratch[..width * row]);
+                }
+                Kind::Dense { from, at } => {
+                    let width = nodes[*from].units;
+                    let (weights, biases) = gradient[*at..][..units * width + units].split_at_mut(units * width);
+                    add_product_transposed(level, adjoints, &self.values[*from], weights, units, width, row);
+                    for (unit, bias) in biases.iter_mut().enumerate() {
+                        for a in &adjoints[unit * row..][..lanes] {
+                            *bias += *a;
+                        }
+                    }
+                    if nodes[*from].is_trained {
+                        let transposed = Strided { data: &parameters[*at..][..units * width], row: 1, column: width };
+                        product(level, transposed, adjoints, &mut self.scratch, width, units, row);
+                        add_all(&mut below[*from], &self.scratch[..width * row]);
+                    }
+                }
+                Kind::Apply { from, function } => {
+                    let (x, out) = (&self.values[*from], &mut below[*from]);
+                    let adjoints = Some(adjoints);
+                    T::run(level, Apply { set, function: *function, units, lanes, x, out, adjoints });
+                }
+                Kind::Multiply { left, right } => {
+                    for (this, other) in [(*left, *right), (*right, *left)] {
+                        if nodes[this].is_trained {
+                            let stride = |n: usize| usize::from(nodes[n].units > 1);
+                            let strides = [1, stride(other), stride(this)];
+                            let (x, y, out) = (adjoints, &self.values[other], &mut below[this]);
+                            T::run(level, Multiply { set, lanes, units, x, y, out, strides, transposed: true });
+                        }
+                    }
+                }
+                Kind::Add { left, right } => {
+                    for node in [*left, *right] {
+                        add_all(&mut below[node], adjoints);
+                    }
+                }
+                Kind::Join { left, right } => {
+                    let split = nodes[*left].units * row;
+                    add_all(&mut below[*left], &adjoints[..split]);
+                    add_all(&mut below[*right], &adjoints[split..]);
+                }
+                Kind::Gaussians { at } => {
+                    let range = *at..at + 2 * self.graph.inputs * units;
+                    let (parameters, points) = (&parameters[range.clone()], &self.points);
+                    let back = Some((adjoints, &mut gradient[range]));
+                    T::run(level, Gaussians { set, units, lanes, points, parameters, out: None, back });
+                }
+            }
+        }
+    }
+}
+
+/// Every component times its factor: from Taylor coefficients to derivatives, and of their adjoints the other way.
+fn convert<T: Real>(from: &[T], to: &mut [T], lanes: usize, factors: &[T]) {
+    for (k, (from, to)) in from.chunks_exact(lanes).zip(to.chunks_exact_mut(lanes)).enumerate() {
+        let factor = factors[k % factors.len()];
+        for (to, from) in to.iter_mut().zip(from) {
+            *to = factor * *from;
+        }
+    }
+}
+
+fn add_all<T: Real>(to: &mut [T], from: &[T]) {
+    for (to, from) in to.iter_mut().zip(from) {
+        *to += *from;
+    }
+}

@@ -1,0 +1,324 @@
+//! Networks of any shape, with partial derivatives up to order 4 in up to 3 coordinates.
+//!
+//! A [`Graph`] is built node by node: trainable dense layers and Gaussians, functions, products, sums, fixed linear maps. Every
+//! node carries its truncated Taylor series at each point, so conditions that hold exactly (a distance function times the
+//! network), periodic inputs and gates are ordinary nodes and get exact derivatives. [`GraphEngine`] runs it forward, hands
+//! the outputs' derivatives to the caller's loss and goes backward once.
+//!
+//! For plain dense networks to order 2 [`Engine`](crate::Engine) does the same faster.
+
+mod derivatives;
+mod engine;
+mod kernels;
+
+use crate::{NetError, Real, normal, uniform};
+
+pub use derivatives::{Derivatives, MAX_INPUTS, MAX_ORDER};
+pub use engine::{GraphEngine, GraphTile};
+
+/// A function of one number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Function {
+    Tanh,
+    Sin,
+    Cos,
+    Exp,
+}
+
+/// How a trainable layer starts. Biases start at zero unless it says otherwise.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Initial {
+    /// Uniform within ±√(6/(inputs + outputs)) (Glorot and Bengio 2010, eq. 16).
+    Glorot,
+    /// Uniform within ±bound, biases too.
+    Uniform(f64),
+    /// Normal with this deviation.
+    Normal(f64),
+}
+
+/// A node of a [`Graph`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Node(usize);
+
+#[derive(Clone, Debug, PartialEq)]
+enum Kind {
+    Coordinates,
+    /// Rows of `matrix` over the units of `from`, plus `shift`.
+    Fixed {
+        from: usize,
+        matrix: Vec<f64>,
+        shift: Vec<f64>,
+    },
+    /// Weights [units][inputs] and biases from `at`.
+    Dense {
+        from: usize,
+        at: usize,
+    },
+    Apply {
+        from: usize,
+        function: Function,
+    },
+    /// Unit by unit; an operand of one unit goes with every unit of the other.
+    Multiply {
+        left: usize,
+        right: usize,
+    },
+    Add {
+        left: usize,
+        right: usize,
+    },
+    Join {
+        left: usize,
+        right: usize,
+    },
+    /// Per unit the centre and the logarithms of the widths, from `at`.
+    Gaussians {
+        at: usize,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Entry {
+    kind: Kind,
+    units: usize,
+    /// Whether any parameter is below it.
+    is_trained: bool,
+}
+
+/// How a run of parameters starts.
+#[derive(Clone, Debug, PartialEq)]
+enum Start {
+    Value(f64),
+    Uniform(f64, f64),
+    Normal(f64),
+}
+
+/// Nodes in the order of their making; the last one is the output.
+///
+/// Errors of the making are kept and told by [`start`](Self::start).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Graph {
+    inputs: usize,
+    nodes: Vec<Entry>,
+    starts: Vec<(usize, Start)>,
+    parameters: usize,
+    error: Option<NetError>,
+}
+
+/// Largest width of a node.
+const MAX_UNITS: usize = 4096;
+
+impl Graph {
+    pub fn new(inputs: usize) -> Self {
+        let coordinates = Entry { kind: Kind::Coordinates, units: inputs, is_trained: false };
+        Self { inputs, nodes: vec![coordinates], starts: Vec::new(), parameters: 0, error: None }
+    }
+
+    /// The point itself.
+    pub fn coordinates(&self) -> Node {
+        Node(0)
+    }
+    /// Number of units of a node.
+    pub fn units(&self, node: Node) -> usize {
+        self.nodes[node.0].units
+    }
+    /// Number of parameters so far.
+    pub fn parameters(&self) -> usize {
+        self.parameters
+    }
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+    /// Number of units of the last node.
+    pub fn outputs(&self) -> usize {
+        self.nodes.last().map_or(0, |n| n.units)
+    }
+
+    fn push(&mut self, kind: Kind, units: usize, is_trained: bool) -> Node {
+        if units == 0 {
+            self.error.get_or_insert(NetError::Empty { what: "units in a node" });
+        } else if units > MAX_UNITS {
+            self.error.get_or_insert(NetError::TooLarge { units, limit: MAX_UNITS });
+        }
+        self.nodes.push(Entry { kind, units, is_trained });
+        Node(self.nodes.len() - 1)
+    }
+    fn reserve(&mut self, count: usize, start: Start) -> usize {
+        let at = self.parameters;
+        self.parameters += count;
+        self.starts.push((count, start));
+        at
+    }
+    fn trained(&self, nodes: [Node; 2]) -> bool {
+        nodes.iter().any(|n| self.nodes[n.0].is_trained)
+    }
+
+    /// A trainable number for the loss to use; its index among the parameters. No node reads it.
+    pub fn scalar(&mut self, value: f64) -> usize {
+        self.reserve(1, Start::Value(value))
+    }
+    /// A fixed linear map: one row of `matrix` and one entry of `shift` per unit.
+    pub fn fixed(&mut self, from: Node, matrix: &[Vec<f64>], shift: &[f64]) -> Node {
+        let width = self.units(from);
+        if let Some(row) = matrix.iter().find(|row| row.len() != width) {
+            self.error.get_or_insert(NetError::Units { have: row.len(), need: width });
+        } else if shift.len() != matrix.len() {
+            self.error.get_or_insert(NetError::Units { have: shift.len(), need: matrix.len() });
+        }
+        let is_trained = self.nodes[from.0].is_trained;
+        let kind = Kind::Fixed { from: from.0, matrix: matrix.concat(), shift: shift.to_vec() };
+        self.push(kind, matrix.len(), is_trained)
+    }
+    /// `scale · unit + shift`, one unit of `from`.
+    pub fn pick(&mut self, from: Node, unit: usize, scale: f64, shift: f64) -> Node {
+        let mut row = vec![0.0; self.units(from)];
+        match row.get_mut(unit) {
+            Some(entry) => *entry = scale,
+            None => drop(self.error.get_or_insert(NetError::Units { have: row.len(), need: unit + 1 })),
+        }
+        self.fixed(from, &[row], &[shift])
+    }
+    /// The same for all units.
+    pub fn affine(&mut self, from: Node, scale: f64, shift: f64) -> Node {
+        let units = self.units(from);
+        let row = |u| (0..units).map(|v| if u == v { scale } else { 0.0 }).collect();
+        self.fixed(from, &(0..units).map(row).collect::<Vec<_>>(), &vec![shift; units])
+    }
+    /// A trainable layer, weights and biases.
+    pub fn dense(&mut self, from: Node, units: usize, initial: Initial) -> Node {
+        let inputs = self.units(from);
+        let (weights, biases) = match initial {
+            Initial::Glorot => {
+                let bound = (6.0 / (inputs + units) as f64).sqrt();
+                (Start::Uniform(-bound, bound), Start::Value(0.0))
+            }
+            Initial::Uniform(bound) => (Start::Uniform(-bound, bound), Start::Uniform(-bound, bound)),
+            Initial::Normal(deviation) => (Start::Normal(deviation), Start::Value(0.0)),
+        };
+        let at = self.reserve(units * inputs, weights);
+        self.reserve(units, biases);
+        self.push(Kind::Dense { from: from.0, at }, units, true)
+    }
+    pub fn apply(&mut self, from: Node, function: Function) -> Node {
+        let Entry { units, is_trained, .. } = self.nodes[from.0];
+        self.push(Kind::Apply { from: from.0, function }, units, is_trained)
+    }
+    /// Unit by unit; a node of one unit multiplies every unit of the other.
+    pub fn multiply(&mut self, left: Node, right: Node) -> Node {
+        let [a, b] = [left, right].map(|n| self.units(n));
+        if a != b && a.min(b) != 1 {
+            self.error.get_or_insert(NetError::Units { have: a, need: b });
+        }
+        self.push(Kind::Multiply { left: left.0, right: right.0 }, a.max(b), self.trained([left, right]))
+    }
+    pub fn add(&mut self, left: Node, right: Node) -> Node {
+        let [a, b] = [left, right].map(|n| self.units(n));
+        if a != b {
+            self.error.get_or_insert(NetError::Units { have: a, need: b });
+        }
+        self.push(Kind::Add { left: left.0, right: right.0 }, a, self.trained([left, right]))
+    }
+    /// The units of both, `left`'s first.
+    pub fn join(&mut self, left: Node, right: Node) -> Node {
+        let units = self.units(left) + self.units(right);
+        self.push(Kind::Join { left: left.0, right: right.0 }, units, self.trained([left, right]))
+    }
+    /// Gaussians of the coordinates with trainable centres, drawn uniformly from the box, and trainable widths along each
+    /// coordinate, kept as logarithms so that they stay positive. Their parameters are, per unit, the centre and then the
+    /// logarithms of the widths; the first one's index comes with the node.
+    pub fn gaussians(&mut self, count: usize, corners: &[(f64, f64)], width: f64) -> (Node, usize) {
+        if corners.len() != self.inputs {
+            self.error.get_or_insert(NetError::Directions { have: corners.len(), need: self.inputs });
+        }
+        let at = self.parameters;
+        for _ in 0..count {
+            for &(low, high) in corners {
+                self.reserve(1, Start::Uniform(low, high));
+            }
+            self.reserve(corners.len(), Start::Value(width.max(1e-12).ln()));
+        }
+        (self.push(Kind::Gaussians { at }, count, true), at)
+    }
+
+    /// Dense layers with `function` between, linear at the end.
+    pub fn mlp(&mut self, from: Node, hidden: &[usize], outputs: usize, function: Function) -> Node {
+        let mut at = from;
+        for &units in hidden {
+            let sums = self.dense(at, units, Initial::Glorot);
+            at = self.apply(sums, function);
+        }
+        self.dense(at, outputs, Initial::Glorot)
+    }
+    /// The modified network: two encoders U and V of the input, and in each layer h ← (1 − z)·U + z·V with z = f(W h + b)
+    /// (Wang, Teng, Perdikaris 2021, "Understanding and mitigating gradient flow pathologies in physics-informed neural
+    /// networks", eqs. 43-47).
+    pub fn modified_mlp(
+        &mut self,
+        from: Node,
+        width: usize,
+        layers: usize,
+        outputs: usize,
+        function: Function,
+    ) -> Node {
+        let encoders = [0, 1].map(|_| {
+            let sums = self.dense(from, width, Initial::Glorot);
+            self.apply(sums, function)
+        });
+        let [u, v] = encoders;
+        let away = self.affine(u, -1.0, 0.0);
+        let difference = self.add(v, away);
+        let mut at = from;
+        for _ in 0..layers {
+            let sums = self.dense(at, width, Initial::Glorot);
+            let gate = self.apply(sums, function);
+            let moved = self.multiply(gate, difference);
+            at = self.add(u, moved);
+        }
+        self.dense(at, outputs, Initial::Glorot)
+    }
+    /// Sines throughout (Sitzmann et al. 2020, "Implicit neural representations with periodic activation functions",
+    /// section 3.2): the first layer's weights within ±ω/inputs, later ones' within ±√(6/inputs), where the factor ω = 30
+    /// and its inverse cancel.
+    pub fn siren(&mut self, from: Node, hidden: &[usize], outputs: usize, omega: f64) -> Node {
+        let mut at = from;
+        for (layer, &units) in hidden.iter().enumerate() {
+            let inputs = self.units(at) as f64;
+            let bound = if layer == 0 { omega / inputs } else { (6.0 / inputs).sqrt() };
+            let sums = self.dense(at, units, Initial::Uniform(bound));
+            at = self.apply(sums, Function::Sin);
+        }
+        let bound = (6.0 / self.units(at) as f64).sqrt() / omega.max(1.0);
+        self.dense(at, outputs, Initial::Uniform(bound))
+    }
+    /// (cos 2πkx/period, sin 2πkx/period) of coordinate `input`, k = 1…harmonics: whatever is built on them has that
+    /// period exactly (Dong and Ni 2021, "A method for representing periodic functions", section 2).
+    pub fn periodic(&mut self, input: usize, period: f64, harmonics: usize) -> Node {
+        let row = |k: usize| -> Vec<f64> {
+            let wave = std::f64::consts::TAU * k as f64 / period;
+            (0..self.inputs).map(|i| if i == input { wave } else { 0.0 }).collect()
+        };
+        let rows: Vec<_> = (1..=harmonics.max(1)).map(row).collect();
+        let phases = self.fixed(Node(0), &rows, &vec![0.0; rows.len()]);
+        let (cos, sin) = (self.apply(phases, Function::Cos), self.apply(phases, Function::Sin));
+        self.join(cos, sin)
+    }
+
+    /// Parameters at the start: the same for a seed in both formats up to rounding, on every machine.
+    pub fn start<T: Real>(&self, seed: u64) -> Result<Vec<T>, NetError> {
+        if let Some(error) = &self.error {
+            return Err(error.clone());
+        }
+        let mut parameters = Vec::with_capacity(self.parameters);
+        for (count, start) in &self.starts {
+            for _ in 0..*count {
+                let counter = parameters.len() as u64;
+                parameters.push(T::from_f64(match start {
+                    Start::Value(value) => *value,
+                    Start::Uniform(low, high) => low + (high - low) * uniform(seed, counter),
+                    Start::Normal(deviation) => deviation * normal(seed, counter),
+                }));
+            }
+        }
+        Ok(parameters)
+    }
+}
