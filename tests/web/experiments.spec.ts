@@ -23,8 +23,8 @@ for (const experiment of catalog.experiments) {
       }
       await element.evaluate((e: any) => e.play());
       await page.waitForTimeout(3000);
-      // A loaded machine may need longer for the first step.
-      await expect.poll(() => element.evaluate((e: any) => e.model.panes[0]?.progress.steps ?? 0), { timeout: 20_000 }).toBeGreaterThan(0);
+      // A loaded machine may need longer for the first step; a software GPU compiles burn's shaders for a minute.
+      await expect.poll(() => element.evaluate((e: any) => e.model.panes[0]?.progress.steps ?? 0), { timeout: bundle === 'learn-gpu' ? 150_000 : 20_000 }).toBeGreaterThan(0);
       const state = await element.evaluate((e: any) => ({
         steps: e.model.panes.map((p: any) => p.progress.steps),
         outcomes: e.model.panes.map((p: any) => p.progress.outcome.kind),

@@ -14,6 +14,11 @@ async function openLab(page: Page, url: string, query = '') {
   return element;
 }
 
+/** Opens what stands below the equations. Not by a click: it also opens by itself where something in it is wrong. */
+function openMore(page: Page): Promise<void> {
+  return page.locator('.lab-more').evaluate((d: HTMLDetailsElement) => void (d.open = true));
+}
+
 async function typeEquations(page: Page, text: string): Promise<void> {
   const editor = page.locator('.cm-content');
   await editor.click();
@@ -35,7 +40,7 @@ test('a typed system: the misspelt name, its fix, the run, paint, refine, and th
   await expect(page.locator('.cm-content')).toContainText('alpha*(u - v)');
   await expect(page.locator('.lab-errors [class*=fix]')).toHaveCount(0);
   // A plane, and a start from noise.
-  await page.locator('.lab-more > summary').first().click();
+  await openMore(page);
   await page.locator('[data-key=exact]').fill('');
   await page.locator('[data-key=initial]').fill('u = 0.2*randn\nv = 0');
   await page.locator('[data-key=x]').fill('40, 48');
@@ -95,7 +100,7 @@ test('a refinement study sees the order of the method', async ({ page, url }) =>
 
 test('an unusable axis is said at its entry, and the last run stays', async ({ page, url }) => {
   const element = await openLab(page, url, '?preset=heat');
-  await page.locator('.lab-more > summary').first().click();
+  await openMore(page);
   await page.locator('[data-key=x]').fill('3 .. 1, 64');
   await expect(page.locator('.lab-entry:has([data-key=x]) .lab-errors')).toContainText('larger');
   expect(await element.evaluate((e: any) => e.model.status)).toBe('ready');
@@ -109,7 +114,7 @@ for (const scheme of ['light', 'dark'] as const) {
     const element = await openLab(page, url, '?preset=gray-scott-maze');
     await page.waitForTimeout(1500);
     await element.evaluate((e: any) => e.pause());
-    await page.locator('.lab-more > summary').first().click();
+    await openMore(page);
     for (const [width, height] of [[1440, 900], [820, 1180], [390, 844], [360, 640]] as const) {
       await page.setViewportSize({ width, height });
       await page.waitForTimeout(150);

@@ -272,6 +272,15 @@ pub trait Run {
     fn pointer(&mut self, _key: &str, _event: &Pointer) -> bool {
         false
     }
+    /// Positions on the axis that the run can go back (or forth again) to, ascending; empty where it keeps no states.
+    fn keyframes(&self) -> Vec<f64> {
+        Vec::new()
+    }
+    /// Shows the kept state nearest to `position`. Stays there until it advances, which then goes on from that state and
+    /// forgets the later ones. Returns whether there was one.
+    fn seek(&mut self, _position: f64) -> bool {
+        false
+    }
     /// The field view `key` where it lies on the GPU, if it does: it is then drawn from there without read-back.
     fn gpu_field(&mut self, _key: &str) -> Option<GpuField> {
         None

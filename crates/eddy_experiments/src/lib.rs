@@ -6,6 +6,7 @@
 mod bench;
 mod check;
 mod experiment;
+mod keyframes;
 pub mod labs;
 mod listing;
 mod record;

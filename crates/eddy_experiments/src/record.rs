@@ -44,6 +44,21 @@ impl Record {
         self.pushed += 1;
     }
 
+    /// Takes back the rows beyond axis position `x`: the run goes another way from there.
+    pub fn forget_after(&mut self, x: f64) {
+        let kept = self.x.iter().take_while(|at| **at <= x).count();
+        self.x.truncate(kept);
+        self.rows.truncate(kept * self.keys.len());
+        self.pushed = kept as u64 * self.stride;
+        if let Some(last) = self.x.last() {
+            self.latest_x = *last;
+            self.latest.copy_from_slice(&self.rows[(kept - 1) * self.keys.len()..]);
+        } else {
+            self.latest_x = f64::NAN;
+            self.latest.fill(f64::NAN);
+        }
+    }
+
     fn thin(&mut self) {
         let width = self.keys.len();
         let kept = self.x.len().div_ceil(2);

@@ -170,3 +170,78 @@ fn every_preset_is_seen() {
         assert!(!matches!(view(&mut session, &key), ViewData::Empty), "{}: {key}", preset.key);
     }
 }
+
+fn field(session: &mut Session, key: &str) -> Vec<f32> {
+    match pollster::block_on(session.run_mut().view(key)).unwrap() {
+        ViewData::Field { data, .. } => data,
+        other => panic!("{key}: {other:?}"),
+    }
+}
+
+#[test]
+fn the_run_goes_back_to_a_moment_and_on_from_there() {
+    let link = "equation-lab?equations=u_t%20=%200.1*lap(u)%20%2B%20u%20-%20u%5E3&x=6,32&y=6,32&initial=u%20=%20sin(x)*cos(2*y)&end=4&dt=0.04";
+    let mut session = open(link);
+    finish(&mut session);
+    let (last, steps) = (field(&mut session, "field"), session.run().progress().steps);
+    let rows = session.run().record().x().len();
+    // What was there at a quarter of the run, from a run of its own.
+    let mut other = open(link);
+    while other.run().progress().position < 1.0 - 1e-9 {
+        pollster::block_on(other.advance(Budget::steps(1))).unwrap();
+    }
+    assert!(session.run_mut().seek(1.01));
+    assert!((session.run().progress().position - 1.0).abs() < 1e-9);
+    assert_eq!(session.run().progress().steps, other.run().progress().steps);
+    let quarter = field(&mut session, "field");
+    assert_eq!(quarter, field(&mut other, "field"));
+    assert_ne!(quarter, last);
+    // To look is not to change: the end is still there.
+    assert!(session.run_mut().seek(1e9));
+    assert_eq!(session.run().outcome(), Outcome::Finished);
+    assert_eq!((field(&mut session, "field"), session.run().progress().steps), (last.clone(), steps));
+    assert_eq!(session.run().record().x().len(), rows);
+    // Going on from a moment makes the same future anew.
+    assert!(session.run_mut().seek(1.0));
+    pollster::block_on(session.advance(Budget::steps(1))).unwrap();
+    assert!(
+        session.run().record().x().iter().all(|t| *t <= 1.0401) && session.run().keyframes().last() <= Some(&1.0401)
+    );
+    finish(&mut session);
+    assert_eq!((field(&mut session, "field"), session.run().progress().steps), (last, steps));
+    assert_eq!(session.run().record().x().len(), rows);
+    // Another future from the same moment.
+    session.run_mut().seek(1.0);
+    let bump = Pointer { kind: PointerKind::Down, x: 0.3, y: 0.3, radius: 0.2, secondary: false };
+    assert!(session.run_mut().pointer("field", &bump));
+    assert!(session.run().keyframes().last() <= Some(&1.0));
+    assert_ne!(field(&mut session, "field"), quarter);
+}
+
+#[test]
+fn a_diverged_run_goes_back_to_a_good_moment() {
+    let mut session = open("equation-lab?equations=u_t%20=%20u%5E2&initial=u%20=%201&end=2&x=&dt=0.01&time=euler");
+    finish(&mut session);
+    assert!(matches!(session.run().outcome(), Outcome::Diverged { .. }), "{:?}", session.run().outcome());
+    assert!(session.run_mut().seek(0.5));
+    assert_eq!(session.run().outcome(), Outcome::Running);
+    assert!((session.run().progress().position - 0.5).abs() < 0.021);
+}
+
+#[test]
+fn pictures_suit_their_system() {
+    let empty = |link: &str, key: &str| {
+        let mut session = open(link);
+        pollster::block_on(session.advance(Budget::steps(40))).unwrap();
+        let view = pollster::block_on(session.run_mut().view(key)).unwrap();
+        assert!(view.is_finite(), "{link} {key}");
+        view == ViewData::Empty
+    };
+    let plane = "equation-lab?preset=gray-scott-mitosis&x=2.5,48&y=2.5,48";
+    assert!(!empty(plane, "contours") && !empty(plane, "arrows") && empty(plane, "difference-plane"));
+    assert!(empty(plane, "difference") && empty(plane, "lines"));
+    assert!(!empty("equation-lab?preset=taylor-green&x=6.28,32&y=6.28,32", "difference-plane"));
+    let line = "equation-lab?preset=heat";
+    assert!(!empty(line, "difference") && empty(line, "contours") && empty(line, "arrows"));
+    assert!(!empty("equation-lab?preset=van-der-pol", "frequencies"));
+}

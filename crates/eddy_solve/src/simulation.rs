@@ -127,7 +127,7 @@ impl<R: Scalar> Simulation<R> {
             match self.march.step_into(&mut self.discrete, self.time, t_end, &self.state, &mut self.next) {
                 Ok(reached) => {
                     self.discrete.make_real(&mut self.next);
-                    let largest = eddy_numerics::max_magnitude::<R, R>(&self.next);
+                    let largest = R::largest_magnitude(&self.next);
                     if !(largest <= BLOW_UP) {
                         self.diverge("a value grew beyond all bounds");
                         return false;

@@ -65,7 +65,8 @@ impl Session {
     }
 
     /// Moves on for at most `budget_ms` milliseconds and `max_steps` steps (0: no limit). Returns the progress as JSON:
-    /// `{steps, position, fraction, work, workUnit, outcome: {kind, …}}`.
+    /// `{steps, position, fraction, work, workUnit, outcome: {kind, …}, kept}`, with `kept` the first and last position that
+    /// [`Self::seek`] can go to and their number, or null.
     pub async fn advance(&mut self, budget_ms: f64, max_steps: f64) -> Result<String, JsValue> {
         let steps = if max_steps >= 1.0 { max_steps as u64 } else { u64::MAX };
         self.inner.advance(Budget { seconds: budget_ms / 1000.0, steps }).await.map_err(js_error)?;
@@ -82,8 +83,14 @@ impl Session {
             "work": p.work,
             "workUnit": p.work_unit,
             "outcome": self.inner.run().outcome(),
+            "kept": self.kept(),
         })
         .to_string()
+    }
+
+    /// Goes to the kept state nearest to a position on the axis. Returns whether there is one.
+    pub fn seek(&mut self, position: f64) -> bool {
+        self.inner.run_mut().seek(position)
     }
 
     /// The whole record of the metrics: rows of `[x, metric…]` in the order of the catalogue.
@@ -154,5 +161,16 @@ impl Session {
         let Some(painter) = &mut self.canvas else { return Ok(None) };
         let Some(field) = self.inner.run_mut().gpu_field(key) else { return Ok(None) };
         painter.paint(&field, colors, width, height).map_err(js_error)
+    }
+}
+
+impl Session {
+    /// First and last position of the states that are kept, and their number; `None` where there are not two.
+    fn kept(&self) -> Option<[f64; 3]> {
+        let positions = self.inner.run().keyframes();
+        match positions[..] {
+            [first, .., last] => Some([first, last, positions.len() as f64]),
+            _ => None,
+        }
     }
 }

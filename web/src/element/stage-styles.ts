@@ -52,6 +52,7 @@ export const stageStyles = css`
   .play { min-width: 98px; }
   .clock { color: var(--ink-faint); font-size: 14px; margin-left: 6px; min-width: 92px; }
   .clock em { font-family: var(--font-prose); font-size: 16px; }
+  .scrub { flex: 1 0 100%; height: 16px; margin: -8px 0 -4px; accent-color: var(--ink-faint); cursor: pointer; }
   progress { flex: 1 0 100%; height: 3px; margin: -2px 0 2px; appearance: none; border: 0; border-radius: 2px; overflow: hidden; background: var(--line); }
   progress::-webkit-progress-bar { background: var(--line); }
   progress::-webkit-progress-value { background: var(--ink-faint); }

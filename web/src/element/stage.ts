@@ -1,6 +1,7 @@
 /** The stage: one pane, or two on the same clock; pictures, axes, what went wrong, and the transport below. */
 import { LitElement, html, nothing, type PropertyValues, type TemplateResult } from 'lit';
 import { customElement, property, state } from 'lit/decorators.js';
+import { live } from 'lit/directives/live.js';
 import { stageViews } from '../lib/catalog';
 import { cssom } from '../lib/cssom';
 import { capital, numberText, plainSymbol } from '../lib/format';
@@ -273,6 +274,28 @@ export class EddyStage extends LitElement {
     </div>`;
   }
 
+  /** The moment of the run that is shown, to be dragged back; the track ends where the run will. */
+  private scrubber([start, last, count]: [number, number, number]) {
+    const model = this.model!;
+    const { position, fraction } = model.panes[0]!.progress;
+    const end = fraction > 1e-9 ? Math.max(last, start + (position - start) / fraction) : last;
+    const { axis } = model.experiment;
+    return html`<input class="scrub" type="range" min=${start} max=${end} step="any" .value=${live(String(position))} aria-label="Moment of the run"
+      aria-valuetext=${`${axis.label} ${numberText(position, 4)}`} ?disabled=${model.status !== 'ready'}
+      @input=${(e: Event) => void model.seek(Math.min(last, Number((e.target as HTMLInputElement).value)))}
+      @keydown=${(e: KeyboardEvent) => this.onScrubKey(e, [start, last], Math.max((end - start) / 100, (last - start) / (count - 1)))} />`;
+  }
+
+  /** One kept state by the arrow keys: what the browser takes for a step depends on the width. */
+  private onScrubKey(event: KeyboardEvent, [start, last]: [number, number], step: number): void {
+    const by: Record<string, number> = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -10, PageUp: 10 };
+    const model = this.model!;
+    const to = event.key === 'Home' ? start : event.key === 'End' ? last : by[event.key] && model.panes[0]!.progress.position + by[event.key]! * step;
+    if (to === undefined) return;
+    event.preventDefault();
+    void model.seek(Math.min(last, Math.max(start, to)));
+  }
+
   private transport() {
     const model = this.model!;
     const first = model.panes[0];
@@ -283,7 +306,7 @@ export class EddyStage extends LitElement {
     const unit = axis.unit ? ` ${axis.unit}` : '';
     const fraction = first?.progress.fraction ?? 0;
     return html`<div class="transport ${this.width < 620 ? 'narrow' : ''}">
-      <progress max="1" .value=${fraction} aria-label="Part of the run that is done"></progress>
+      ${model.kept ? this.scrubber(model.kept) : html`<progress max="1" .value=${fraction} aria-label="Part of the run that is done"></progress>`}
       <button class="button primary play" type="button" ?disabled=${!ready} @click=${() => void model.toggle()}>
         ${model.playing ? icon('pause') : over ? icon('replay') : icon('play')}
         ${model.playing ? 'Pause' : over ? 'Replay' : reducedMotion() ? 'Run' : 'Play'}

@@ -442,6 +442,31 @@ export class RunModel {
       return this.panes.map((p) => p.progress);
     }
   }
+  /** First and last position that the run can be taken back to, and their number. */
+  get kept(): [number, number, number] | null {
+    return this.panes[0]?.progress.kept ?? null;
+  }
+  private sought: number | undefined;
+  private seeking = false;
+  /** Pauses and shows what was at a position; of positions that come faster than they are shown the last one counts. */
+  async seek(position: number): Promise<void> {
+    this.pause();
+    this.sought = position;
+    if (this.seeking) return;
+    this.seeking = true;
+    try {
+      while (this.sought !== undefined && this.client) {
+        const next: number = this.sought;
+        this.sought = undefined;
+        await this.client.request<Progress[]>({ type: 'seek', position: next });
+      }
+    } catch (thrown) {
+      await this.recover(thrown);
+      this.tell('state', 'settings');
+    } finally {
+      this.seeking = false;
+    }
+  }
   /** Destroys the device of the GPU, as a driver reset would: for tests of what then happens. */
   loseGpu(): Promise<void> {
     return this.client!.request<void>({ type: 'lose-gpu' });

@@ -155,6 +155,8 @@ export class EddyLabPage extends LitElement {
 
   protected override updated(changed: Map<string, unknown>): void {
     if (!changed.has('facts') || !this.latexBox) return;
+    // What is wrong has to be seen; what has been opened is not closed under the hand of whoever types there.
+    if (this.facts?.errors.some((e) => e.key !== 'equations')) this.renderRoot.querySelector<HTMLDetailsElement>('.lab-more')!.open = true;
     const lines = this.facts?.latex;
     // While something is wrong the last formulas stay.
     if (!lines?.length) return;
@@ -175,7 +177,12 @@ export class EddyLabPage extends LitElement {
     if (!experiment || facts.dimension === undefined || facts.dimension === null) return;
     const names = (facts.fields ?? []).filter((f) => !f.velocity).map((f) => f.name);
     const shown = this.shownField(names);
-    const keys = facts.dimension === 0 ? ['phase'] : facts.dimension === 1 ? ['lines', 'spacetime', ...(names.length > 1 ? ['phase'] : [])] : ['field', ...(names.length > 1 ? ['phase'] : [])];
+    const hasExact = this.textOf('exact').trim() !== '';
+    const keys = [
+      ...(['', 'lines spacetime', 'field contours arrows', 'field'][facts.dimension] ?? '').split(' ').filter(Boolean),
+      ...(hasExact && facts.dimension === 1 ? ['difference'] : hasExact && facts.dimension === 2 ? ['difference-plane'] : []),
+      ...(names.length > 1 || facts.dimension === 0 ? ['phase'] : []),
+    ];
     const colors = (facts.about?.colors ?? 'viridis') as ColorMapName;
     const named = (axis: Axis, label: string): Axis => ({ ...axis, label, symbol: label });
     const index = names.indexOf(shown.replace(/^(re|im) /, ''));
@@ -186,6 +193,7 @@ export class EddyLabPage extends LitElement {
       .map((v): ViewSpec => {
         if (v.key === 'phase') return { ...v, x: named(v.x, names[index] ?? shown), y: named(v.y, second) };
         if (v.key === 'lines') return { ...v, y: { ...v.y, label: 'value', symbol: names.join(', ') } };
+        if (v.key === 'difference-plane') return { ...v, value: named(v.value, `${shown} - exact`) };
         return v.kind === 'field' ? { ...v, colors, value: named(v.value, shown) } : v;
       });
     const shape = JSON.stringify([keys, colors, names, shown, facts.texts.preset]);
@@ -264,9 +272,9 @@ export class EddyLabPage extends LitElement {
             <div class="lab-code"></div>
             ${this.errors('equations')}
           </div>
-          <div class="lab-latex" aria-label="Formulas"></div>
+          <div class="lab-latex" role="group" aria-label="Formulas"></div>
           ${this.sliders()}
-          <details class="lab-more" ?open=${(facts?.errors ?? []).some((e) => e.key !== 'equations')}>
+          <details class="lab-more">
             <summary>Domain, start and method ${icon('chevronDown')}</summary>
             ${this.more()}
           </details>

@@ -142,6 +142,9 @@ export class Engine {
       case 'steps':
         await this.steps(m.count);
         return reply(this.panes.map((p) => p.progress));
+      case 'seek':
+        await this.seek(m.position);
+        return reply(this.panes.map((p) => p.progress));
       case 'read-view': {
         const raw = await this.pane(m.pane).session.view(m.key);
         return reply({ header: JSON.parse(raw.header), data: raw.data }, [raw.data.buffer]);
@@ -308,6 +311,17 @@ export class Engine {
         await pane.advance(50, end - before);
         await breathe();
       }
+    }
+    this.clock = this.panes[0]?.progress.fraction ?? 0;
+    this.dirty = { draw: true, state: true, record: true };
+    await this.report(true);
+  }
+
+  /** Shows what was at a position of the run; going on starts from there. */
+  private async seek(position: number): Promise<void> {
+    this.playing = false;
+    for (const pane of this.panes) {
+      if (pane.session.seek(position)) pane.refresh();
     }
     this.clock = this.panes[0]?.progress.fraction ?? 0;
     this.dirty = { draw: true, state: true, record: true };

@@ -26,6 +26,8 @@ export interface Progress {
   work: number;
   workUnit: string;
   outcome: Outcome;
+  /** First and last position that the run can be taken back to, and their number; null where it keeps no states. */
+  kept: [number, number, number] | null;
 }
 export type Range = [number, number];
 export interface FieldHeader {
@@ -101,6 +103,8 @@ export type ToEngine =
   | { type: 'set'; id: number; key: string; text: string }
   | { type: 'restart'; id: number }
   | { type: 'steps'; id: number; count: number }
+  /** Pauses and shows the kept state nearest to a position; the answer is the progress of each pane. */
+  | { type: 'seek'; id: number; position: number }
   | { type: 'read-view'; id: number; pane: PaneIndex; key: string }
   | { type: 'read-metrics'; id: number; pane: PaneIndex }
   | { type: 'memory'; id: number }

@@ -10,6 +10,8 @@ export interface WasmSession {
   baselinePermalink(): string | undefined;
   advance(budgetMs: number, maxSteps: number): Promise<string>;
   progress(): string;
+  /** Goes to the kept state nearest to a position on the axis. */
+  seek(position: number): boolean;
   metrics(): Float64Array;
   latest(): Float64Array;
   view(key: string): Promise<{ header: string; data: Float32Array }>;

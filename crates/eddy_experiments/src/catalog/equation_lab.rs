@@ -21,8 +21,8 @@ use eddy_spec::{
     Axis, Better, Citation, Claim, ColorMap, Cost, EddyError, Metric, ViewSpec, choice, params,
 };
 
-use crate::labs::typed::{FormError, Shown, Texts, TypedRun};
-use crate::{Baseline, Context, DeviceKind, Experiment, Lab, Precision, Run};
+use crate::labs::typed::{FormError, Shown, Texts, TypedRun, gpu::Scheme};
+use crate::{Baseline, Context, Device, DeviceKind, Experiment, Lab, Precision, Run};
 
 choice! { pub enum Space {
     /// chosen for you
@@ -141,6 +141,7 @@ pub struct EquationLab;
 const X: Axis = Axis::linear("position", "x");
 const T: Axis = Axis::linear("time", "t");
 const U: Axis = Axis::linear("value", "u");
+const GAP: Axis = Axis::linear("difference", "u - u_{exact}");
 
 impl Experiment for EquationLab {
     type Params = Params;
@@ -173,13 +174,30 @@ impl Experiment for EquationLab {
         ViewSpec::field("field", "plane", X, Axis::linear("position", "y"), U, ColorMap::Viridis),
         ViewSpec::lines("lines", "curves", X, U),
         ViewSpec::field("spacetime", "space and time", X, T, U, ColorMap::Viridis),
+        ViewSpec::points("contours", "contours", X, Axis::linear("position", "y"), U, ColorMap::Viridis),
+        ViewSpec::points("arrows", "arrows", X, Axis::linear("position", "y"), U, ColorMap::Viridis),
+        ViewSpec::lines("difference", "difference to the exact solution", X, GAP),
+        ViewSpec::field(
+            "difference-plane",
+            "difference to the exact solution",
+            X,
+            Axis::linear("position", "y"),
+            GAP,
+            ColorMap::Diverging,
+        ),
         ViewSpec::lines("phase", "phase portrait", Axis::linear("first field", "u"), Axis::linear("second field", "v")),
         ViewSpec::curves("probe", "values at the probe", T, U),
+        ViewSpec::curves(
+            "frequencies",
+            "frequencies at the probe",
+            Axis::log("frequency", "f"),
+            Axis::log("amplitude", "A"),
+        ),
         ViewSpec::curves("spectrum", "spectrum", Axis::log("wavenumber", "|k|"), Axis::log("magnitude", "|\\hat u|")),
     ];
     const BASELINE: Option<Baseline> = None;
     const CLAIM: Option<Claim> = None;
-    const DEVICES: &'static [DeviceKind] = &[DeviceKind::Cpu];
+    const DEVICES: &'static [DeviceKind] = &[DeviceKind::Cpu, DeviceKind::Gpu];
     const COST: Cost = Cost::Cheap;
 
     fn start(p: &Params, context: &Context) -> Result<Box<dyn Run>, EddyError> {
@@ -190,6 +208,11 @@ impl Experiment for EquationLab {
             texts.place(error).first().map_or_else(|| EddyError::start(error.to_string()), refused)
         };
         let statement = Statement::new(problem).map_err(|e| place(&e))?;
+        // What the GPU does not do runs on the CPU; the form says why.
+        if let (Device::Gpu(gpu), Ok(scheme)) = (&context.device, Scheme::of(&statement)) {
+            let run = TypedRun::on_gpu(gpu, scheme, p.texts(), p.shown(), live, EquationLab::METRICS)?;
+            return Ok(Box::new(run));
+        }
         fn begin<R: Scalar>(
             statement: Statement,
             texts: Texts,

@@ -80,13 +80,20 @@ pub enum Kind {
 }
 
 /// A graph with its hash table.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Graph {
     nodes: Vec<Node>,
     kinds: Vec<Kind>,
     index: HashMap<Node, Id>,
     /// Bit n: variable n is complex.
     complex_variables: u32,
+}
+
+/// The nodes; the hash table only says again where they are, in an order that changes from run to run.
+impl std::fmt::Debug for Graph {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(&self.nodes).finish()
+    }
 }
 
 impl Graph {

@@ -4,9 +4,12 @@
 //! runs it. [`analyse`] checks a form without running it.
 
 mod analyse;
+pub mod gpu;
+mod overlays;
 mod pictures;
 mod refine;
 mod run;
+mod spectra;
 mod texts;
 
 pub use analyse::{analyse, presets_json};

@@ -3,9 +3,11 @@
 use std::borrow::Cow;
 
 use eddy_expr::Expression;
-use eddy_numerics::{Complex, space::fft::ComplexFft};
 use eddy_solve::{Statement, discrete::Values, grid::Grid, statement::sample};
 use eddy_spec::{Role, Series, ViewData};
+
+use super::overlays::{self, Plane};
+use super::spectra;
 
 /// Which numbers of a complex field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,6 +118,14 @@ impl Pictures {
         (self.every, self.seen) = (1, 0);
     }
 
+    /// Takes back what was kept of states beyond a time.
+    pub fn forget_after(&mut self, time: f64) {
+        let rows = self.row_at(time) + 1;
+        self.rows.truncate(rows);
+        self.path.retain(|(at, _)| *at <= time);
+        self.seen = self.path.len() * self.every;
+    }
+
     fn row_at(&self, time: f64) -> usize {
         let part = (time - self.start) / (self.end - self.start).max(f64::MIN_POSITIVE);
         ((part * (ROWS - 1) as f64 * (1.0 + 1e-9)) as usize).min(ROWS - 1)
@@ -187,7 +197,12 @@ impl Pictures {
             ("spacetime", 1) => self.spacetime(&statement.grid, component),
             ("phase", _) => self.phase(values, component),
             ("probe", _) => self.probe(values),
-            ("spectrum", 1 | 2) if statement.grid.is_periodic() => spectrum(&statement.grid, values),
+            ("contours" | "arrows", 2) => self.over_plane(key, &statement.grid, values, component),
+            ("difference", 1) | ("difference-plane", 2) if is_pure => {
+                self.difference(statement, values, component, time)
+            }
+            ("spectrum", 1 | 2) if statement.grid.is_periodic() => spectra::of_fields(&statement.grid, values),
+            ("frequencies", _) => spectra::of_path(&self.path, values),
             _ => ViewData::Empty,
         }
     }
@@ -201,6 +216,70 @@ impl Pictures {
         let (x, y) = (&grid.axes[0], &grid.axes[1]);
         let data = slice.iter().map(|v| *v as f32).collect();
         ViewData::Field { nx, ny, data, x: (x.min, x.max), y: (y.min, y.max), range }
+    }
+
+    /// Lines over the field shown.
+    fn over_plane(&mut self, key: &str, grid: &Grid, values: &[Values], component: Component) -> ViewData {
+        let shown = component_values(values, component);
+        let range = self.range("field", span(shown.iter().copied()));
+        let plane = Plane { grid, values: &shown, range };
+        if key == "contours" { plane.contours() } else { plane.arrows(&overlays::vectors(grid, values, &shown)) }
+    }
+
+    /// The field shown less its exact solution; in one dimension every field that has one.
+    fn difference(&mut self, statement: &Statement, values: &[Values], component: Component, time: f64) -> ViewData {
+        let grid = &statement.grid;
+        let mut found = Vec::new();
+        for (variable, exact) in &statement.exact {
+            let name = &statement.system.variables[usize::from(*variable)].name;
+            let Some(field) = values.iter().position(|one| one.name == *name) else { continue };
+            let (re, im) = sample(exact, grid, time, &statement.parameters, &[]);
+            let exact =
+                [Values { name: name.clone(), re, im: if values[field].im.is_empty() { Vec::new() } else { im } }];
+            let part =
+                if field == component.field || values[field].im.is_empty() { component.part } else { Part::Real };
+            let part = if values[field].im.is_empty() { Part::Real } else { part };
+            let ours = component_values(values, Component { field, part });
+            let theirs = component_values(&exact, Component { field: 0, part });
+            let gap: Vec<f64> = ours.iter().zip(theirs.iter()).map(|(a, b)| a - b).collect();
+            if gap.iter().all(|v| v.is_finite()) {
+                found.push((field, name.clone(), gap));
+            }
+        }
+        let most = |gap: &[f64]| gap.iter().fold(0.0f64, |a, v| a.max(v.abs()));
+        if grid.dimension() == 1 {
+            let size = found.iter().map(|(_, _, gap)| most(gap)).fold(0.0, f64::max);
+            let (low, high) = self.range("difference", (-size, size));
+            let roles = [Role::Result, Role::Second, Role::Third];
+            let xs = grid.axes[0].coordinates();
+            let series: Vec<Series> = found
+                .into_iter()
+                .enumerate()
+                .map(|(n, (_, name, gap))| Series::line(format!("{name} - exact"), roles[n.min(2)], xs.clone(), gap))
+                .collect();
+            if series.is_empty() {
+                return ViewData::Empty;
+            }
+            let (x, y) = ((grid.axes[0].min, grid.axes[0].max), widened((low, high)));
+            return ViewData::Lines { series, x, y };
+        }
+        let Some((_, _, gap)) = found.into_iter().find(|(field, ..)| *field == component.field) else {
+            return ViewData::Empty;
+        };
+        let size = most(&gap);
+        let (low, high) = self.range("difference", (-size, size));
+        let [nx, ny, _] = grid.shape();
+        let range = (low.min(-high), high.max(-low));
+        let (x, y) = (&grid.axes[0], &grid.axes[1]);
+        let data = gap.iter().map(|v| *v as f32).collect();
+        ViewData::Field { nx, ny, data, x: (x.min, x.max), y: (y.min, y.max), range }
+    }
+
+    /// Values of the first and the last colour of the plane of a component.
+    pub fn plane_range(&mut self, grid: &Grid, values: &[Values], component: Component) -> (f64, f64) {
+        let [nx, ny, nz] = grid.shape();
+        let all = component_values(values, component);
+        self.range("field", span(all.iter().skip(nz / 2 * nx * ny).take(nx * ny).copied()))
     }
 
     fn lines(&mut self, statement: &Statement, values: &[Values], time: f64, is_pure: bool) -> ViewData {
@@ -314,63 +393,11 @@ impl Pictures {
     }
 }
 
-fn span(values: impl Iterator<Item = f64>) -> (f64, f64) {
+pub fn span(values: impl Iterator<Item = f64>) -> (f64, f64) {
     values.fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), v| (a.min(v), b.max(v)))
 }
 
 fn widened((low, high): (f64, f64)) -> (f64, f64) {
     let margin = (0.06 * (high - low)).max(1e-9);
     (low - margin, high + margin)
-}
-
-/// Root mean square of |û| over the waves of each whole wavenumber, against |k|, of every field on a periodic grid. The
-/// transform is over the number of points, so that a wave of amplitude a has |û| = a/2.
-fn spectrum(grid: &Grid, values: &[Values]) -> ViewData {
-    let [nx, ny, _] = grid.shape();
-    let fundamental: Vec<f64> = grid.axes.iter().map(|axis| std::f64::consts::TAU / axis.length()).collect();
-    let unit = fundamental.iter().copied().fold(0.0, f64::max);
-    let mut rows = ComplexFft::<f64>::new(nx);
-    let mut columns = (ny > 1).then(|| ComplexFft::<f64>::new(ny));
-    let roles = [Role::Result, Role::Second, Role::Third];
-    let mut series = Vec::new();
-    for field in values {
-        let mut hat: Vec<Complex<f64>> =
-            (0..nx * ny).map(|i| Complex::new(field.re[i], field.im.get(i).copied().unwrap_or(0.0))).collect();
-        hat.chunks_mut(nx).for_each(|row| rows.forward(row));
-        if let Some(transform) = &mut columns {
-            let mut column = vec![Complex::new(0.0, 0.0); ny];
-            for i in 0..nx {
-                (0..ny).for_each(|j| column[j] = hat[j * nx + i]);
-                transform.forward(&mut column);
-                (0..ny).for_each(|j| hat[j * nx + i] = column[j]);
-            }
-        }
-        let wave =
-            |index: usize, points: usize| if index <= points / 2 { index as f64 } else { index as f64 - points as f64 };
-        let mut bins = vec![(0.0, 0u32); nx.max(ny) + 1];
-        for (index, value) in hat.iter().enumerate() {
-            let kx = wave(index % nx, nx) * fundamental[0];
-            let ky = if ny > 1 { wave(index / nx, ny) * fundamental[1] } else { 0.0 };
-            let bin = (kx.hypot(ky) / unit).round() as usize;
-            if let Some((sum, count)) = bins.get_mut(bin) {
-                *sum += value.norm_sqr();
-                *count += 1;
-            }
-        }
-        let scale = 1.0 / (nx * ny) as f64;
-        let (mut xs, mut ys) = (Vec::new(), Vec::new());
-        for (bin, (sum, count)) in bins.iter().enumerate().skip(1) {
-            if *count > 0 {
-                xs.push(bin as f64 * unit);
-                ys.push((sum / f64::from(*count)).sqrt() * scale);
-            }
-        }
-        series.push(Series::line(field.name.clone(), roles[series.len().min(2)], xs, ys));
-    }
-    let x = span(series.iter().flat_map(|s| s.xs.iter().copied()));
-    let y = span(series.iter().flat_map(|s| s.ys.iter().copied()).filter(|v| *v > 0.0));
-    if !(x.0 <= x.1 && y.0 <= y.1) {
-        return ViewData::Empty;
-    }
-    ViewData::Lines { series, x, y }
 }

@@ -1,5 +1,7 @@
 //! The run of a typed system.
 
+mod device;
+
 use std::any::Any;
 
 use eddy_solve::{Outcome as SolverOutcome, Simulation, Statement, discrete::Values, evaluate::Scalar, observe};
@@ -9,7 +11,8 @@ use super::{
     pictures::{Component, Pictures, component_values},
     texts::Texts,
 };
-use crate::{Budget, LocalFuture, Pointer, PointerKind, Precision, Progress, Record, Run, ready};
+use crate::keyframes::Keyframes;
+use crate::{Budget, DeviceKind, GpuField, LocalFuture, Pointer, PointerKind, Precision, Progress, Record, Run, ready};
 
 /// What is looked at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,6 +29,8 @@ pub type LiveOf = fn(&dyn Any) -> Option<(Texts, Shown)>;
 /// A [`Simulation`] as a [`Run`].
 pub struct TypedRun<R: Scalar> {
     simulation: Simulation<R>,
+    /// Where the steps are made on the GPU.
+    device: Option<device::OnDevice>,
     texts: Texts,
     shown: Shown,
     live_of: LiveOf,
@@ -33,6 +38,10 @@ pub struct TypedRun<R: Scalar> {
     metrics: &'static [Metric],
     record: Record,
     pictures: Pictures,
+    /// States by their time, with the steps made until then.
+    keyframes: Keyframes<(Vec<R>, u64)>,
+    /// Steps to take off those counted, as the run went back.
+    steps_undone: u64,
     /// Fields of the present state, if they have been asked for.
     values: Option<Vec<Values>>,
     /// Index of the saved state that is next.
@@ -54,8 +63,10 @@ impl<R: Scalar> TypedRun<R> {
         metrics: &'static [Metric],
     ) -> Self {
         let pictures = Pictures::new(&simulation.statement);
+        let keyframes = Keyframes::new(size_of_val(simulation.snapshot().as_slice()));
         let mut run = Self {
             simulation,
+            device: None,
             texts,
             shown,
             live_of,
@@ -63,6 +74,8 @@ impl<R: Scalar> TypedRun<R> {
             metrics,
             record: Record::of(metrics),
             pictures,
+            keyframes,
+            steps_undone: 0,
             values: None,
             save: 0,
             steps_before: 0,
@@ -90,7 +103,8 @@ impl<R: Scalar> TypedRun<R> {
     }
 
     fn steps(&self) -> u64 {
-        self.steps_before + self.simulation.steps().0
+        let made = self.device.as_ref().map_or(self.simulation.steps().0, |device| device.system.steps());
+        (self.steps_before + made).saturating_sub(self.steps_undone)
     }
 
     /// Writes a row of the record and of what the pictures keep.
@@ -98,7 +112,20 @@ impl<R: Scalar> TypedRun<R> {
         self.values();
         let values = self.values.as_deref().unwrap_or_default();
         self.pictures.observe(self.simulation.time, values, &self.simulation.statement.grid);
+        if self.simulation.outcome == SolverOutcome::Running {
+            let (simulation, steps) = (&self.simulation, self.steps());
+            self.keyframes.offer(simulation.time, || (simulation.snapshot(), steps));
+        }
         self.write_row();
+    }
+
+    /// What was kept beyond the present time is of a run that is not gone on with.
+    fn forget_the_future(&mut self) {
+        let time = self.simulation.time;
+        if self.keyframes.forget_after(time) {
+            self.record.forget_after(time);
+            self.pictures.forget_after(time);
+        }
     }
 
     /// Writes a row of the record.
@@ -123,13 +150,20 @@ impl<R: Scalar> TypedRun<R> {
         } else {
             f64::NAN
         };
-        let dt = if self.simulation.steps().0 > 0 { self.simulation.dt() } else { f64::NAN };
+        let dt = match &self.device {
+            Some(device) => device.system.dt(),
+            None if self.simulation.steps().0 > 0 => self.simulation.dt(),
+            None => f64::NAN,
+        };
         self.record.push(time, &[total / volume, least, most, drift, error, dt]);
     }
 
     fn advance_within(&mut self, budget: Budget) {
         let mut clock = budget.start();
         let end = self.statement().end;
+        if self.outcome.is_running() {
+            self.forget_the_future();
+        }
         // A system without space is cheap to look at after each step, and its path should be smooth.
         let is_point = self.statement().grid.dimension() == 0;
         while self.outcome.is_running() {
@@ -191,6 +225,11 @@ impl<R: Scalar> TypedRun<R> {
             filled.place(error).first().map_or_else(|| EddyError::start(error.to_string()), at)
         };
         let statement = Statement::new(problem).map_err(|error| place(&error))?;
+        if self.device.is_some() {
+            self.restate_on_device(&statement)?;
+            self.disturb();
+            return Ok(());
+        }
         let steps = self.steps();
         self.simulation.restate(statement).map_err(|error| place(&error))?;
         self.steps_before = steps;
@@ -200,6 +239,7 @@ impl<R: Scalar> TypedRun<R> {
 
     /// The state or its equations are no longer those of the problem.
     fn disturb(&mut self) {
+        self.forget_the_future();
         self.values = None;
         self.begun = None;
         self.is_pure = false;
@@ -239,6 +279,9 @@ impl<R: Scalar> TypedRun<R> {
             "field" | "spacetime" => 0.3 * sign * range,
             _ => return None,
         };
+        if self.device.is_some() {
+            return self.paint_on_device(event, height);
+        }
         let is_plane = key == "field";
         // The distance on a ring is the shorter way around.
         let distance = |axis: usize, index: usize, at: f64| {
@@ -260,6 +303,9 @@ impl<R: Scalar> TypedRun<R> {
 
 impl<R: Scalar> Run for TypedRun<R> {
     fn advance(&mut self, budget: Budget) -> LocalFuture<'_, Result<(), EddyError>> {
+        if self.device.is_some() {
+            return Box::pin(self.advance_on_device(budget));
+        }
         self.advance_within(budget);
         ready(Ok(()))
     }
@@ -281,6 +327,10 @@ impl<R: Scalar> Run for TypedRun<R> {
         }
     }
 
+    fn device_kind(&self) -> Option<DeviceKind> {
+        Some(if self.device.is_some() { DeviceKind::Gpu } else { DeviceKind::Cpu })
+    }
+
     fn precision(&self) -> Option<Precision> {
         Some(if size_of::<R>() == 4 { Precision::F32 } else { Precision::F64 })
     }
@@ -289,7 +339,39 @@ impl<R: Scalar> Run for TypedRun<R> {
         &self.record
     }
 
+    fn keyframes(&self) -> Vec<f64> {
+        self.keyframes.positions()
+    }
+
+    fn seek(&mut self, position: f64) -> bool {
+        let steps = self.steps();
+        let Some((time, (state, then))) = self.keyframes.nearest(position) else { return false };
+        let (time, then) = (*time, *then);
+        if !self.simulation.restore(time, state) {
+            return false;
+        }
+        self.steps_undone = (self.steps_undone + steps).saturating_sub(then);
+        self.save = 0;
+        self.values = None;
+        if !self.load_device() {
+            return false;
+        }
+        let is_over = time >= self.statement().end;
+        self.outcome = if is_over { Outcome::Finished } else { Outcome::Running };
+        true
+    }
+
     fn view<'a>(&'a mut self, key: &'a str) -> LocalFuture<'a, Result<ViewData, EddyError>> {
+        if self.device.is_some() {
+            return Box::pin(async move {
+                self.refresh().await?;
+                let component = self.component();
+                let (time, is_pure) = (self.simulation.time, self.is_pure);
+                self.values();
+                let values = self.values.as_deref().unwrap_or_default();
+                Ok(self.pictures.view(key, &self.simulation.statement, values, component, time, is_pure))
+            });
+        }
         let component = self.component();
         let (time, is_pure) = (self.simulation.time, self.is_pure);
         self.values();
@@ -329,5 +411,9 @@ impl<R: Scalar> Run for TypedRun<R> {
         }
         self.disturb();
         true
+    }
+
+    fn gpu_field(&mut self, key: &str) -> Option<GpuField> {
+        self.device_field(key)
     }
 }
