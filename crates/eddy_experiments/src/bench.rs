@@ -65,15 +65,27 @@ static BENCHES: &[Bench] = &[
         "equations",
         "gray-scott-256-loop",
         "Euler step of 2-D Gray-Scott by a hand-written loop, 256², f32",
-        || fastest(7, || eddy_solve::bench::gray_scott_loop(100)),
+        || eddy_solve::bench::gray_scott_loop(60),
     ),
     #[cfg(feature = "equations")]
     bench("equations", "gray-scott-256-typed", "the same step typed, compiled where that can be done", || {
-        fastest(7, || eddy_solve::bench::gray_scott_typed(100, true).unwrap_or(f64::NAN))
+        eddy_solve::bench::gray_scott_typed(60, true).unwrap_or(f64::NAN)
     }),
     #[cfg(feature = "equations")]
     bench("equations", "gray-scott-256-interpreted", "the same step typed, in the block interpreter", || {
-        fastest(5, || eddy_solve::bench::gray_scott_typed(50, false).unwrap_or(f64::NAN))
+        eddy_solve::bench::gray_scott_typed(10, false).unwrap_or(f64::NAN)
+    }),
+    #[cfg(feature = "equations")]
+    bench("equations", "vorticity-128-typed", "ETDRK4 step of the typed 2-D vorticity equation, 128², f64", || {
+        eddy_solve::bench::vorticity_typed(128, 12).unwrap_or(f64::NAN)
+    }),
+    #[cfg(feature = "equations")]
+    bench("equations", "vorticity-256-typed", "the same, 256²", || {
+        eddy_solve::bench::vorticity_typed(256, 6).unwrap_or(f64::NAN)
+    }),
+    #[cfg(feature = "equations")]
+    bench("equations", "poisson-512", "direct solve of a Poisson equation by transforms, 512², f64", || {
+        eddy_solve::bench::poisson_512(8)
     }),
     #[cfg(feature = "learn")]
     bench("learn", "pinn-4x64-2048-burn-flex", "the same PINN step through burn-flex", || {
@@ -90,7 +102,7 @@ static BENCHES: &[Bench] = &[
 ];
 
 /// The fastest of `batches` measurements.
-#[cfg(any(feature = "core", feature = "pinn", feature = "sampler", feature = "equations", feature = "learn"))]
+#[cfg(any(feature = "core", feature = "pinn", feature = "sampler", feature = "learn"))]
 fn fastest(batches: usize, mut measure: impl FnMut() -> f64) -> f64 {
     (0..batches).map(|_| measure()).fold(f64::NAN, f64::min)
 }

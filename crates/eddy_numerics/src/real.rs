@@ -44,6 +44,9 @@ pub trait Real:
     fn max(self, other: Self) -> Self;
     fn min(self, other: Self) -> Self;
     fn is_finite(self) -> bool;
+    /// Largest |v| of a state: infinite if an entry is, not a number if one is not. It is asked after every step, so it is
+    /// compiled here, for speed, and not where it is called.
+    fn largest_magnitude(state: &[Self]) -> f64;
 }
 
 macro_rules! real {
@@ -91,6 +94,10 @@ macro_rules! real {
             fn is_finite(self) -> bool {
                 $t::is_finite(self)
             }
+            #[inline(never)]
+            fn largest_magnitude(state: &[Self]) -> f64 {
+                max_magnitude::<$t, $t>(state)
+            }
         }
     };
 }
@@ -134,18 +141,20 @@ pub fn max_magnitude<R: Real, V: Value<R>>(state: &[V]) -> f64 {
     // Several of both, so that neither waits for the entry before it.
     const LANES: usize = 16;
     let (mut largest, mut poison) = ([R::of(0.0); LANES], [R::of(0.0); LANES]);
-    let mut see = |lane: usize, m: R| {
-        largest[lane] = if m > largest[lane] { m } else { largest[lane] };
-        // 0 for a finite entry, NaN for NaN and infinity: a comparison alone would drop a NaN.
-        poison[lane] += m - m;
-    };
-    let chunks = state.chunks_exact(LANES);
-    chunks.remainder().iter().enumerate().for_each(|(lane, v)| see(lane, v.magnitude()));
-    for chunk in chunks {
+    let (chunks, rest) = state.as_chunks::<LANES>();
+    let mut see = |chunk: &[V; LANES]| {
+        let sizes = chunk.map(V::magnitude);
         for lane in 0..LANES {
-            see(lane, chunk[lane].magnitude());
+            let m = sizes[lane];
+            largest[lane] = if m > largest[lane] { m } else { largest[lane] };
+            // 0 for a finite entry, NaN for NaN and infinity: a comparison alone would drop a NaN.
+            poison[lane] += m - m;
         }
-    }
+    };
+    chunks.iter().for_each(&mut see);
+    let mut last = [V::default(); LANES];
+    last[..rest.len()].copy_from_slice(rest);
+    see(&last);
     let largest = largest.into_iter().fold(R::of(0.0), |a, b| if b > a { b } else { a });
     let poison = poison.into_iter().fold(R::of(0.0), |a, b| a + b);
     if poison == R::of(0.0) {

@@ -171,6 +171,7 @@ struct Emitter<'a> {
     /// Rows of arrays that are read: (slot, offset in y, offset in z) → (i32 local, least offset in x).
     rows: Vec<((u16, i8, i8), i8)>,
     row_index: HashMap<(u16, i8, i8), usize>,
+    reads_x: bool,
     /// Uniforms that the code reads → vector local.
     uniform_locals: HashMap<u32, u32>,
     i32_count: u32,
@@ -194,6 +195,7 @@ impl<'a> Emitter<'a> {
         let mut row_index = HashMap::new();
         let mut uniforms: Vec<u32> = Vec::new();
         let mut uniform_set = std::collections::HashSet::new();
+        let mut reads_x = false;
         let mut see = |operand: &Operand, levels: &[Level]| match operand {
             Operand::Uniform(index) => {
                 if uniform_set.insert(*index) {
@@ -201,7 +203,10 @@ impl<'a> Emitter<'a> {
                 }
                 Level::Call
             }
-            Operand::Coordinate(0) => Level::Point,
+            Operand::Coordinate(0) => {
+                reads_x = true;
+                Level::Point
+            }
             Operand::Coordinate(_) => Level::Row,
             Operand::Array { slot, offset } => {
                 let key = (*slot, offset[1], offset[2]);
@@ -231,7 +236,7 @@ impl<'a> Emitter<'a> {
             .map(|(position, index)| (*index, first_vector + FIXED_VECTORS + position as u32))
             .collect();
         let vector_count = FIXED_VECTORS + uniforms.len() as u32 + program.code.len() as u32;
-        Self { program, precision, imports, levels, rows, row_index, uniform_locals, i32_count, vector_count }
+        Self { program, precision, imports, levels, rows, row_index, reads_x, uniform_locals, i32_count, vector_count }
     }
 
     fn first_vector(&self) -> u32 {
@@ -350,12 +355,14 @@ impl<'a> Emitter<'a> {
         sink.i32_const(0).local_set(POINT);
         sink.loop_(BlockType::Empty);
         sink.local_get(POINT).i32_const(self.precision.bytes() as i32).i32_mul().local_set(BYTES);
-        self.load_splat(sink, count + 1);
-        self.splat_of_int(sink, POINT);
-        self.mul(sink);
-        sink.local_get(self.x_start_local());
-        self.add(sink);
-        sink.local_set(self.x_local());
+        if self.reads_x {
+            self.load_splat(sink, count + 1);
+            self.splat_of_int(sink, POINT);
+            self.mul(sink);
+            sink.local_get(self.x_start_local());
+            self.add(sink);
+            sink.local_set(self.x_local());
+        }
         self.straight_line(sink, Level::Point);
         for (index, operand) in self.program.outputs.iter().enumerate() {
             sink.local_get(self.output_pointer(index)).local_get(BYTES).i32_add();
