@@ -1,5 +1,7 @@
 //! Labs: what the experiments of one kind of problem share. The time or training loop of a kind exists once, here.
 
+#[cfg(feature = "sampler")]
+pub mod flow;
 #[cfg(feature = "core")]
 pub mod pde;
 #[cfg(feature = "pinn")]

@@ -1,0 +1,10 @@
+//! The flow lab: laws carried to laws by fields, learned or exact, and how well they arrive.
+
+mod network;
+mod paths;
+mod pictures;
+pub mod reflow;
+
+pub use network::{FieldNetwork, Loss};
+pub use paths::{euler, euler_maruyama, heun, straightness, transport_cost};
+pub use pictures::{Cloud, Trails, angles, density, energy_floor};
