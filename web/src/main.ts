@@ -1,9 +1,10 @@
 /** The page: header, routes, theme. */
-import { LitElement, html } from 'lit';
+import { LitElement, html, nothing } from 'lit';
 import { customElement, state } from 'lit/decorators.js';
 import { icon } from './lib/icons';
 import { keepForOffline } from './lib/offline';
 import { experimentHref, isLab, routeFromHash, type Route } from './lib/router';
+import { isPresenting, onPresent, present, teaching } from './lib/teach';
 import { currentTheme, onTheme, startTheme, toggleTheme } from './lib/theme';
 import './pages/experiment';
 import './pages/gallery';
@@ -18,6 +19,7 @@ const markEntry = (): void => history.replaceState(OURS, '');
 
 startTheme(new URLSearchParams(location.search).get('theme'));
 keepForOffline();
+if (teaching.present) present(true);
 
 @customElement('eddy-app')
 export class EddyApp extends LitElement {
@@ -38,8 +40,23 @@ export class EddyApp extends LitElement {
     super.connectedCallback();
     markEntry();
     window.addEventListener('hashchange', this.onHash);
+    window.addEventListener('keydown', this.onKey);
+    document.addEventListener('fullscreenchange', () => {
+      // Esc has left the full screen, and the view with it.
+      if (!document.fullscreenElement && isPresenting()) present(false);
+    });
     onTheme(() => this.requestUpdate());
+    onPresent(() => this.requestUpdate());
   }
+
+  /** P presents, P or Esc leaves; not while something is being typed. */
+  private onKey = (event: KeyboardEvent): void => {
+    if (event.altKey || event.ctrlKey || event.metaKey || event.defaultPrevented) return;
+    const typing = event.composedPath().some((e) => e instanceof HTMLElement && (e.matches('input:not([type=range], [type=checkbox], [type=radio]), textarea, select') || e.isContentEditable));
+    if (typing) return;
+    if (event.key === 'p' && this.route.page === 'experiment') present(!isPresenting());
+    else if (event.key === 'Escape' && isPresenting()) present(false);
+  };
 
   private onHash = (): void => {
     const before = this.route;
@@ -72,7 +89,7 @@ export class EddyApp extends LitElement {
 
   protected override updated(): void {
     const titles = { gallery: 'Eddy: differential equations, live', papers: 'Papers · Eddy', missing: 'Not found · Eddy' };
-    if (this.route.page !== 'experiment') document.title = titles[this.route.page];
+    if (this.route.page !== 'experiment' && this.route.page !== 'learn') document.title = titles[this.route.page];
   }
 
   protected override render() {
@@ -87,11 +104,14 @@ export class EddyApp extends LitElement {
         <nav aria-label="Pages">
           <a href="#/" aria-current=${route.page === 'gallery' ? 'page' : 'false'}>Experiments</a>
           <a href="#/lab/pde" aria-current=${route.page === 'experiment' && isLab(route.permalink) ? 'page' : 'false'}>Lab</a>
+          <a href="#/learn" aria-current=${route.page === 'learn' ? 'page' : 'false'}>Learn</a>
           <a href="#/papers" aria-current=${route.page === 'papers' ? 'page' : 'false'}>Papers</a>
         </nav>
         <span class="spacer"></span>
+        ${route.page === 'experiment' ? html`<button class="button quiet present" type="button" aria-label="Presenter view" title="Presenter view (P)" @click=${() => present(true)}>${icon('presentation')}</button>` : nothing}
         <button class="button quiet theme" type="button" aria-label=${dark ? 'Light theme' : 'Dark theme'} @click=${toggleTheme}>${icon(dark ? 'sun' : 'moon')}</button>
       </header>
+      ${isPresenting() ? html`<button class="button leave" type="button" @click=${() => present(false)}>${icon('x')} Leave presenter view</button>` : nothing}
       <main id="main" tabindex="-1" @eddy-settings=${this.onSettings}>${this.page()}</main>
     `;
   }
@@ -109,6 +129,9 @@ export class EddyApp extends LitElement {
           return html`<eddy-lab-page .permalink=${route.permalink} .revisit=${this.revisit}></eddy-lab-page>`;
         }
         return html`<eddy-experiment-page .permalink=${route.permalink} .revisit=${this.revisit}></eddy-experiment-page>`;
+      case 'learn':
+        void import('./pages/learn');
+        return html`<eddy-learn .slug=${route.name}></eddy-learn>`;
       case 'missing':
         return html`<section class="missing"><h1>There is nothing here</h1><p>This address, <code>${route.path}</code>, leads nowhere in Eddy.</p>
           <p><a class="button" href="#/">All experiments</a></p></section>`;

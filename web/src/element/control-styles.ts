@@ -7,6 +7,9 @@ export const controlStyles = css`
   .group:not(.card) { padding: 0; }
   .group .heading { margin-bottom: 12px; }
   .control { margin-bottom: 14px; }
+  .locked { margin-bottom: 14px; }
+  .locked input[type='range'], .locked button { display: none; }
+  .locked .entry { border-color: transparent; }
   .row { display: flex; justify-content: space-between; align-items: center; gap: 10px; min-height: 28px; }
   .name { font-size: 14px; line-height: 1.3; min-width: 0; }
   .name em { font-style: normal; margin-left: 7px; color: var(--ink-soft); }

@@ -23,6 +23,10 @@ export class EddyControls extends LitElement {
   /** Keys to show; all if empty. */
   @property({ attribute: false }) only: string[] = [];
   @property({ type: Boolean }) plain = false;
+  /** Keys of controls that show their value and take none. */
+  @property({ attribute: false }) lock: string[] = [];
+  /** Keys of controls that are not shown. */
+  @property({ attribute: false }) hide: string[] = [];
   /** Shows what went wrong, and no controls. */
   @property({ type: Boolean, attribute: 'notices-only' }) noticesOnly = false;
   /** The entry being edited shows all its digits. */
@@ -37,7 +41,7 @@ export class EddyControls extends LitElement {
     const model = this.model;
     if (!model) return nothing;
     if (this.noticesOnly) return this.notices(model);
-    const shown = model.experiment.params.filter((p) => (this.only.length ? this.only.includes(p.key) : true) && this.applies(p));
+    const shown = model.experiment.params.filter((p) => (this.only.length ? this.only.includes(p.key) : true) && !this.hide.includes(p.key) && this.applies(p));
     const groups = new Map<string, ParamSpec[]>();
     for (const p of shown) {
       const name = capital(p.group) || (p.kind === 'seed' ? 'Run' : 'Parameters');
@@ -46,11 +50,11 @@ export class EddyControls extends LitElement {
     const changed = model.experiment.params.some((p) => model.values.get(p.key) !== p.default);
     return html`${this.notices(model)}
       ${[...groups].map(
-        ([name, params]) => html`<section class=${this.plain ? 'group' : 'card group'} aria-label=${name}>
+        ([name, params]) => html`<section role="group" class=${this.plain ? 'group' : 'card group'} aria-label=${name}>
           ${this.plain && groups.size === 1 ? nothing : html`<h2 class="heading">${name}</h2>`}${params.map((p) => this.control(p))}
         </section>`,
       )}
-      ${this.plain
+      ${this.plain || this.lock.length || this.hide.length
         ? nothing
         : html`<button class="button reset" type="button" ?disabled=${!changed && !model.errors.size} @click=${() => model.reset()}>${icon('undo')} Back to the defaults</button>`}
     `;
@@ -86,6 +90,7 @@ export class EddyControls extends LitElement {
       : p.kind === 'toggle' ? this.toggle(p, value)
       : p.kind === 'seed' ? this.seed(p, value, error)
       : this.text(p, value, error);
+    if (this.lock.includes(p.key)) return html`<fieldset class="control locked kind-${p.kind}" data-key=${p.key} disabled>${body}</fieldset>`;
     return html`<div class="control ${error ? 'wrong' : ''} kind-${p.kind}" data-key=${p.key}>
       ${body}
       ${error ? html`<p class="error" id=${`error-${p.key}`} role="alert">${error}</p>` : nothing}

@@ -39,6 +39,9 @@ export class EddyExperiment extends LitElement {
   @property() experiment = '';
   @property() permalink = '';
   @property() controls = 'all';
+  /** Keys of controls that may be seen but not used, and of those that are not shown. */
+  @property({ attribute: false }) lock: string[] = [];
+  @property({ attribute: false }) hide: string[] = [];
   @property() aspect = '';
   @property() layout = '';
   @property({ type: Boolean, attribute: 'no-baseline' }) noBaseline = false;
@@ -171,7 +174,7 @@ export class EddyExperiment extends LitElement {
       <eddy-stage class="stage" .model=${model} .aspect=${aspect}></eddy-stage>
       ${this.controls === 'none'
         ? html`<eddy-controls .model=${model} notices-only></eddy-controls>`
-        : html`<div class="side ${only.length ? 'narrow' : ''}"><eddy-controls .model=${model} .only=${only} ?plain=${only.length > 0}></eddy-controls></div>`}
+        : html`<div class="side ${only.length ? 'narrow' : ''}"><eddy-controls .model=${model} .only=${only} .lock=${this.lock} .hide=${this.hide} ?plain=${only.length > 0}></eddy-controls></div>`}
       <div class="below"><slot></slot></div>
     </div>`;
   }

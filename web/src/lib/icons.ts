@@ -11,6 +11,7 @@ import cpu from 'lucide-static/icons/cpu.svg?raw';
 import externalLink from 'lucide-static/icons/external-link.svg?raw';
 import moon from 'lucide-static/icons/moon.svg?raw';
 import pause from 'lucide-static/icons/pause.svg?raw';
+import presentation from 'lucide-static/icons/presentation.svg?raw';
 import play from 'lucide-static/icons/play.svg?raw';
 import replay from 'lucide-static/icons/rotate-ccw.svg?raw';
 import search from 'lucide-static/icons/search.svg?raw';
@@ -21,7 +22,7 @@ import undo from 'lucide-static/icons/undo-2.svg?raw';
 import x from 'lucide-static/icons/x.svg?raw';
 
 const ICONS = {
-  arrowLeft, check, chevronDown, circleHelp, copy, cpu, dices, download, externalLink, moon, pause, play, replay, search, stepForward,
+  arrowLeft, check, chevronDown, circleHelp, copy, cpu, dices, download, externalLink, moon, pause, play, presentation, replay, search, stepForward,
   sun, alert, undo, x,
 };
 export type IconName = keyof typeof ICONS;

@@ -86,4 +86,6 @@ export async function setMarkdown(element: HTMLElement, text: string): Promise<v
     node.replaceWith(...out);
   }
   for (const link of element.querySelectorAll('a')) link.rel = 'noopener';
+  // What scrolls has to be reached by the keyboard.
+  for (const code of element.querySelectorAll('pre')) code.tabIndex = 0;
 }

@@ -11,12 +11,15 @@ import { experimentById, nearMisses, type Experiment } from '../lib/catalog';
 import type { RunModel } from '../lib/run-model';
 import { linkFromText } from '../lib/permalink';
 import { experimentHref } from '../lib/router';
+import { teaching } from '../lib/teach';
 
 @customElement('eddy-experiment-page')
 export class EddyExperimentPage extends LitElement {
   @property() permalink = '';
   @property({ type: Boolean }) revisit = false;
   @state() private model: RunModel | undefined;
+  /** The choice of a visitor whose link asks a question first. */
+  @state() private chosen: number | undefined;
 
   protected override createRenderRoot(): HTMLElement {
     return this;
@@ -44,13 +47,29 @@ export class EddyExperimentPage extends LitElement {
         </div>
         <eddy-device .model=${model}></eddy-device>
       </header>
-      <eddy-experiment layout="page" autoplay .permalink=${this.permalink} .revisit=${this.revisit}
+      ${this.ask()}
+      ${teaching.ask && this.chosen === undefined ? nothing : html`<eddy-experiment layout="page" autoplay .lock=${teaching.lock} .hide=${teaching.hide} .permalink=${this.permalink} .revisit=${this.revisit}
         @eddy-model=${(e: Event) => (this.model = (e as CustomEvent<RunModel>).detail)}>
         <eddy-verdict .experiment=${experiment}></eddy-verdict>
         <eddy-plots .model=${model}></eddy-plots>
         <eddy-tabs .experiment=${experiment} .model=${model}></eddy-tabs>
-      </eddy-experiment>
+      </eddy-experiment>`}
     </article>`;
+  }
+
+  /** The question of a teacher's link; the run is covered until a choice is made. */
+  private ask() {
+    const { ask } = teaching;
+    if (!ask) return nothing;
+    const { chosen } = this;
+    const right = chosen !== undefined && ask.options[chosen]?.isRight;
+    return html`<fieldset class="ask">
+      <legend><b>Predict.</b> ${ask.text}</legend>
+      ${ask.options.map(
+        (o, i) => html`<label class=${chosen === undefined ? '' : o.isRight ? 'right' : i === chosen ? 'wrong' : ''}><input type="radio" name="ask" .checked=${chosen === i} ?disabled=${chosen !== undefined} @change=${() => (this.chosen = i)} /> <span>${o.text}</span></label>`,
+      )}
+      <div role="status">${chosen === undefined ? html`<p class="faint">The run opens with your answer.</p>` : html`<p class="verdict ${right ? 'held' : 'missed'}">${right ? 'Yes.' : 'Watch what happens.'}</p>`}</div>
+    </fieldset>`;
   }
 
   private papers(experiment: Experiment) {

@@ -9,6 +9,7 @@ import { icon } from '../lib/icons';
 import { experimentHref } from '../lib/router';
 import type { RunModel } from '../lib/run-model';
 import { SNIPPETS } from '../lib/snippets';
+import { searchFromTeaching, type Teaching } from '../lib/teach';
 
 /** More than this the densest code cannot be read off a projector. */
 const QR_LIMIT = 1200;
@@ -20,6 +21,8 @@ export class EddyShare extends LitElement {
   @property({ attribute: false }) source?: SourceText;
   @state() private copied = '';
   @state() private host = 'html';
+  @state() private lesson: Teaching = { lock: [], hide: [], present: false, ask: undefined };
+  @state() private question = '';
   @state() private busy = '';
   @state() private said = '';
   @state() private stopFilm: (() => void) | undefined;
@@ -64,6 +67,7 @@ export class EddyShare extends LitElement {
       </section>
       <section class="share-row"><h2 class="heading">The same run on the command line</h2>
         <pre class="code" tabindex="0">./eddy run "${permalink}"</pre>${this.copyButton(`./eddy run "${permalink}"`, 'Copy command')}</section>
+      ${this.classLink(permalink)}
       <section class="share-row"><h2 class="heading">A live figure on another site</h2>
         <label class="select"><span class="visually-hidden">What the site is made with</span>
           <select @change=${(e: Event) => (this.host = (e.target as HTMLSelectElement).value)}>
@@ -71,6 +75,35 @@ export class EddyShare extends LitElement {
           </select>${icon('chevronDown')}</label>
         <p class="faint">${snippet.note}</p>
         <pre class="code snippet" tabindex="0">${text}</pre>${this.copyButton(text, 'Copy snippet')}</section>`;
+  }
+
+  /** A teacher's link: controls locked or hidden, a question first. */
+  private classLink(permalink: string) {
+    const { params } = this.experiment;
+    const set = (key: string, what: string) => {
+      const without = (list: string[]) => list.filter((k) => k !== key);
+      this.lesson = {
+        ...this.lesson,
+        lock: what === 'lock' ? [...without(this.lesson.lock), key] : without(this.lesson.lock),
+        hide: what === 'hide' ? [...without(this.lesson.hide), key] : without(this.lesson.hide),
+      };
+    };
+    const [text = '', ...rest] = this.question.split('\n').map((l) => l.trim()).filter(Boolean);
+    const ask = rest.length > 1 ? { text, options: rest.map((o) => ({ text: o.replace(/^\*\s*/, ''), isRight: o.startsWith('*') })) } : undefined;
+    const address = `${this.site}${searchFromTeaching({ ...this.lesson, ask })}${experimentHref(permalink)}`;
+    return html`<details class="share-row class-link"><summary class="heading">A link for a class</summary>
+      <p class="faint">The settings above, with controls locked or hidden and a question before the run.</p>
+      <div class="locks">
+        ${params.map(
+          (p) => html`<label><span>${p.label}</span><select @change=${(e: Event) => set(p.key, (e.target as HTMLSelectElement).value)}>
+            <option value="">free</option><option value="lock">locked</option><option value="hide">hidden</option></select></label>`,
+        )}
+      </div>
+      <label class="stacked">Question, then one choice a line; an asterisk marks the right one
+        <textarea rows="4" spellcheck="false" placeholder=${'What happens to the front?\nIt moves faster.\n* It becomes thicker.'} @input=${(e: Event) => (this.question = (e.target as HTMLTextAreaElement).value)}></textarea></label>
+      <label class="tick"><input type="checkbox" @change=${(e: Event) => (this.lesson = { ...this.lesson, present: (e.target as HTMLInputElement).checked })} /> opens in the presenter view</label>
+      <pre class="code" tabindex="0">${address}</pre>${this.copyButton(address, 'Copy link for a class')}
+    </details>`;
   }
 
   /** The link as a code for phones: dark on light in both themes, with the four modules of rim that readers need. */
