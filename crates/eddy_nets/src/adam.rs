@@ -60,12 +60,15 @@ pub struct AdamSettings {
     pub epsilon: f64,
     /// A gradient with a larger Euclidean norm is scaled down to this one.
     pub clip: Option<f64>,
+    /// Each step first shrinks the parameters by rate · decay, apart from the gradient (AdamW: Loshchilov and Hutter 2019,
+    /// "Decoupled weight decay regularization", algorithm 2). 0 is Adam.
+    pub decay: f64,
 }
 
 impl Default for AdamSettings {
     /// Rate 1e-3, β₁ = 0.9, β₂ = 0.999, ε = 1e-8: the paper's defaults.
     fn default() -> Self {
-        Self { schedule: Schedule::constant(1e-3), beta1: 0.9, beta2: 0.999, epsilon: 1e-8, clip: None }
+        Self { schedule: Schedule::constant(1e-3), beta1: 0.9, beta2: 0.999, epsilon: 1e-8, clip: None, decay: 0.0 }
     }
 }
 
@@ -114,6 +117,10 @@ impl<T: Real> Adam<T> {
         let AdamSettings { schedule, beta1, beta2, epsilon, .. } = self.settings;
         let rate = schedule.at(self.step);
         self.step += 1;
+        if self.settings.decay != 0.0 {
+            let kept = T::from_f64(1.0 - rate * self.settings.decay);
+            parameters.iter_mut().for_each(|p| *p = *p * kept);
+        }
         let correction = |beta: f64| 1.0 - beta.powf(self.step as f64);
         T::run(
             self.level,

@@ -4,7 +4,8 @@
 //! owns all the memory of a training step: it pushes a tile of points through the layers as Taylor jets (value, first and
 //! second derivatives along chosen directions, [`JetSpec`]), hands the outputs to the caller's loss, takes back the
 //! adjoint of every jet component, and goes backward once to the parameters. [`Adam`] applies the gradient. [`gpu`] does
-//! whole steps on a GPU, for scalar equations in (t, x).
+//! whole steps on a GPU, for scalar equations in (t, x). [`graph`] has networks of any shape and derivatives to order 4;
+//! [`Lbfgs`], [`GaussNewton`] and [`Muon`] are the other optimizers.
 //!
 //! ```
 //! use eddy_nets::*;
@@ -48,11 +49,14 @@ mod engine;
 mod features;
 mod functions;
 pub mod fused;
+mod gauss_newton;
 pub mod gpu;
 pub mod graph;
 mod jets;
 mod lanes;
+mod lbfgs;
 mod matmul;
+mod muon;
 mod network;
 mod random;
 mod real;
@@ -62,7 +66,10 @@ pub use adam::{Adam, AdamSettings, Schedule, Shape};
 pub use engine::{Engine, Tile};
 pub use features::{Features, Linear};
 pub use functions::{sin_cos_all, tanh_all};
+pub use gauss_newton::{GaussNewton, GaussNewtonSettings, GaussNewtonStep};
 pub use jets::JetSpec;
+pub use lbfgs::{Lbfgs, LbfgsSettings, LbfgsState, LbfgsStep};
+pub use muon::{Muon, MuonSettings, orthogonalized};
 pub use network::{Architecture, LayerShape, NetError, Network};
 pub use random::{normal, uniform};
 pub use real::{Level, Real};
