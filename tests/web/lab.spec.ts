@@ -16,7 +16,7 @@ async function openLab(page: Page, url: string, query = '') {
 
 /** Opens what stands below the equations. Not by a click: it also opens by itself where something in it is wrong. */
 function openMore(page: Page): Promise<void> {
-  return page.locator('.lab-more').evaluate((d: HTMLDetailsElement) => void (d.open = true));
+  return page.locator('.lab-more').first().evaluate((d: HTMLDetailsElement) => void (d.open = true));
 }
 
 async function typeEquations(page: Page, text: string): Promise<void> {
@@ -96,6 +96,41 @@ test('a refinement study sees the order of the method', async ({ page, url }) =>
   expect(time).toBeLessThan(4.4);
   expect(space).toBeGreaterThan(1.8);
   expect(space).toBeLessThan(2.2);
+});
+
+test('the run is taken back to a moment, and goes on from there', async ({ page, url }) => {
+  const element = await openLab(page, url, '?preset=allen-cahn&end=1');
+  await expect.poll(() => element.evaluate((e: any) => e.model.panes[0]?.progress.outcome.kind), { timeout: 40_000 }).toBe('finished');
+  const last = await readView(element, 'field');
+  const scrub = page.locator('.scrub');
+  await scrub.focus();
+  await page.keyboard.press('Home');
+  await expect.poll(() => element.evaluate((e: any) => e.model.panes[0].progress.position)).toBe(0);
+  const first = await readView(element, 'field');
+  expect(relativeDifference(first.data, last.data)).toBeGreaterThan(0.01);
+  await page.keyboard.press('End');
+  await expect.poll(() => element.evaluate((e: any) => e.model.panes[0].progress.outcome.kind)).toBe('finished');
+  expect(relativeDifference((await readView(element, 'field')).data, last.data)).toBe(0);
+  // A quarter back by mouse, and the run ends as it did.
+  const box = (await scrub.boundingBox())!;
+  await page.mouse.click(box.x + 0.75 * box.width, box.y + box.height / 2);
+  await expect.poll(() => element.evaluate((e: any) => e.model.panes[0].progress.position)).toBeLessThan(0.8);
+  await page.getByRole('button', { name: 'Play' }).click();
+  await expect.poll(() => element.evaluate((e: any) => e.model.panes[0].progress.outcome.kind), { timeout: 40_000 }).toBe('finished');
+  expect(relativeDifference((await readView(element, 'field')).data, last.data)).toBeLessThan(1e-5);
+});
+
+test('contours, arrows and the gap to the exact solution are drawn', async ({ page, url }) => {
+  const element = await openLab(page, url, '?preset=taylor-green');
+  for (const name of ['Contours', 'Arrows', 'Difference to the exact solution']) {
+    await page.getByRole('button', { name, exact: true }).click();
+    await page.waitForTimeout(400);
+    if (process.env.EDDY_SHOTS) await page.screenshot({ path: `${process.env.EDDY_SHOTS}/lab-view-${name.slice(0, 4).toLowerCase()}.png` });
+  }
+  const arrows = await readView(element, 'arrows');
+  expect((arrows.header as any).trails).toBeGreaterThan(100);
+  const gap = await readView(element, 'difference-plane');
+  expect(Math.max(...Array.from(gap.data).map(Math.abs))).toBeLessThan(1e-6);
 });
 
 test('an unusable axis is said at its entry, and the last run stays', async ({ page, url }) => {
