@@ -8,6 +8,7 @@ mod device;
 mod npz;
 mod run;
 mod serve;
+#[cfg(feature = "equations")]
 mod solve;
 
 use clap::{Parser, Subcommand};
@@ -36,6 +37,7 @@ enum Command {
     /// Measure speeds, side by side with a peer where there is one.
     Bench(bench::Args),
     /// Solve a typed system of equations from a problem file.
+    #[cfg(feature = "equations")]
     Solve(solve::Args),
     /// Serve the built page.
     Serve(serve::Args),
@@ -51,6 +53,7 @@ fn main() {
         Command::Run(args) => run::run(&args),
         Command::Claims(args) => claims::run(&args),
         Command::Bench(args) => bench::run(&args),
+        #[cfg(feature = "equations")]
         Command::Solve(args) => solve::run(&args),
         Command::Serve(args) => serve::run(&args),
     };

@@ -7,6 +7,10 @@ use eddy_experiments::spec::EddyError;
 use eddy_solve::{Outcome, Problem, Simulation, SolveError, Statement, evaluate::Scalar};
 use serde_json::{Value, json};
 
+mod device;
+
+use device::Solver;
+
 use crate::{
     device::{DeviceOption, PrecisionOption},
     file_error,
@@ -50,14 +54,24 @@ pub fn run(args: &Args) -> Result<i32, EddyError> {
     if let Some(precision) = args.precision {
         problem.method.precision = if precision == PrecisionOption::F32 { "f32" } else { "f64" }.into();
     }
-    if args.device == DeviceOption::Gpu {
-        return Err(EddyError::new("device", "Typed systems are solved on the CPU; leave --device out."));
-    }
     let precision = problem.method.precision.clone();
     let statement = Statement::new(problem).map_err(refused)?;
+    // Without a GPU scheme the CPU solves it, and the reason is among the warnings.
+    let mut refusal = None;
+    if args.device != DeviceOption::Cpu {
+        let wants_double = args.precision == Some(PrecisionOption::F64);
+        let found = if wants_double { Err("The GPU computes in f32.".into()) } else { device::scheme(&statement) };
+        match found {
+            Ok((gpu, scheme)) => {
+                let simulation = Simulation::<f32>::new(scheme.statement.clone()).map_err(refused)?;
+                return solve(args, Solver::on_gpu(&gpu, scheme, simulation)?);
+            }
+            Err(why) => refusal = Some(format!("Solved on the CPU. {why}")),
+        }
+    }
     match precision.as_str() {
-        "f64" => solve::<f64>(args, statement),
-        "f32" => solve::<f32>(args, statement),
+        "f64" => solve(args, Solver::<f64>::on_cpu(statement, refusal)?),
+        "f32" => solve(args, Solver::<f32>::on_cpu(statement, refusal)?),
         other => {
             Err(refused(SolveError::value("method.precision", format!("there is no `{other}`; choose f64 or f32"))))
         }
@@ -68,9 +82,9 @@ fn refused(error: SolveError) -> EddyError {
     EddyError::new(error.code(), error.to_string())
 }
 
-fn solve<R: Scalar>(args: &Args, statement: Statement) -> Result<i32, EddyError> {
+fn solve<R: Scalar>(args: &Args, mut solver: Solver<R>) -> Result<i32, EddyError> {
     let started = Instant::now();
-    let mut simulation = Simulation::<R>::new(statement).map_err(refused)?;
+    let simulation = &mut solver.simulation;
     let (start, end) = (simulation.statement.start, simulation.statement.end);
     let bar = progress_bar(args.json);
     let mut times = Vec::new();
@@ -80,7 +94,10 @@ fn solve<R: Scalar>(args: &Args, statement: Statement) -> Result<i32, EddyError>
         let mut at = simulation.time;
         let mut reached = simulation.time >= save;
         while !reached && simulation.outcome == Outcome::Running {
-            reached = simulation.advance(save, || shown.elapsed().as_millis() < 200);
+            reached = match &mut solver.device {
+                Some(device) => device.advance(simulation, save)?,
+                None => simulation.advance(save, || shown.elapsed().as_millis() < 200),
+            };
             shown = Instant::now();
             at = simulation.time.max(at);
             bar.set_position((1000.0 * (at - start) / (end - start).max(f64::MIN_POSITIVE)) as u64);
@@ -105,13 +122,16 @@ fn solve<R: Scalar>(args: &Args, statement: Statement) -> Result<i32, EddyError>
     let seconds = started.elapsed().as_secs_f64();
     let errors: serde_json::Map<String, Value> =
         simulation.errors().into_iter().map(|(name, error)| (name, json!(error))).collect();
-    let (steps, rejected) = simulation.steps();
+    let (steps, rejected) =
+        solver.device.as_ref().map_or_else(|| simulation.steps(), |device| (device.system.steps(), 0));
+    let dt = solver.device.as_ref().map_or_else(|| simulation.dt(), |device| device.system.dt());
+    let device = solver.device.as_ref().map_or("cpu", |device| device.name.as_str());
     let choice = &simulation.choice;
     let meta = json!({
-        "space": choice.space, "time": simulation.method(), "dt": simulation.dt(), "steps": steps, "rejected": rejected,
+        "space": choice.space, "time": simulation.method(), "dt": dt, "steps": steps, "rejected": rejected,
         "seconds": seconds, "outcome": outcome_name(&simulation.outcome), "ending": simulation.outcome,
         "warnings": simulation.warnings, "reasons": choice.reasons, "tolerance": choice.tolerance, "limits": choice.limits,
-        "precision": if size_of::<R>() == 4 { "f32" } else { "f64" }, "device": "cpu",
+        "precision": if size_of::<R>() == 4 { "f32" } else { "f64" }, "device": device,
         "parameters": parameters(&simulation.statement), "errors": errors,
     });
     if let Some(path) = &args.out {
@@ -144,7 +164,7 @@ fn solve<R: Scalar>(args: &Args, statement: Statement) -> Result<i32, EddyError>
         choice.reasons.iter().for_each(|reason| println!("  {reason}"));
         simulation.warnings.iter().for_each(|warning| println!("  note: {warning}"));
         for column in &columns {
-            let last = &column.re[column.re.len() - grid_points(&simulation.statement)..];
+            let last = &column.re[column.re.len() - simulation.statement.grid.points()..];
             let (low, high) = last.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(*v), h.max(*v)));
             println!("  {:<12} {low:>14.6e} … {high:<14.6e} at t = {}", column.name, times.last().unwrap_or(&start));
         }
@@ -159,10 +179,6 @@ fn solve<R: Scalar>(args: &Args, statement: Statement) -> Result<i32, EddyError>
         }
     }
     Ok(i32::from(simulation.outcome != Outcome::Finished))
-}
-
-fn grid_points(statement: &Statement) -> usize {
-    statement.grid.points()
 }
 
 fn outcome_name(outcome: &Outcome) -> &'static str {
