@@ -3,7 +3,7 @@ import { LitElement, html, nothing } from 'lit';
 import { customElement, state } from 'lit/decorators.js';
 import { icon } from './lib/icons';
 import { keepForOffline } from './lib/offline';
-import { experimentHref, isLab, routeFromHash, type Route } from './lib/router';
+import { compareHref, experimentHref, isLab, routeFromHash, type Route } from './lib/router';
 import { isPresenting, onPresent, present, teaching } from './lib/teach';
 import { currentTheme, onTheme, startTheme, toggleTheme } from './lib/theme';
 import './pages/experiment';
@@ -87,8 +87,16 @@ export class EddyApp extends LitElement {
     this.route = { page: 'experiment', permalink };
   };
 
+  /** As the address of an experiment follows its settings, so does that of a comparison. */
+  private onCompare = (event: Event): void => {
+    const { a, b } = (event as CustomEvent<{ a: string; b: string }>).detail;
+    history.replaceState(OURS, '', compareHref(a, b));
+    this.address = location.hash;
+    this.route = { page: 'compare', a, b };
+  };
+
   protected override updated(): void {
-    const titles = { gallery: 'Eddy: differential equations, live', papers: 'Papers · Eddy', missing: 'Not found · Eddy' };
+    const titles = { gallery: 'Eddy: differential equations, live', papers: 'Papers · Eddy', missing: 'Not found · Eddy', compare: 'Compare · Eddy' };
     if (this.route.page !== 'experiment' && this.route.page !== 'learn') document.title = titles[this.route.page];
   }
 
@@ -129,6 +137,9 @@ export class EddyApp extends LitElement {
           return html`<eddy-lab-page .permalink=${route.permalink} .revisit=${this.revisit}></eddy-lab-page>`;
         }
         return html`<eddy-experiment-page .permalink=${route.permalink} .revisit=${this.revisit}></eddy-experiment-page>`;
+      case 'compare':
+        void import('./pages/compare');
+        return html`<eddy-compare .a=${route.a} .b=${route.b} @eddy-compare=${this.onCompare}></eddy-compare>`;
       case 'learn':
         void import('./pages/learn');
         return html`<eddy-learn .slug=${route.name}></eddy-learn>`;

@@ -46,6 +46,8 @@ export class EddyExperiment extends LitElement {
   @property() layout = '';
   @property({ type: Boolean, attribute: 'no-baseline' }) noBaseline = false;
   @property({ type: Boolean }) autoplay = false;
+  /** Another setting of the same experiment, to run beside it on the same clock. */
+  @property() against = '';
   @property() speed: '' | 'slow' | 'normal' | 'fast' = '';
   /** The next link is one of the visitor's own past: what differs is set in the running run. */
   @property({ type: Boolean }) revisit = false;
@@ -84,9 +86,9 @@ export class EddyExperiment extends LitElement {
   }
 
   protected override willUpdate(changed: PropertyValues<this>): void {
-    if ((changed.has('permalink') || changed.has('experiment')) && this.link) {
+    if ((changed.has('permalink') || changed.has('experiment') || changed.has('against')) && this.link) {
       const id = linkFromText(this.link).id;
-      if (this.model?.experiment.id === id) {
+      if (this.model?.experiment.id === id && !changed.has('against')) {
         if (this.link !== this.model.target) this.revisit ? this.model.visit(this.link) : void this.model.open(this.link);
       } else {
         this.drop();
@@ -95,6 +97,7 @@ export class EddyExperiment extends LitElement {
           const model = this.model;
           if (this.speed) model.speed = this.speed;
           model.sharesWorker = this.shared;
+          if (this.against) model.compareWith(this.against);
           model.setVisible(!document.hidden, 'tab');
           let reported = model.permalink;
           let ended = false;

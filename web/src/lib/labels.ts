@@ -3,7 +3,19 @@ import { capital } from './format';
 import { linkFromText } from './permalink';
 import type { RunModel } from './run-model';
 
+/** A or B, and what makes it differ from the other. */
+function settingLabel(model: RunModel, index: number): string {
+  const parts = [...model.differences!].map(([key, text]) => {
+    const spec = model.experiment.params.find((p) => p.key === key);
+    const value = index === 1 ? text : (model.values.get(key) ?? '');
+    return `${spec?.label.toLowerCase() ?? key} ${spec?.kind === 'choice' ? (spec.options.find(([k]) => k === value)?.[1] ?? value) : value}`;
+  });
+  const label = `${index === 1 ? 'B' : 'A'}${parts.length ? `: ${parts.join(', ')}` : ''}`;
+  return label.length > 60 ? `${label.slice(0, 59)}…` : label;
+}
+
 export function paneLabel(model: RunModel, index: number): string {
+  if (model.differences) return settingLabel(model, index);
   const { baseline, params } = model.experiment;
   if (index === 1) return capital(baseline?.label ?? 'Baseline');
   if (!model.hasBaseline || !baseline) return capital(model.view?.label ?? model.experiment.title);

@@ -56,6 +56,8 @@ export class RunModel {
   /** Whether a pane's picture stands on the canvas of the GPU. */
   onGpu: boolean[] = [];
   curves = new Map<string, (CurveSet | undefined)[]>();
+  /** What a second setting has otherwise, where one runs in place of the baseline: texts by key. */
+  differences: Map<string, string> | undefined;
   private client: EngineClient | undefined;
   private listeners = new Map<Topic, Set<() => void>>();
   private opening = 0;
@@ -199,6 +201,7 @@ export class RunModel {
       keys: this.experiment.params.map((p) => p.key),
       curves: curveViews(this.experiment).map((v) => v.key),
       withBaseline: this.withBaseline,
+      ...this.otherPart(),
     };
   }
 
@@ -211,6 +214,7 @@ export class RunModel {
     this.values = new Map(opened.values);
     this.device = opened.device;
     this.hasBaseline = opened.baseline;
+    if (opened.other !== undefined) this.adoptOther(opened.other);
     this.playing = false;
     this.records = [];
     this.curves.clear();
@@ -331,7 +335,7 @@ export class RunModel {
           continue;
         }
         const hadDiverged = this.panes.some((p) => p?.progress.outcome.kind === 'diverged');
-        const result = await this.client!.request<SetResult>({ type: 'set', key, text });
+        const result = await this.client!.request<SetResult>({ type: 'set', key, text, ...this.otherPart() });
         this.errors.delete(key);
         this.permalink = result.permalink;
         if (!this.visiting) this.target = result.permalink;
@@ -366,6 +370,40 @@ export class RunModel {
       this.tell('settings');
     }
     for (const done of this.idle.splice(0)) done();
+  }
+
+  /** Before it starts: what runs beside it, another setting of the same experiment. */
+  compareWith(permalink: string): void {
+    this.adoptOther(permalink);
+    this.hasBaseline = true;
+  }
+  /** Link of the second setting: this one's values with the differences. */
+  get other(): string | undefined {
+    return this.differences && textFromValues(this.experiment, new Map([...this.values, ...this.differences]));
+  }
+  private otherPart(): { other?: string } {
+    const { other } = this;
+    return other === undefined ? {} : { other };
+  }
+  private adoptOther(permalink: string): void {
+    const values = valuesFromLink(this.experiment, permalink);
+    this.differences = new Map([...values].filter(([key, text]) => text !== this.values.get(key)));
+  }
+  /** Gives the second setting other differences; both begin again. Rejects where it cannot be run so, and keeps what was. */
+  async setDifferences(differences: Map<string, string>): Promise<void> {
+    const before = this.differences;
+    const { playing } = this;
+    this.differences = differences;
+    try {
+      this.adoptOther(await this.client!.request<string>({ type: 'other', permalink: this.other! }));
+    } catch (thrown) {
+      this.differences = before;
+      throw thrown;
+    }
+    this.records = [];
+    this.curves.clear();
+    if (playing) this.play();
+    this.tell('settings', 'state', 'record');
   }
 
   /** Resolves when every change asked for has been tried. */
@@ -441,6 +479,13 @@ export class RunModel {
       this.tell('state', 'settings');
       return this.panes.map((p) => p.progress);
     }
+  }
+  /** Starts anew from a picture in place of the field shown; tells whether the field takes one. */
+  async load(columns: number, values: Float32Array): Promise<boolean> {
+    if (!this.client || !this.view) return false;
+    const taken = await this.client.request<boolean>({ type: 'load', view: this.view.key, columns, values });
+    this.play();
+    return taken;
   }
   /** First and last position that the run can be taken back to, and their number. */
   get kept(): [number, number, number] | null {

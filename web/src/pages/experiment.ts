@@ -9,9 +9,16 @@ import './tabs';
 import { fullAuthors } from '../lib/authors';
 import { experimentById, nearMisses, type Experiment } from '../lib/catalog';
 import type { RunModel } from '../lib/run-model';
-import { linkFromText } from '../lib/permalink';
-import { experimentHref } from '../lib/router';
+import { linkFromText, textFromValues, valuesFromLink } from '../lib/permalink';
+import { compareHref, experimentHref } from '../lib/router';
 import { teaching } from '../lib/teach';
+
+/** What a comparison of `permalink` begins with: the baseline, or the defaults. */
+function baselineLink(experiment: Experiment, permalink: string): string {
+  const values = valuesFromLink(experiment, permalink);
+  for (const [key, text] of linkFromText(`x?${experiment.baseline?.change ?? ''}`).values) values.set(key, text);
+  return textFromValues(experiment, values);
+}
 
 @customElement('eddy-experiment-page')
 export class EddyExperimentPage extends LitElement {
@@ -45,7 +52,8 @@ export class EddyExperimentPage extends LitElement {
           <h1>${experiment.title}</h1>
           <p class="lead">${experiment.summary}</p>
         </div>
-        <eddy-device .model=${model}></eddy-device>
+        <div class="tools"><a class="button" href=${compareHref(this.permalink, baselineLink(experiment, this.permalink))}>Compare…</a>
+        <eddy-device .model=${model}></eddy-device></div>
       </header>
       ${this.ask()}
       ${teaching.ask && this.chosen === undefined ? nothing : html`<eddy-experiment layout="page" autoplay .lock=${teaching.lock} .hide=${teaching.hide} .permalink=${this.permalink} .revisit=${this.revisit}

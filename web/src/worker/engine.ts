@@ -135,7 +135,10 @@ export class Engine {
       case 'open':
         return reply(await this.open(m));
       case 'set':
+        if (this.request && m.other !== undefined) this.request.other = m.other;
         return reply(await this.set(m.key, m.text));
+      case 'other':
+        return reply(await this.openOther(m.permalink));
       case 'restart':
         this.restart();
         return reply(null);
@@ -145,6 +148,8 @@ export class Engine {
       case 'seek':
         await this.seek(m.position);
         return reply(this.panes.map((p) => p.progress));
+      case 'load':
+        return reply(this.load(m.view, m.columns, m.values));
       case 'read-view': {
         const raw = await this.pane(m.pane).session.view(m.key);
         return reply({ header: JSON.parse(raw.header), data: raw.data }, [raw.data.buffer]);
@@ -234,7 +239,7 @@ export class Engine {
     const options = JSON.stringify(request.options);
     const session = await this.module.Session.open(request.permalink, options);
     const fresh = [new Pane(session)];
-    const baseline = request.withBaseline ? session.baselinePermalink() : undefined;
+    const baseline = request.other ?? (request.withBaseline ? session.baselinePermalink() : undefined);
     if (baseline !== undefined) fresh.push(new Pane(await this.module.Session.open(baseline, options)));
     // Only now is the old run given up: a failed change of the link leaves it as it was.
     this.playing = false;
@@ -248,6 +253,7 @@ export class Engine {
       device: session.device(),
       warnings: JSON.parse(session.warnings()),
       baseline: fresh.length > 1,
+      ...(request.other === undefined ? {} : { other: fresh[1]!.session.permalink() }),
     };
   }
 
@@ -271,11 +277,27 @@ export class Engine {
     return { effect, permalink: session.permalink(), value: session.get(key) ?? text, device: session.device(), over: !this.pane(0).running };
   }
 
+  private async openOther(permalink: string): Promise<string> {
+    const pane = this.panes[1];
+    if (!pane || !this.module || !this.request) throw engineError('no-run', 'There is no second run here.');
+    const session = await this.module.Session.open(permalink, JSON.stringify(this.request.options));
+    const [refused] = JSON.parse(session.warnings()) as EngineError[];
+    if (refused) {
+      session.free();
+      throw engineError(refused.code, refused.message, refused.key);
+    }
+    pane.session.free();
+    pane.session = session;
+    this.request.other = session.permalink();
+    this.restart();
+    return session.permalink();
+  }
+
   /** Gives the baseline the change too, except for what makes it the baseline. */
   private async followBaseline(key: string, text: string, effect: string): Promise<void> {
     const pane = this.panes[1];
     if (!pane || !this.module || !this.request) return;
-    const wanted = this.pane(0).session.baselinePermalink();
+    const wanted = this.request.other ?? this.pane(0).session.baselinePermalink();
     if (wanted === undefined) return;
     if (wanted !== pane.session.permalink()) {
       try {
@@ -326,6 +348,15 @@ export class Engine {
     this.clock = this.panes[0]?.progress.fraction ?? 0;
     this.dirty = { draw: true, state: true, record: true };
     await this.report(true);
+  }
+
+  /** Starts anew with a picture in place of the field that a view shows. */
+  private load(view: string, columns: number, values: Float32Array): boolean {
+    this.restart();
+    let found = false;
+    for (const pane of this.panes) found = pane.session.load(view, columns, values) || found;
+    this.dirty = { draw: true, state: true, record: true };
+    return found;
   }
 
   private async frame(): Promise<void> {

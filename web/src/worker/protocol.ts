@@ -87,6 +87,8 @@ export interface OpenRequest {
   /** Keys of the curve views. */
   curves: string[];
   withBaseline: boolean;
+  /** Runs beside the experiment in place of its baseline: another setting of the same experiment. */
+  other?: string;
 }
 export interface PointerMessage {
   view: string;
@@ -100,11 +102,16 @@ export interface PointerMessage {
 /** Requests are answered by `reply` with the same id; the others are not answered. */
 export type ToEngine =
   | ({ type: 'open'; id: number } & OpenRequest)
-  | { type: 'set'; id: number; key: string; text: string }
+  /** `other`: what the second pane is to show from now on, where it is not the baseline. */
+  | { type: 'set'; id: number; key: string; text: string; other?: string }
+  /** Another second pane; both begin again. Answered by its permalink in the short form. */
+  | { type: 'other'; id: number; permalink: string }
   | { type: 'restart'; id: number }
   | { type: 'steps'; id: number; count: number }
   /** Pauses and shows the kept state nearest to a position; the answer is the progress of each pane. */
   | { type: 'seek'; id: number; position: number }
+  /** Starts anew from a picture in place of the field shown; the answer is whether there is such a field. */
+  | { type: 'load'; id: number; view: string; columns: number; values: Float32Array }
   | { type: 'read-view'; id: number; pane: PaneIndex; key: string }
   | { type: 'read-metrics'; id: number; pane: PaneIndex }
   | { type: 'memory'; id: number }
@@ -132,6 +139,8 @@ export interface Opened {
   device: string;
   warnings: EngineError[];
   baseline: boolean;
+  /** The second setting in its short form, where one was asked for. */
+  other?: string;
 }
 export interface SetResult {
   effect: 'live' | 'restart';
