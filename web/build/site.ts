@@ -149,6 +149,12 @@ function fillPackage(dist: string, version: string): void {
   for (const name of ['widget.js', 'anywidget.js', 'embed.html', 'eddy.svg', 'assets', 'posters']) {
     if (existsSync(join(dist, name))) cpSync(join(dist, name), join(out, name), { recursive: true });
   }
+  // What the compiler has said of the widget's types, with the file names that Node's resolution wants.
+  const types = join(web, 'node_modules/.cache/eddy-types/widget');
+  for (const name of ['door', 'budget', 'wire', 'host-theme']) {
+    const file = join(types, `${name}.d.ts`);
+    if (existsSync(file)) writeFileSync(join(out, `${name}.d.ts`), readFileSync(file, 'utf8').replace(/(from |import\()'(\.\/[\w-]+)'/g, "$1'$2.js'"));
+  }
 }
 
 export function eddySite(): Plugin {

@@ -70,7 +70,7 @@ export class EddyStage extends LitElement {
     const view = model.view!;
     const header = model.headers[0];
     const room = Math.max(60, this.paneWidth - GUTTER.left - GUTTER.right);
-    const tallest = Math.max(200, Math.min(760, window.innerHeight * (this.columns === 1 && this.paneCount === 2 ? 0.4 : 0.58)));
+    const tallest = Math.max(200, Math.min(760, window.innerHeight * (this.columns === 1 && this.paneCount === 2 ? 0.4 : document.documentElement.hasAttribute('data-presenter') ? 0.46 : 0.58)));
     let width = room;
     let height: number;
     if (hasEqualAxes(view)) {
