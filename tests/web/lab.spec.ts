@@ -120,6 +120,30 @@ test('the run is taken back to a moment, and goes on from there', async ({ page,
   expect(relativeDifference((await readView(element, 'field')).data, last.data)).toBeLessThan(1e-5);
 });
 
+test('a picture becomes the initial values of the field shown', async ({ page, url }) => {
+  const element = await openLab(page, url, '?preset=allen-cahn');
+  await element.evaluate((e: any) => e.pause());
+  // Left half white, right half black, as a browser draws it.
+  const png = await page.evaluate(() => {
+    const canvas = Object.assign(document.createElement('canvas'), { width: 60, height: 40 });
+    const context = canvas.getContext('2d')!;
+    context.fillRect(0, 0, 60, 40);
+    context.fillStyle = '#fff';
+    context.fillRect(0, 0, 30, 40);
+    return canvas.toDataURL('image/png').split(',')[1]!;
+  });
+  const file = page.locator('.lab-file');
+  await file.setInputFiles({ name: 'half.png', mimeType: 'image/png', buffer: Buffer.from(png, 'base64') });
+  await expect(page.locator('.lab-picture [role=status]')).toContainText('initial values');
+  await element.evaluate((e: any) => e.pause());
+  const { header, data } = await readView(element, 'field');
+  const { nx, ny } = header as any;
+  const row = (ny / 2) * nx;
+  expect(data[row + nx / 4]! - data[row + (3 * nx) / 4]!).toBeGreaterThan(0.5);
+  await file.setInputFiles({ name: 'text.png', mimeType: 'image/png', buffer: Buffer.from('no picture') });
+  await expect(page.locator('.lab-picture [role=status]')).toContainText('no picture that the browser can read');
+});
+
 test('contours, arrows and the gap to the exact solution are drawn', async ({ page, url }) => {
   const element = await openLab(page, url, '?preset=taylor-green');
   for (const name of ['Contours', 'Arrows', 'Difference to the exact solution']) {

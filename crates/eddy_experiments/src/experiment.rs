@@ -243,6 +243,37 @@ pub struct Pointer {
     pub secondary: bool,
 }
 
+/// A picture in shades of grey: `values[j * nx + i]` from 0 (black) to 1 (white), row 0 at the bottom.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Picture {
+    pub nx: usize,
+    pub ny: usize,
+    pub values: Vec<f32>,
+}
+
+impl Picture {
+    /// Whether there are as many finite values as the size says, at least one.
+    pub fn is_sound(&self) -> bool {
+        self.nx > 0
+            && self.nx.checked_mul(self.ny) == Some(self.values.len())
+            && !self.values.is_empty()
+            && self.values.iter().all(|v| v.is_finite())
+    }
+
+    /// The shade at a place of the unit square, bilinear between the middles of the pixels.
+    pub fn at(&self, x: f64, y: f64) -> f64 {
+        let place = |at: f64, count: usize| {
+            let at = (at * count as f64 - 0.5).clamp(0.0, (count - 1) as f64);
+            let low = at.floor() as usize;
+            (low, (low + 1).min(count - 1), at - low as f64)
+        };
+        let ((i, right, a), (j, up, b)) = (place(x, self.nx), place(y, self.ny));
+        let value = |i: usize, j: usize| f64::from(self.values[j * self.nx + i]);
+        let along = |j: usize| value(i, j) + a * (value(right, j) - value(i, j));
+        along(j) + b * (along(up) - along(j))
+    }
+}
+
 /// A setting's state in time.
 ///
 /// Never panics on any parameters its table allows. Divergence is an [`Outcome`]; `advance` errs only for what the user
@@ -279,6 +310,10 @@ pub trait Run {
     /// Shows the kept state nearest to `position`. Stays there until it advances, which then goes on from that state and
     /// forgets the later ones. Returns whether there was one.
     fn seek(&mut self, _position: f64) -> bool {
+        false
+    }
+    /// Puts a picture in place of the field that view `key` shows. Returns whether there is such a field.
+    fn load(&mut self, _key: &str, _picture: &Picture) -> bool {
         false
     }
     /// The field view `key` where it lies on the GPU, if it does: it is then drawn from there without read-back.

@@ -20,8 +20,8 @@ pub use eddy_nets::fused as fused_products;
 pub use eddy_solve::compiled as compiled_kernels;
 pub use eddy_spec as spec;
 pub use experiment::{
-    Baseline, Budget, Clock, Context, Device, DeviceKind, Experiment, GpuField, Lab, LocalFuture, Pointer, PointerKind,
-    Precision, Progress, Run, gpu_error, ready,
+    Baseline, Budget, Clock, Context, Device, DeviceKind, Experiment, GpuField, Lab, LocalFuture, Picture, Pointer,
+    PointerKind, Precision, Progress, Run, gpu_error, ready,
 };
 pub use listing::{Paper, Source, bound_text, catalog_json, list_json, papers};
 pub use record::Record;

@@ -2,7 +2,7 @@
 #![cfg(feature = "equations")]
 
 use eddy_experiments::{
-    Budget, Context, Pointer, PointerKind, Session,
+    Budget, Context, Picture, Pointer, PointerKind, Session,
     labs::typed::{Texts, analyse},
     spec::{Outcome, ViewData},
 };
@@ -244,4 +244,28 @@ fn pictures_suit_their_system() {
     let line = "equation-lab?preset=heat";
     assert!(!empty(line, "difference") && empty(line, "contours") && empty(line, "arrows"));
     assert!(!empty("equation-lab?preset=van-der-pol", "frequencies"));
+}
+
+#[test]
+fn a_picture_stands_in_for_a_field() {
+    let mut session = open("equation-lab?equations=u_t%20=%20lap(u)&x=6,16&y=6,12&initial=u%20=%20x&end=1&space=fd2");
+    let before = field(&mut session, "field");
+    let slope = Picture { nx: 32, ny: 24, values: (0..32 * 24).map(|n| (n / 32) as f32 / 23.0).collect() };
+    assert!(session.run_mut().load("field", &slope));
+    let after = field(&mut session, "field");
+    assert_ne!(before, after);
+    let (least, most) = before.iter().fold((f32::MAX, f32::MIN), |(a, b), v| (a.min(*v), b.max(*v)));
+    for (index, value) in after.iter().enumerate() {
+        let shade = (2.0 * (index / 16) as f32 + 0.5) / 23.0;
+        assert!((value - (least + (most - least) * shade)).abs() < 1e-5, "{index}: {value}");
+    }
+    for bad in [
+        Picture { nx: 3, ny: 3, values: vec![0.0; 8] },
+        Picture { nx: 0, ny: 0, values: vec![] },
+        Picture { nx: 1, ny: 1, values: vec![f32::NAN] },
+    ] {
+        assert!(!session.run_mut().load("field", &bad));
+    }
+    assert_eq!(field(&mut session, "field"), after);
+    assert!(!open("equation-lab?preset=heat").run_mut().load("lines", &slope));
 }

@@ -1,6 +1,6 @@
 //! `Session`: a run seen across the boundary.
 
-use eddy_experiments::{Budget, Pointer, PointerKind, Session as Inner, spec::EddyError};
+use eddy_experiments::{Budget, Picture, Pointer, PointerKind, Session as Inner, spec::EddyError};
 use js_sys::Float64Array;
 use serde_json::json;
 use wasm_bindgen::prelude::*;
@@ -133,6 +133,14 @@ impl Session {
             return false;
         }
         self.inner.run_mut().pointer(key, &Pointer { kind, x, y, radius, secondary })
+    }
+
+    /// Puts a picture of `nx` columns in shades from 0 to 1, row 0 at the bottom, in place of the field that a view shows.
+    /// Returns whether there is such a field.
+    pub fn load(&mut self, key: &str, nx: u32, values: Vec<f32>) -> bool {
+        let nx = nx as usize;
+        let ny = values.len().checked_div(nx).unwrap_or(0);
+        self.inner.run_mut().load(key, &Picture { nx, ny, values })
     }
 
     /// What the device chip says.

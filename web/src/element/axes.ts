@@ -85,7 +85,7 @@ export function legend(view: ViewSpec, header: ViewHeader | undefined, baseline:
   const [low, high] = header.range;
   if (!(high > low)) return nothing;
   const table = colorTable(view.colors);
-  const [from, to] = header.kind === 'points' ? [90, 255] : [0, 255];
+  const [from, to] = header.kind === 'points' && header.count > 0 ? [90, 255] : [0, 255];
   const stops = Array.from({ length: 13 }, (_, i) => cssColor(table[Math.round(from + ((to - from) * i) / 12)]!));
   const symbol = plainSymbol(view.value.symbol) || view.value.label;
   const unit = view.value.unit ? ` (${view.value.unit})` : '';

@@ -1,4 +1,5 @@
 /** The equation lab: a form whose texts are a problem, checked as one types, above the stage of every other experiment. */
+import { shadesOf } from '../lab/picture';
 import { LitElement, html, nothing, type TemplateResult } from 'lit';
 import { customElement, property, query, state } from 'lit/decorators.js';
 import { live } from 'lit/directives/live.js';
@@ -47,6 +48,7 @@ export class EddyLabPage extends LitElement {
   @state() private isRefining = false;
   @state() private copied = '';
   @query('.lab-code') private codeBox!: HTMLElement | null;
+  @state() private pictureNote = '';
   @query('.lab-latex') private latexBox!: HTMLElement | null;
   private editor: Editor | undefined;
   private off: (() => void)[] = [];
@@ -194,7 +196,7 @@ export class EddyLabPage extends LitElement {
         if (v.key === 'phase') return { ...v, x: named(v.x, names[index] ?? shown), y: named(v.y, second) };
         if (v.key === 'lines') return { ...v, y: { ...v.y, label: 'value', symbol: names.join(', ') } };
         if (v.key === 'difference-plane') return { ...v, value: named(v.value, `${shown} - exact`) };
-        return v.kind === 'field' ? { ...v, colors, value: named(v.value, shown) } : v;
+        return v.kind === 'field' || v.kind === 'points' ? { ...v, colors, value: named(v.value, shown) } : v;
       });
     const shape = JSON.stringify([keys, colors, names, shown, facts.texts.preset]);
     if (shape === this.shape) return;
@@ -283,6 +285,7 @@ export class EddyLabPage extends LitElement {
           <eddy-experiment controls="none" autoplay no-baseline .permalink=${this.permalink} .revisit=${this.revisit}
             @eddy-model=${(e: Event) => this.adopt((e as CustomEvent<RunModel>).detail)}></eddy-experiment>
           ${this.fieldChoice()}
+          ${this.pictureChoice()}
           ${!isOwn && about?.look_for ? html`<p class="lab-look"><b>Look for</b> ${about.look_for}</p>` : nothing}
           ${!isOwn && about?.question ? html`<p class="lab-look"><b>Try</b> ${about.question}</p>` : nothing}
           ${this.method()}
@@ -368,6 +371,31 @@ export class EddyLabPage extends LitElement {
       ${this.errors('space')}${this.errors('time')}${this.errors('preset')}${this.errors('every')}${this.errors('tolerance')}${this.errors('parameters')}`;
   }
 
+  /** A picture as the initial values of the field shown. */
+  private pictureChoice() {
+    if (this.facts?.dimension !== 2) return nothing;
+    return html`<div class="lab-picture">
+      <label class="button">${icon('image')} Begin from a picture
+        <input class="lab-file" type="file" accept="image/*" @change=${(e: Event) => void this.loadPicture(e.target as HTMLInputElement)} /></label>
+      ${this.pictureNote ? html`<span role="status">${this.pictureNote}</span>` : nothing}
+    </div>`;
+  }
+
+  private async loadPicture(input: HTMLInputElement): Promise<void> {
+    const file = input.files?.[0];
+    input.value = '';
+    if (!file || !this.model) return;
+    try {
+      const { columns, values } = await shadesOf(file);
+      const taken = await this.model.load(columns, values);
+      this.pictureNote = taken
+        ? 'The picture stands in for the initial values of this run; a link does not carry it.'
+        : 'The field shown does not step by itself and takes no picture. Choose another field.';
+    } catch (thrown) {
+      this.pictureNote = thrown instanceof Error ? thrown.message : String(thrown);
+    }
+  }
+
   private fieldChoice() {
     const fields = (this.facts?.fields ?? []).flatMap((f) => (f.complex ? [[f.name, `|${f.name}|`], [`re ${f.name}`, `re ${f.name}`], [`im ${f.name}`, `im ${f.name}`]] : [[f.name, f.name]])) as [string, string][];
     if (fields.length < 2) return nothing;
@@ -381,12 +409,14 @@ export class EddyLabPage extends LitElement {
     const method = this.facts?.method;
     if (!method) return nothing;
     const dt = this.model?.panes[0]?.latest[(this.experiment?.metrics.findIndex((m) => m.key === 'dt') ?? -2) + 1];
+    const isOnGpu = method.gpu.time !== null && !!this.model?.device && !this.model.device.startsWith('CPU');
+    const [space, time] = isOnGpu ? [method.gpu.space, method.gpu.time] : [method.space, method.time];
     return html`<section class="card lab-method" aria-label="Method">
-      <h2>${method.time ? html`<span class="lab-name">${method.time}</span>${method.space && method.space !== 'none' ? html` in time, <span class="lab-name">${method.space}</span> in space` : ' in time'}` : 'Method'}</h2>
-      <ul>${method.reasons.map((r) => html`<li>${r}</li>`)}</ul>
+      <h2>${time ? html`<span class="lab-name">${time}</span>${space && space !== 'none' ? html` in time, <span class="lab-name">${space}</span> in space` : ' in time'}` : 'Method'}</h2>
+      <ul>${isOnGpu ? nothing : method.reasons.map((r) => html`<li>${r}</li>`)}<li>${method.gpu.text}</li></ul>
       <dl class="number">
         <div><dt>Step now</dt><dd>${dt && Number.isFinite(dt) ? numberText(dt, 3) : 'not yet'}</dd></div>
-        ${method.tolerance !== null ? html`<div><dt>Error allowed per step</dt><dd>${numberText(method.tolerance, 2)}</dd></div>` : nothing}
+        ${method.tolerance !== null && !isOnGpu ? html`<div><dt>Error allowed per step</dt><dd>${numberText(method.tolerance, 2)}</dd></div>` : nothing}
         ${limit(method)}
       </dl>
       ${method.warnings.map((w) => html`<p class="lab-warning">${icon('alert')} <span>${w}</span></p>`)}

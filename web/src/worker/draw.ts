@@ -162,12 +162,13 @@ function drawPoints(target: Target, header: PointsHeader, data: Float32Array, sp
   if (backdrop) {
     const left = mapX(backdrop.x[0]);
     const top = mapY(backdrop.y[1]);
-    context.globalAlpha = 0.35;
-    bitmap.paint(target, backdrop, data.subarray(backdropStart), 'cividis', [left, top, mapX(backdrop.x[1]) - left, mapY(backdrop.y[0]) - top]);
+    // Behind points a field is subdued; behind lines alone it is the picture, in the colours of the legend.
+    context.globalAlpha = count > 0 ? 0.35 : 0.8;
+    bitmap.paint(target, backdrop, data.subarray(backdropStart), count > 0 ? 'cividis' : spec.colors, [left, top, mapX(backdrop.x[1]) - left, mapY(backdrop.y[0]) - top]);
     context.globalAlpha = 1;
   }
   if (trails > 0) {
-    context.strokeStyle = 'rgb(143 180 255 / 0.28)';
+    context.strokeStyle = count > 0 ? 'rgb(143 180 255 / 0.28)' : 'rgb(255 255 255 / 0.75)';
     context.lineWidth = ratio;
     context.beginPath();
     for (let t = 0; t < trails; t++) {

@@ -12,6 +12,8 @@ export interface WasmSession {
   progress(): string;
   /** Goes to the kept state nearest to a position on the axis. */
   seek(position: number): boolean;
+  /** Puts a picture of `nx` columns, row 0 at the bottom, in place of the field that a view shows. */
+  load(view: string, nx: number, values: Float32Array): boolean;
   metrics(): Float64Array;
   latest(): Float64Array;
   view(key: string): Promise<{ header: string; data: Float32Array }>;

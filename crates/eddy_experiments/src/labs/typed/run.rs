@@ -1,6 +1,7 @@
 //! The run of a typed system.
 
 mod device;
+mod picture;
 
 use std::any::Any;
 
@@ -12,7 +13,9 @@ use super::{
     texts::Texts,
 };
 use crate::keyframes::Keyframes;
-use crate::{Budget, DeviceKind, GpuField, LocalFuture, Pointer, PointerKind, Precision, Progress, Record, Run, ready};
+use crate::{
+    Budget, DeviceKind, GpuField, LocalFuture, Picture, Pointer, PointerKind, Precision, Progress, Record, Run, ready,
+};
 
 /// What is looked at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -397,7 +400,10 @@ impl<R: Scalar> Run for TypedRun<R> {
             self.begun = None;
             self.pictures.forget_ranges();
             self.record = Record::of(self.metrics);
-            self.write_row();
+            // Of a state that is still on the device only, the next row tells.
+            if !self.device.as_ref().is_some_and(|device| device.is_behind) {
+                self.write_row();
+            }
         }
         Ok(())
     }
@@ -407,6 +413,14 @@ impl<R: Scalar> Run for TypedRun<R> {
             return false;
         }
         if self.paint(key, event).is_none() {
+            return false;
+        }
+        self.disturb();
+        true
+    }
+
+    fn load(&mut self, _key: &str, picture: &Picture) -> bool {
+        if self.put_picture(picture).is_none() {
             return false;
         }
         self.disturb();
