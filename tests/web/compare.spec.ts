@@ -66,6 +66,7 @@ test('what differs stays, the rest follows; the address says it all', async ({ p
 test('from an experiment to its comparison with the baseline', async ({ page, url }) => {
   await openExperiment(page, url, 'heat-1d');
   await page.getByRole('link', { name: 'Compare…' }).click();
+  await expect(page.locator('.differences')).toBeVisible();
   await ready(widget(page));
   expect(await widget(page).evaluate((e: any) => [e.model.permalink, e.model.other])).toEqual(['heat-1d', 'heat-1d?scheme=crank-nicolson']);
 });

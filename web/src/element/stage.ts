@@ -42,6 +42,8 @@ export class EddyStage extends LitElement {
 
   override connectedCallback(): void {
     super.connectedCallback();
+    // Known before the first drawing, so that nothing moves when the observer reports.
+    this.width = Math.floor(this.getBoundingClientRect().width);
     this.sizes.observe(this);
     this.sight.observe(this);
     window.addEventListener('resize', this.onResize);

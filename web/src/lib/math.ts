@@ -58,6 +58,11 @@ class MathDirective extends Directive {
 /** `<span ${math('\\nu')}></span>` */
 export const math = directive(MathDirective);
 
+/** Loads what texts need, so that a page of them can be drawn at once. */
+export async function preloadTexts(): Promise<void> {
+  await Promise.all([import('marked'), loadKatex()]);
+}
+
 /** Markdown with `$…$` and `$$…$$` as DOM nodes. */
 export async function setMarkdown(element: HTMLElement, text: string): Promise<void> {
   const { marked } = await import('marked');

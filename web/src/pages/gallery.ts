@@ -5,11 +5,20 @@ import '../element/eddy-experiment';
 import type { EddyExperiment } from '../element/eddy-experiment';
 import { shortAuthors } from '../lib/authors';
 import { catalog, type Experiment } from '../lib/catalog';
-import { numberText } from '../lib/format';
+import { capital, numberText } from '../lib/format';
 import { icon } from '../lib/icons';
 import { POSTER, poster } from '../lib/posters';
 import { experimentHref } from '../lib/router';
 import { storedVerdict } from '../lib/verdicts';
+
+/** Further filters of the cards. */
+const NEEDS: readonly { key: string; label: string; test: (e: Experiment) => boolean }[] = [
+  { key: 'seconds', label: 'Done in seconds', test: (e) => e.cost === 'cheap' },
+  { key: 'minutes', label: 'Takes minutes', test: (e) => e.cost === 'slow' },
+  { key: 'gpu', label: 'Runs on the GPU', test: (e) => e.devices.includes('gpu') },
+  { key: 'claim', label: 'Checks a claim', test: (e) => e.claim !== null },
+  { key: 'paper', label: 'From a paper of the list', test: (e) => e.papers.some((p) => p.number > 0) },
+];
 
 /** What the visitor meets first: a field to touch. */
 const HERO_ORDER = ['gray-scott', 'navier-stokes-2d', 'wave-2d', 'kuramoto-sivashinsky'];
@@ -23,6 +32,8 @@ function heroExperiment(): Experiment | undefined {
 export class EddyGallery extends LitElement {
   @state() private query = '';
   @state() private lab = '';
+  @state() private family = '';
+  @state() private needs = '';
 
   protected override createRenderRoot(): HTMLElement {
     return this;
@@ -30,6 +41,8 @@ export class EddyGallery extends LitElement {
 
   private isShown(e: Experiment): boolean {
     if (this.lab && e.lab !== this.lab) return false;
+    if (this.family && e.family !== this.family) return false;
+    if (this.needs && !NEEDS.find((n) => n.key === this.needs)!.test(e)) return false;
     const text = `${e.id} ${e.title} ${e.summary} ${e.labLabel} ${e.family} ${e.papers.map((p) => `${p.authors} ${p.title} ${p.year}`).join(' ')}`.toLowerCase();
     return this.query.toLowerCase().split(/\s+/).every((word) => text.includes(word));
   }
@@ -38,6 +51,7 @@ export class EddyGallery extends LitElement {
     const { experiments, papers } = catalog;
     const labs = [...new Map(experiments.map((e) => [e.lab, e.labLabel]))];
     const hero = heroExperiment();
+    const families = [...new Set(experiments.map((e) => e.family))].sort();
     const shown = experiments.filter((e) => this.isShown(e));
     const live = papers.filter((p) => p.experiments.length).length;
     return html`<div class="gallery">
@@ -61,13 +75,17 @@ export class EddyGallery extends LitElement {
           <button class="chip" type="button" aria-pressed=${this.lab === ''} @click=${() => (this.lab = '')}>All</button>
           ${labs.map(([key, label]) => html`<button class="chip" type="button" aria-pressed=${this.lab === key} @click=${() => (this.lab = key)}>${label}</button>`)}
         </div>
+        <label class="select"><span class="visually-hidden">Family</span><select @change=${(e: Event) => (this.family = (e.target as HTMLSelectElement).value)}>
+          <option value="">All families</option>${families.map((f) => html`<option value=${f} ?selected=${f === this.family}>${capital(f)}</option>`)}</select>${icon('chevronDown')}</label>
+        <label class="select"><span class="visually-hidden">What it needs or has</span><select @change=${(e: Event) => (this.needs = (e.target as HTMLSelectElement).value)}>
+          <option value="">All kinds</option>${NEEDS.map((n) => html`<option value=${n.key} ?selected=${n.key === this.needs}>${n.label}</option>`)}</select>${icon('chevronDown')}</label>
         <label class="search">${icon('search')}<span class="visually-hidden">Search experiments</span>
           <input type="search" placeholder="Search experiments" .value=${this.query} @input=${(e: Event) => (this.query = (e.target as HTMLInputElement).value)} /></label>
       </div>
       <ul class="cards">
         ${shown.map((e) => html`<li><eddy-card .experiment=${e}></eddy-card></li>`)}
       </ul>
-      ${shown.length ? nothing : html`<p class="none">No experiment matches. <button class="button" type="button" @click=${() => { this.query = ''; this.lab = ''; }}>Show all</button></p>`}
+      ${shown.length ? nothing : html`<p class="none">No experiment matches. <button class="button" type="button" @click=${() => { this.query = this.lab = this.family = this.needs = ''; }}>Show all</button></p>`}
     </div>`;
   }
 

@@ -5,7 +5,7 @@ import '../element/eddy-experiment';
 import type { EddyExperiment } from '../element/eddy-experiment';
 import { icon } from '../lib/icons';
 import { blocksFromMarkdown, isReached, type Block, type Choice, type Figure, type NumberQuestion, type Task } from '../lib/lesson';
-import { setMarkdown } from '../lib/math';
+import { preloadTexts, setMarkdown } from '../lib/math';
 import { experimentHref } from '../lib/router';
 import type { RunModel } from '../lib/run-model';
 import { metricsOf, stateOf } from '../widget/bridge';
@@ -37,6 +37,8 @@ export class EddyLearn extends LitElement {
   /** What has been answered, by the number of the block: the choice, or the text of the number. */
   @state() private answers = new Map<number, string>();
   @state() private reached = new Set<number>();
+  /** The text blocks as elements, by number. */
+  private prose = new Map<number, HTMLElement>();
   private off: (() => void)[] = [];
 
   protected override createRenderRoot(): HTMLElement {
@@ -61,17 +63,22 @@ export class EddyLearn extends LitElement {
     this.reached = new Set();
     if (!entry) return;
     const { slug } = this;
-    void texts[`../../../docs/${entry.kind === 'lesson' ? 'lessons' : 'guide'}/${slug}.md`]?.().then((text) => {
-      if (this.slug === slug) this.blocks = blocksFromMarkdown(text);
+    const load = texts[`../../../docs/${entry.kind === 'lesson' ? 'lessons' : 'guide'}/${slug}.md`];
+    // Drawn when all of it can be: text that comes in pieces moves what is being read.
+    void Promise.all([load?.() ?? '', preloadTexts()]).then(async ([text]) => {
+      const blocks = blocksFromMarkdown(text);
+      const prose = new Map<number, HTMLElement>();
+      for (const [i, block] of blocks.entries()) {
+        if (block.kind !== 'text') continue;
+        const element = document.createElement('div');
+        element.className = 'prose';
+        await setMarkdown(element, block.text);
+        prose.set(i, element);
+      }
+      if (this.slug !== slug) return;
+      this.prose = prose;
+      this.blocks = blocks;
     });
-  }
-
-  protected override updated(): void {
-    for (const element of this.querySelectorAll<HTMLElement>('[data-markdown]')) {
-      const text = element.dataset.markdown!;
-      element.removeAttribute('data-markdown');
-      void setMarkdown(element, text);
-    }
   }
 
   protected override render() {
@@ -99,7 +106,7 @@ export class EddyLearn extends LitElement {
   private block(block: Block, index: number): TemplateResult {
     switch (block.kind) {
       case 'text':
-        return html`<div class="prose" data-markdown=${block.text}></div>`;
+        return html`${this.prose.get(index)}`;
       case 'figure':
         return this.figure(block, index);
       case 'predict':
