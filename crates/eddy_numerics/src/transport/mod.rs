@@ -1,6 +1,7 @@
 //! Carrying one law to another: bridges, flows and interpolants between samples, and masked diffusion of tokens.
 
 mod interpolant;
+pub mod kinetic;
 mod light_bridge;
 pub mod masked;
 
