@@ -1,6 +1,7 @@
 /** `<eddy-experiment>` on pages of other sites: frames by default, inline by choice; calls, events, theme, rest. */
 import type { Page } from '@playwright/test';
 import { expect, test } from './fixtures';
+import { serve } from './server';
 
 const HEAT = 'heat-1d';
 
@@ -147,3 +148,25 @@ test('the frame obeys its host only: other origins and other windows are not hea
   await expect.poll(() => state('ours')).toBe(true);
   expect(await state('theirs')).toBe(false);
 });
+
+for (const query of ['', '?inline']) {
+  test(`under a strict policy it works${query && ' inline'}, and without its one permission it says why`, async ({ page, watched }) => {
+    const policy = (script: string) => `default-src 'none'; script-src ${script}; worker-src 'self'; connect-src 'self'; style-src 'self'; font-src 'self'; img-src 'self'; frame-src 'self'; base-uri 'none'`;
+    const strict = await serve({ 'content-security-policy': policy("'self' 'wasm-unsafe-eval'") });
+    const refusing = await serve({ 'content-security-policy': policy("'self'") });
+    try {
+      await page.goto(`${strict.url}/examples/widgets.html${query}`);
+      await expect.poll(() => page.evaluate(() => [...document.querySelectorAll('eddy-experiment')].some((f: any) => f.state?.steps > 0)), { timeout: 20_000 }).toBe(true);
+      expect(watched.problems).toEqual([]);
+      await page.goto(`${refusing.url}/examples/widgets.html${query}`);
+      const said = () => page.evaluate(() => (window as any).said as string | undefined);
+      await page.evaluate(() => document.querySelectorAll('eddy-experiment').forEach((f) => f.addEventListener('eddy-error', (e: any) => ((window as any).said = e.detail.message))));
+      await expect.poll(said, { timeout: 20_000 }).toContain("'wasm-unsafe-eval'");
+      // The browser reports the refusal itself.
+      watched.problems.length = 0;
+    } finally {
+      await strict.close();
+      await refusing.close();
+    }
+  });
+}
