@@ -2,8 +2,12 @@
 import type { Page } from '@playwright/test';
 import { expect, openAlone, test } from './fixtures';
 
+function link(texts: Record<string, string>): string {
+  return `equation-lab?${Object.entries(texts).map(([key, text]) => `${key}=${encodeURIComponent(text)}`).join('&')}`;
+}
+
 const EQUATIONS = 'u_t = 0.2*lap(u) + u*(1 - v^2) + 0.1*sin(u)\nv_t = 0.1*lap(v) + u*v - v^3';
-const LINK = `equation-lab?${new URLSearchParams({
+const LINK = link({
   equations: EQUATIONS,
   x: '0 .. 9, 50',
   y: '0 .. 8, 37',
@@ -12,7 +16,7 @@ const LINK = `equation-lab?${new URLSearchParams({
   dt: '0.01',
   space: 'fd2',
   time: 'euler',
-})}`;
+});
 
 /** What a run with `code` before the worker's script recorded, and what it said. */
 async function run(page: Page, url: string, precision: string, code: string): Promise<{ rows: number[]; said: string }> {

@@ -32,6 +32,8 @@ export interface MethodFact {
   tolerance: number | null;
   limits: { process: string; rate: number; dt: number }[];
   warnings: string[];
+  /** What the GPU would do: null where it does nothing, and a sentence that says so or why not. */
+  gpu: { space: string | null; time: string | null; text: string };
 }
 export interface About {
   title?: string;

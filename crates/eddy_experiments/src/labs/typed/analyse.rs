@@ -4,7 +4,10 @@ use eddy_expr::{Options, Role, System, builtins};
 use eddy_solve::{Problem, Simulation, SolveError, Statement};
 use serde_json::{Value, json};
 
-use super::texts::{FormError, Texts};
+use super::{
+    gpu::Scheme,
+    texts::{FormError, Texts},
+};
 
 /// More points than this are not discretized only to name the method: it would hold up typing.
 const QUICK: usize = 1 << 17;
@@ -14,7 +17,8 @@ const QUICK: usize = 1 << 17;
 /// - `texts`: every text with the preset's in the place of empty ones; `about`: what the preset says of itself;
 /// - `errors`: `[{key, start, end, message, hint, replacement}]`, characters counted as a browser counts;
 /// - `dimension`, `fields`: `[{name, complex, painted}]`, `parameters`: `[{name, value, range}]`, `latex`: lines;
-/// - `method`: `{space, time, reasons, dt, tolerance, limits: [{process, rate, dt}], warnings}`, once all is right;
+/// - `method`: `{space, time, reasons, dt, tolerance, limits: [{process, rate, dt}], warnings, gpu}`, once all is right;
+///   `gpu` is `{space, time, text}`: what runs there, null where nothing does, and a sentence that says so or why not;
 /// - `toml`: the problem file for `eddy solve`; `completions`: `[{label, detail, kind}]`.
 pub fn analyse(texts: &Texts) -> Value {
     let about = texts.about();
@@ -107,6 +111,7 @@ fn method(statement: &Statement) -> Result<Value, SolveError> {
     if statement.grid.points() > QUICK {
         return Ok(json!({
             "space": "", "time": "", "limits": [], "tolerance": null, "dt": statement.dt, "warnings": statement.warnings,
+            "gpu": on_gpu(statement),
             "reasons": [format!("With {} points the method is chosen when the run starts.", statement.grid.points())],
         }));
     }
@@ -122,7 +127,23 @@ fn method(statement: &Statement) -> Result<Value, SolveError> {
             "process": limit.process.name(), "rate": limit.rate, "dt": limit.dt,
         })).collect::<Vec<_>>(),
         "warnings": simulation.warnings,
+        "gpu": on_gpu(statement),
     }))
+}
+
+/// What the GPU would do with a statement.
+fn on_gpu(statement: &Statement) -> Value {
+    match Scheme::of(statement) {
+        Ok(scheme) => {
+            let (space, time) = (format!("fd{}", scheme.accuracy), scheme.method.name());
+            let text = format!(
+                "On the GPU {time} steps of one length are made with differences of order {}, in f32, without error control.",
+                scheme.accuracy
+            );
+            json!({ "space": space, "time": time, "text": text })
+        }
+        Err(why) => json!({ "space": null, "time": null, "text": format!("Runs on the CPU only. {why}") }),
+    }
 }
 
 fn completions(system: Option<&System>) -> Value {

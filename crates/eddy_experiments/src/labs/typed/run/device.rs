@@ -24,7 +24,7 @@ pub(super) struct OnDevice {
     /// Steps of one submission: as many as take about a third of a call.
     batch: u64,
     /// Whether the simulation's state is an older one.
-    is_behind: bool,
+    pub is_behind: bool,
 }
 
 /// Part of a call's time that one submission may take, so that a call ends in time.
