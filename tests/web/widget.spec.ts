@@ -77,7 +77,7 @@ test('a still, a caption and a link stand before the figure, and nothing shifts 
     <img slot="poster" alt="Blocks of heat" src="eddy.svg" width="100%" height="520"><p id="caption">Heat. <a href="./#/e/${HEAT}">Open in Eddy</a></p></eddy-experiment><p>After.</p>`);
   await expect(page.locator('#caption')).toBeVisible();
   await expect.poll(() => steps(page)).toBeGreaterThan(0);
-  await expect(page.locator('img')).toBeHidden();
+  await expect(page.getByAltText('Blocks of heat')).toBeHidden();
   const shift = await page.evaluate(() => new Promise<number>((done) => {
     let sum = 0;
     new PerformanceObserver((list) => list.getEntries().forEach((e: any) => (sum += e.value))).observe({ type: 'layout-shift', buffered: true });
