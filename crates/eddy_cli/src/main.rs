@@ -1,4 +1,4 @@
-//! The native binary `eddy`: list · run · claims · solve · bench · serve.
+//! The native binary `eddy`: list · run · claims · solve · sample · bench · serve.
 //!
 //! Exit status: 0 when all went well, 1 when a claim did not hold or a run diverged, 2 on an error.
 
@@ -7,6 +7,7 @@ mod claims;
 mod device;
 mod npz;
 mod run;
+mod sample;
 mod serve;
 #[cfg(feature = "equations")]
 mod solve;
@@ -39,6 +40,8 @@ enum Command {
     /// Solve a typed system of equations from a problem file.
     #[cfg(feature = "equations")]
     Solve(solve::Args),
+    /// Run a diffusion or flow sampler from a file.
+    Sample(sample::Args),
     /// Serve the built page.
     Serve(serve::Args),
 }
@@ -55,6 +58,7 @@ fn main() {
         Command::Bench(args) => bench::run(&args),
         #[cfg(feature = "equations")]
         Command::Solve(args) => solve::run(&args),
+        Command::Sample(args) => sample::run(&args),
         Command::Serve(args) => serve::run(&args),
     };
     match result {

@@ -48,6 +48,14 @@ impl<'a> NpzWriter<'a> {
         })
     }
 
+    /// Adds one whole number as a 0-d array.
+    pub fn i64(&mut self, name: &str, value: i64) -> Result<(), EddyError> {
+        self.entry(name, |w| {
+            header(w, "<i8", &[])?;
+            w.write_all(&value.to_le_bytes())
+        })
+    }
+
     /// Adds an array of complex doubles in row-major order, from real and imaginary parts.
     pub fn complex(&mut self, name: &str, shape: &[u64], re: &[f64], im: &[f64]) -> Result<(), EddyError> {
         self.entry(name, |w| {

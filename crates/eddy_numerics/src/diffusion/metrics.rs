@@ -1,5 +1,11 @@
 //! How far samples are from a reference run, or from the target.
 
+mod assignment;
+mod laws;
+
+pub use assignment::wasserstein_exact;
+pub use laws::{histogram, kl_on_grid, mmd_squared, straightness, transport_cost};
+
 use super::{Batch, Lane};
 
 /// Distances of paired particles, sorted. Particles that are not finite count as infinitely far.

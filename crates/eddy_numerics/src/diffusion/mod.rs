@@ -6,6 +6,7 @@
 
 mod batch;
 pub mod bench;
+mod covariance;
 mod grid;
 mod kernel;
 mod lane;
@@ -20,8 +21,10 @@ mod prediction;
 mod sampler;
 mod schedule;
 pub mod targets;
+mod threshold;
 
 pub use batch::Batch;
+pub use covariance::shape_of;
 pub use grid::{Spacing, grid};
 pub use lane::{LANES, Lane};
 pub use likelihood::{Likelihood, log_likelihood};
@@ -32,7 +35,8 @@ pub use ode::{OdeError, OdeSolution, dormand_prince};
 pub use plan::{Combination, Interval, Langevin, Plan, Source, Stage};
 pub use prediction::Prediction;
 pub use sampler::{Sampler, Status, StepReport};
-pub use schedule::{CondOt, Edm, Node, Schedule, Ve, VpCosine, VpLinear};
+pub use schedule::{CondOt, Edm, Node, Schedule, SubVp, Ve, VpCosine, VpLinear};
+pub use threshold::{Threshold, Thresholded};
 
 /// Input that no sampling can start from. The message says what to change.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -51,6 +55,13 @@ pub enum DiffusionError {
         "Sampling runs from a later time to an earlier one, both with noise and signal left; {start} to {end} does not."
     )]
     Span { start: f64, end: f64 },
+    #[error(
+        "“{method}” cannot run from t = {start} to t = {end}: it needs both signal and noise at every time. Start a \
+         little earlier or end a little later (t_start, t_end, times)."
+    )]
+    Ends { method: &'static str, start: f64, end: f64 },
+    #[error("{0}")]
+    Covariance(&'static str),
     #[error("“{method}” needs at least {needed} evaluations; {given} were allowed.")]
     Evaluations { method: &'static str, needed: usize, given: usize },
 }

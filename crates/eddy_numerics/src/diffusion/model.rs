@@ -9,6 +9,12 @@ pub trait Denoiser<T: Lane> {
     fn dim(&self) -> usize;
     /// Writes ε(x, t) for every point: one evaluation.
     fn epsilon(&mut self, x: &Batch<T>, node: &Node, out: &mut Batch<T>);
+    /// Writes E[x₀ | x, t] for every point: one evaluation. From ε by x₀ = (x − σ ε)/α unless the model knows better,
+    /// so α must not be 0 by default.
+    fn data(&mut self, x: &Batch<T>, node: &Node, out: &mut Batch<T>) {
+        self.epsilon(x, node, out);
+        out.combine(-node.sigma / node.alpha, &[(1.0 / node.alpha, x)]);
+    }
     /// Evaluations so far.
     fn evaluations(&self) -> u64;
 }
@@ -109,6 +115,30 @@ impl<T: Lane> Denoiser<T> for MixtureModel<T> {
             let (first, rest) = out.data_mut().split_at_mut(len);
             for (u, v) in first.iter_mut().zip(&mut rest[..len]) {
                 (*u, *v) = (*u - a * *v + b * *u, *v + a * *u - b * *v);
+            }
+        }
+    }
+
+    fn data(&mut self, x: &Batch<T>, node: &Node, out: &mut Batch<T>) {
+        // (x − σ ε)/α loses log₁₀(1/α) digits: below this level the posterior mean itself is computed, point by point.
+        const SMALL_ALPHA: f64 = 1e-3;
+        let plain = self.rotation == 0.0 && self.shear == 0.0;
+        if node.alpha > SMALL_ALPHA || !plain {
+            self.epsilon(x, node, out);
+            out.combine(-node.sigma / node.alpha, &[(1.0 / node.alpha, x)]);
+            return;
+        }
+        self.evaluations += 1;
+        for p in 0..x.len() {
+            let point = x.point(p);
+            let mut mean = self.mixture.denoised(&point, node.alpha, node.sigma);
+            if let Some((class, scale)) = &self.guidance {
+                // Guidance is linear, so that of ε is that of x₀.
+                let guided = class.denoised(&point, node.alpha, node.sigma);
+                mean.iter_mut().zip(&guided).for_each(|(m, g)| *m += scale * (g - *m));
+            }
+            for (d, m) in mean.iter().enumerate() {
+                out.coordinate_mut(d)[p] = T::of(*m);
             }
         }
     }

@@ -4,7 +4,7 @@
 //! remembered from earlier steps, and of fresh noise. The coefficients depend on times and noise levels but not on the
 //! state, so they are computed in f64 once per step for the whole batch.
 
-use super::{Node, Schedule};
+use super::{Node, Prediction, Schedule};
 
 /// A vector that a combination may use besides the state at the start of the step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +36,21 @@ impl Combination {
     pub fn source(source: Source) -> Self {
         Self { state: 0.0, terms: vec![(source, 1.0)] }
     }
+    /// self + c · other, with terms of one source added up.
+    pub fn plus(mut self, c: f64, other: &Self) -> Self {
+        self.state += c * other.state;
+        for (source, value) in &other.terms {
+            match self.terms.iter_mut().find(|(s, _)| s == source) {
+                Some((_, total)) => *total += c * value,
+                None => self.terms.push((*source, c * value)),
+            }
+        }
+        self
+    }
+    /// c · self.
+    pub fn times(self, c: f64) -> Self {
+        Self::default().plus(c, &self)
+    }
     /// The transfer from one node to another with ε replaced by Σ weight · source.
     pub fn transfer(from: &Node, to: &Node, weights: &[(Source, f64)]) -> Self {
         let (a, b) = from.transfer(to);
@@ -49,6 +64,19 @@ pub struct Stage {
     pub node: Node,
     /// May use the state, the past and earlier stages.
     pub point: Combination,
+    /// What the stage's value is: ε, or x₀, which alone determines the step where α = 0.
+    pub value: Prediction,
+}
+
+impl Stage {
+    /// ε at `point`.
+    pub fn epsilon(node: Node, point: Combination) -> Self {
+        Self { node, point, value: Prediction::Epsilon }
+    }
+    /// x₀ at `point`.
+    pub fn data(node: Node, point: Combination) -> Self {
+        Self { node, point, value: Prediction::Data }
+    }
 }
 
 /// A Langevin correction at the end of a step: x += e s + √(2e) z with e = 2 α² (snr |z|/|s|)², where |·| is the mean
@@ -75,16 +103,22 @@ pub struct Plan {
     /// Estimate of the error made, for methods with step control.
     pub error: Option<Combination>,
     pub corrector: Option<Langevin>,
+    /// Whether `carry` is the state at the start of the step, improved with this step's evaluation.
+    pub corrects: bool,
 }
 
 impl Plan {
     /// A deterministic step without memory.
     pub fn new(stages: Vec<Stage>, update: Combination) -> Self {
-        Self { stages, remember: None, carry: None, update, noise: 0.0, error: None, corrector: None }
+        Self { stages, remember: None, carry: None, update, noise: 0.0, error: None, corrector: None, corrects: false }
     }
     /// One evaluation at the state, then `update`.
     pub fn simple(from: &Node, update: Combination) -> Self {
-        Self::new(vec![Stage { node: *from, point: Combination::identity() }], update)
+        Self::new(vec![Stage::epsilon(*from, Combination::identity())], update)
+    }
+    /// The same with x₀ as the value of the evaluation.
+    pub fn simple_data(from: &Node, update: Combination) -> Self {
+        Self::new(vec![Stage::data(*from, Combination::identity())], update)
     }
     /// The same, remembering `what`.
     pub fn remembering(mut self, what: Combination) -> Self {

@@ -3,7 +3,8 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use super::{
-    Batch, Combination, Denoiser, Interval, Lane, Langevin, Method, Node, Plan, Schedule, Source, methods::StepControl,
+    Batch, Combination, Denoiser, Interval, Lane, Langevin, Method, Node, Plan, Prediction, Schedule, Source,
+    methods::StepControl,
 };
 use crate::rng::{Philox, Stream};
 
@@ -44,6 +45,7 @@ pub struct Sampler<T> {
     stages: Vec<Batch<T>>,
     past: VecDeque<(Node, Batch<T>)>,
     carried: Option<Batch<T>>,
+    corrects: bool,
     spare: Vec<Batch<T>>,
     work: Batch<T>,
     control: Option<Control>,
@@ -83,6 +85,7 @@ impl<T: Lane> Sampler<T> {
             stages: Vec::new(),
             past: VecDeque::new(),
             carried: None,
+            corrects: false,
             spare: Vec::new(),
             control,
             limit: u64::MAX,
@@ -98,6 +101,10 @@ impl<T: Lane> Sampler<T> {
 
     pub fn x(&self) -> &Batch<T> {
         &self.x
+    }
+    /// The state at the start of the last step as its evaluation corrected it, for methods that do so (UniPC).
+    pub fn corrected(&self) -> Option<&Batch<T>> {
+        self.carried.as_ref().filter(|_| self.corrects)
     }
     /// Where the state is.
     pub fn node(&self) -> Node {
@@ -160,6 +167,7 @@ impl<T: Lane> Sampler<T> {
         self.work = std::mem::replace(&mut self.x, next);
         let from = self.node;
         self.remember(from, remembered);
+        self.corrects = plan.corrects;
         if carried.is_some() {
             self.spare.extend(std::mem::replace(&mut self.carried, carried));
         }
@@ -182,11 +190,11 @@ impl<T: Lane> Sampler<T> {
         for (j, stage) in plan.stages.iter().enumerate() {
             let mut out = std::mem::replace(&mut self.stages[j], Batch::zeros(0, 0));
             if stage.point == Combination::identity() {
-                model.epsilon(&self.x, &stage.node, &mut out);
+                ask(model, stage.value, &self.x, &stage.node, &mut out);
             } else {
                 let mut point = std::mem::replace(&mut self.work, Batch::zeros(0, 0));
                 self.combine(&stage.point, &mut point);
-                model.epsilon(&point, &stage.node, &mut out);
+                ask(model, stage.value, &point, &stage.node, &mut out);
                 self.work = point;
             }
             self.stages[j] = out;
@@ -250,7 +258,7 @@ impl<T: Lane> Sampler<T> {
         let rule = self.control.as_ref()?.rule;
         if self.past.is_empty() {
             let mut first = Batch::zeros(self.x.dim(), self.x.len());
-            model.epsilon(&self.x, &self.node, &mut first);
+            ask(model, self.method.value_at(&self.node), &self.x, &self.node, &mut first);
             self.past.push_front((self.node, first));
             let length = self.first_length(model, rule, self.node.t - end.t);
             self.control.as_mut()?.next = Some(length);
@@ -304,7 +312,7 @@ impl<T: Lane> Sampler<T> {
     /// First step length from the size of the solution and of its first two derivatives (the same book, II.4).
     /// Costs one evaluation.
     fn first_length(&mut self, model: &mut dyn Denoiser<T>, rule: StepControl, span: f64) -> f64 {
-        let (f0, g0) = self.schedule.flow(self.node.t);
+        let (f0, g0) = self.schedule.slope(&self.node, self.method.value_at(&self.node));
         let mut slope = Batch::zeros(self.x.dim(), self.x.len());
         slope.assign(f0, &self.x, &[(g0, &self.past[0].1)]);
         let d0 = scaled_norm(&self.x, &self.x, &self.x, rule);
@@ -314,14 +322,23 @@ impl<T: Lane> Sampler<T> {
         probe.combine(1.0, &[(-h0, &slope)]);
         let node = self.schedule.node(self.node.t - h0);
         let mut eps = Batch::zeros(self.x.dim(), self.x.len());
-        model.epsilon(&probe, &node, &mut eps);
-        let (f1, g1) = self.schedule.flow(node.t);
+        let value = self.method.value_at(&node);
+        ask(model, value, &probe, &node, &mut eps);
+        let (f1, g1) = self.schedule.slope(&node, value);
         // The difference of the slopes, with the slope at the probe written out.
         slope.combine(-1.0, &[(f1, &probe), (g1, &eps)]);
         let d2 = scaled_norm(&slope, &self.x, &self.x, rule) / h0;
         let h1 = if d1.max(d2) <= 1e-15 { (1e-3 * h0).max(1e-6) } else { (0.01 / d1.max(d2)).powf(0.2) };
         let h = h1.min(100.0 * h0).min(span);
         if h.is_finite() && h > 0.0 { h } else { span }
+    }
+}
+
+/// One evaluation of x₀ or ε.
+fn ask<T: Lane>(model: &mut dyn Denoiser<T>, value: Prediction, x: &Batch<T>, node: &Node, out: &mut Batch<T>) {
+    match value {
+        Prediction::Data => model.data(x, node, out),
+        _ => model.epsilon(x, node, out),
     }
 }
 

@@ -6,6 +6,8 @@
 
 use std::f64::consts::FRAC_PI_2;
 
+use super::Prediction;
+
 /// A noise schedule. Every function is evaluated without cancellation at both ends.
 pub trait Schedule {
     /// ln α(t).
@@ -33,6 +35,25 @@ pub trait Schedule {
     }
     fn node_of_lambda(&self, lambda: f64) -> Node {
         Node { lambda, ..self.node(self.time_of_lambda(lambda)) }
+    }
+    /// Coefficients (a, b) of dx/dt = a x + b value, where the value is ε or, for α near 0, x₀.
+    fn slope(&self, node: &Node, value: Prediction) -> (f64, f64) {
+        if value != Prediction::Data {
+            return self.flow(node.t);
+        }
+        // dx/dt = α' x₀ + σ' ε with ε = (x − α x₀)/σ.
+        let (alpha_rate, sigma_rate) = self.rates(node.t);
+        (sigma_rate / node.sigma, alpha_rate - node.alpha * sigma_rate / node.sigma)
+    }
+    /// (dα/dt, dσ/dt).
+    fn rates(&self, t: f64) -> (f64, f64) {
+        let (f, g) = self.flow(t);
+        (f * self.alpha(t), g + f * self.sigma(t))
+    }
+    /// Standard deviation of the noise that sampling starts from at time t.
+    fn prior_sd(&self, t: f64) -> f64 {
+        // Where the signal is kept the noise must be as large as that level's; where it is not, it is 1.
+        if self.log_alpha(t) == 0.0 { self.sigma(t) } else { 1.0 }
     }
     /// Coefficients (f, g²/2σ) of the probability-flow ODE dx/dt = f x + (g²/2σ) ε(x, t).
     fn flow(&self, t: f64) -> (f64, f64) {
@@ -84,6 +105,15 @@ fn vp_log_alpha(lambda: f64) -> f64 {
     if lambda > 0.0 { -0.5 * (-2.0 * lambda).exp().ln_1p() } else { lambda - 0.5 * (2.0 * lambda).exp().ln_1p() }
 }
 
+impl VpLinear {
+    /// The time at which ln α is reached.
+    fn time_of_log_alpha(&self, log_alpha: f64) -> f64 {
+        // a t² + b t = −ln α, solved for the positive root without cancellation.
+        let (a, b) = (0.25 * (self.beta_max - self.beta_min), 0.5 * self.beta_min);
+        2.0 * -log_alpha / (b + (b * b - 4.0 * a * log_alpha).sqrt())
+    }
+}
+
 impl Schedule for VpLinear {
     fn log_alpha(&self, t: f64) -> f64 {
         -0.25 * (self.beta_max - self.beta_min) * t * t - 0.5 * self.beta_min * t
@@ -92,10 +122,7 @@ impl Schedule for VpLinear {
         vp_sigma(self.log_alpha(t))
     }
     fn time_of_lambda(&self, lambda: f64) -> f64 {
-        // a t² + b t = −ln α, solved for the positive root without cancellation.
-        let (a, b) = (0.25 * (self.beta_max - self.beta_min), 0.5 * self.beta_min);
-        let target = -vp_log_alpha(lambda);
-        2.0 * target / (b + (b * b + 4.0 * a * target).sqrt())
+        self.time_of_log_alpha(vp_log_alpha(lambda))
     }
     fn drift(&self, t: f64) -> f64 {
         -0.5 * self.diffusion_squared(t)
@@ -199,6 +226,34 @@ impl Schedule for Ve {
     }
 }
 
+/// Sub-variance preserving: the α of [`VpLinear`] with σ = 1 − α² (Song et al. 2021, appendix C).
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct SubVp(pub VpLinear);
+
+impl Schedule for SubVp {
+    fn log_alpha(&self, t: f64) -> f64 {
+        self.0.log_alpha(t)
+    }
+    fn sigma(&self, t: f64) -> f64 {
+        -(2.0 * self.log_alpha(t)).exp_m1()
+    }
+    fn time_of_lambda(&self, lambda: f64) -> f64 {
+        // α/(1 − α²) = e^λ, the positive root: α = 2/(e^(−λ) + √(e^(−2λ) + 4)), which does not cancel for either sign;
+        // for large λ the form with sinh keeps the digits of ln α = −asinh(e^(−λ)/2).
+        self.0.time_of_log_alpha(-(0.5 * (-lambda).exp()).asinh())
+    }
+    fn drift(&self, t: f64) -> f64 {
+        self.0.drift(t)
+    }
+    fn diffusion_squared(&self, t: f64) -> f64 {
+        // g² = β (1 − e^(−2∫β)), and e^(−2∫β) = α⁴.
+        -self.0.diffusion_squared(t) * (4.0 * self.log_alpha(t)).exp_m1()
+    }
+    fn default_span(&self) -> (f64, f64) {
+        self.0.default_span()
+    }
+}
+
 /// σ = t (Karras et al. 2022).
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Edm;
@@ -218,6 +273,9 @@ impl Schedule for Edm {
     }
     fn diffusion_squared(&self, t: f64) -> f64 {
         2.0 * t
+    }
+    fn flow(&self, _: f64) -> (f64, f64) {
+        (0.0, 1.0)
     }
     fn default_span(&self) -> (f64, f64) {
         (0.002, 80.0)
@@ -247,6 +305,13 @@ impl Schedule for CondOt {
     fn diffusion_squared(&self, t: f64) -> f64 {
         2.0 * t / (1.0 - t)
     }
+    fn flow(&self, t: f64) -> (f64, f64) {
+        // g²/2σ = 1/(1 − t), also at t = 0.
+        (self.drift(t), 1.0 / (1.0 - t))
+    }
+    fn rates(&self, _: f64) -> (f64, f64) {
+        (-1.0, 1.0)
+    }
     /// Starts just before t = 1, where α = 0.
     fn default_span(&self) -> (f64, f64) {
         (1e-3, 0.999)
@@ -263,6 +328,7 @@ mod tests {
             ("vp-cosine", Box::new(VpCosine::default())),
             ("ve", Box::new(Ve::default())),
             ("edm", Box::new(Edm)),
+            ("sub-vp", Box::new(SubVp::default())),
             ("flow", Box::new(CondOt)),
         ]
     }

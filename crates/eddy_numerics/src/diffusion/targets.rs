@@ -72,6 +72,19 @@ pub fn spiral(sd: f64) -> Mixture {
     mixture(2, means.collect(), safe(sd))
 }
 
+/// The Swiss roll in the plane: an Archimedean spiral from 3π/2 to 9π/2, spaced evenly along the arc.
+pub fn swiss_roll(sd: f64) -> Mixture {
+    let n = 96;
+    let (start, end) = (1.5 * PI, 4.5 * PI);
+    // As in `spiral`: equal steps of θ² are close to even along the arc.
+    let at = |i: i32| (start * start + (end * end - start * start) * (f64::from(i) + 0.5) / f64::from(n)).sqrt();
+    let means = (0..n).map(|i| {
+        let (theta, r) = (at(i), 1.8 * at(i) / end);
+        (vec![r * theta.cos(), r * theta.sin()], u32::from(i >= n / 2))
+    });
+    mixture(2, means.collect(), safe(sd))
+}
+
 /// The eight dark cells of a 4 × 4 board, each filled by 4 × 4 Gaussians; the cells are the classes.
 pub fn checkerboard(sd: f64) -> Mixture {
     let mut means = Vec::new();

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use eddy_numerics::diffusion::{
-    CondOt, Edm, Field, Mixture, Schedule, Spacing, Ve, VpCosine, VpLinear,
+    CondOt, Edm, Field, Mixture, Prediction, Schedule, Spacing, SubVp, Ve, VpCosine, VpLinear,
     methods::{
-        Adams, Ddim, Deis, DpmSolver, DpmSolverFast, EulerMaruyama, FPndm, Fon, Ghvb, HeavyBall, Method,
-        PredictorCorrector, RungeKutta, SPndm, Tableau, Variable,
+        Adams, Bdia, Ddim, Deis, DpmMultistep, DpmSingle, DpmSolver, DpmSolverFast, EulerMaruyama, FPndm, Fon, Ghvb,
+        HeavyBall, Method, PredictorCorrector, RungeKutta, SPndm, Tableau, UniPc, Variable, Variant,
     },
     targets,
 };
@@ -25,6 +25,8 @@ choice! { pub enum Target {
     Checkerboard = "checkerboard",
     /// pinwheel
     Pinwheel = "pinwheel",
+    /// Swiss roll
+    SwissRoll = "swiss-roll",
 } }
 
 impl Target {
@@ -37,6 +39,7 @@ impl Target {
             Self::Spiral => targets::spiral(sd),
             Self::Checkerboard => targets::checkerboard(sd),
             Self::Pinwheel => targets::pinwheel(sd),
+            Self::SwissRoll => targets::swiss_roll(sd),
         }
     }
 }
@@ -52,6 +55,8 @@ choice! { pub enum Noise {
     Edm = "edm",
     /// flow, straight paths
     Flow = "flow",
+    /// sub-variance preserving
+    SubVp = "sub-vp",
 } }
 
 impl Noise {
@@ -62,6 +67,7 @@ impl Noise {
             Self::Ve => Arc::new(Ve::default()),
             Self::Edm => Arc::new(Edm),
             Self::Flow => Arc::new(CondOt),
+            Self::SubVp => Arc::new(SubVp::default()),
         }
     }
 }
@@ -105,12 +111,24 @@ choice! { pub enum Solver {
     DpmSolver3 = "dpm-solver-3",
     /// DPM-Solver-fast
     DpmSolverFast = "dpm-solver-fast",
+    /// DPM-Solver++(2S)
+    DpmPlus2s = "dpm-solver-pp-2s",
+    /// DPM-Solver++(2M)
+    DpmPlus2m = "dpm-solver-pp-2m",
+    /// DPM-Solver++(3M)
+    DpmPlus3m = "dpm-solver-pp-3m",
+    /// UniPC-2
+    UniPc2 = "unipc-2",
+    /// UniPC-3
+    UniPc3 = "unipc-3",
     /// DEIS tAB1
     Tab1 = "deis-tab1",
     /// DEIS tAB2
     Tab2 = "deis-tab2",
     /// DEIS tAB3
     Tab3 = "deis-tab3",
+    /// DEIS ρAB2
+    RhoAb2 = "rho-ab2",
     /// F-PNDM
     FPndm = "f-pndm",
     /// S-PNDM
@@ -125,10 +143,16 @@ choice! { pub enum Solver {
     HeavyBall = "plms4-hb",
     /// GHVB
     Ghvb = "ghvb",
+    /// BDIA-DDIM, γ = 1
+    Bdia = "bdia",
+    /// midpoint on the ODE (RF-Solver)
+    Midpoint = "midpoint",
     /// adaptive RK45
     Rk45 = "rk45",
     /// Euler-Maruyama (SDE)
     EulerMaruyama = "euler-maruyama",
+    /// DPM-Solver++(2M) (SDE)
+    DpmPlusSde = "dpm-solver-pp-sde-2m",
     /// predictor-corrector (SDE)
     PredictorCorrector = "predictor-corrector",
 } }
@@ -164,6 +188,15 @@ impl Solver {
             Self::DpmSolver2 => Box::new(DpmSolver::new(2)),
             Self::DpmSolver3 => Box::new(DpmSolver::new(3)),
             Self::DpmSolverFast => Box::new(DpmSolverFast { evaluations }),
+            Self::DpmPlus2s => Box::new(DpmSingle::fixed(evaluations / 2, 2, Prediction::Data, Spacing::LogSnr)),
+            Self::DpmPlus2m => Box::new(DpmMultistep::new(2, Prediction::Data)),
+            Self::DpmPlus3m => Box::new(DpmMultistep::new(3, Prediction::Data)),
+            Self::DpmPlusSde => Box::new(DpmMultistep::stochastic(2, Prediction::Data)),
+            Self::UniPc2 => Box::new(UniPc::new(2, Variant::Bh2, Prediction::Data)),
+            Self::UniPc3 => Box::new(UniPc::new(3, Variant::Bh2, Prediction::Data)),
+            Self::RhoAb2 => Box::new(Deis::rho(2)),
+            Self::Bdia => Box::new(Bdia::new(1.0)),
+            Self::Midpoint => Box::new(RungeKutta::new(Tableau::MIDPOINT, Variable::Time)),
             Self::Tab1 => Box::new(Deis::new(1)),
             Self::Tab2 => Box::new(Deis::new(2)),
             Self::Tab3 => Box::new(Deis::new(3)),

@@ -21,6 +21,9 @@ use eddy_numerics::{
 };
 use eddy_spec::{EddyError, Metric};
 
+/// The numerics of this lab, for callers that set a sampler up by name and not as an experiment.
+pub use eddy_numerics::{diffusion, rng};
+
 pub use choices::{Gauge, Grid, Noise, Solver, SolverOptions, Target};
 pub use metrics::{
     DIVERGED, ENERGY, ERROR, EVALUATIONS, FLOOR, LEVEL, LIKELIHOOD, MEDIAN, WASSERSTEIN, WASSERSTEIN_FLOOR,

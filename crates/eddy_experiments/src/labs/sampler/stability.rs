@@ -5,7 +5,7 @@
 
 use eddy_numerics::{
     Complex,
-    diffusion::{Combination, Edm, Interval, Method, Node, Plan, Schedule, Source},
+    diffusion::{Combination, Edm, Interval, Method, Node, Plan, Prediction, Schedule, Source},
 };
 use eddy_spec::{Axis, ColorMap, ViewData, ViewSpec};
 
@@ -62,7 +62,10 @@ fn growth(plan: &Plan, memory: usize, slope: C) -> f64 {
         };
         for stage in &plan.stages {
             let at = value(&stage.point, &stages);
-            stages.push(slope * at);
+            let epsilon = slope * at;
+            // x₀ = x − σ ε on this schedule.
+            let data = at - stage.node.sigma * epsilon;
+            stages.push(if stage.value == Prediction::Data { data } else { epsilon });
         }
         matrix[column] = value(&plan.update, &stages);
         if memory > 0 {

@@ -1,5 +1,5 @@
 use super::Method;
-use crate::diffusion::{Combination, Interval, Plan, Source};
+use crate::diffusion::{Combination, Interval, Node, Plan, Schedule, Source};
 
 /// DDIM (Song, Meng, Ermon 2021, equation 12) and, with η = 1, DDPM's ancestral sampling (Ho et al. 2020).
 ///
@@ -24,8 +24,16 @@ impl Method for Ddim {
     fn cost(&self, steps: usize) -> usize {
         steps
     }
+    fn reaches(&self, _: &dyn Schedule, _: &Node, last: &Node) -> bool {
+        last.lambda.is_finite()
+    }
     fn plan(&self, at: &Interval) -> Plan {
         let (from, to) = (&at.from, &at.to);
+        if from.alpha == 0.0 {
+            // ε does not determine x₀ there: x ← σ_s x + α_s x₀ with ε = x/σ_t, and no share of the noise.
+            let update = Combination::new(to.sigma / from.sigma, [(Source::Stage(0), to.alpha)]);
+            return Plan::simple_data(from, update);
+        }
         let (a, b) = from.transfer(to);
         let noise = self.eta * to.sigma * (-(2.0 * (from.lambda - to.lambda)).exp_m1()).sqrt();
         // The noise takes its share of σ_s from the direction of ε: √(σ_s² − n²) instead of σ_s.

@@ -1,24 +1,31 @@
 //! Samplers: each file is one family's coefficients.
 
 mod adams;
+mod bdia;
 mod ddim;
 mod deis;
 mod dpm_solver;
 mod momentum;
+mod multistep;
+pub mod named;
 mod pndm;
 mod runge_kutta;
 mod sde;
+mod unipc;
 
 pub use adams::Adams;
+pub use bdia::Bdia;
 pub use ddim::Ddim;
-pub use deis::Deis;
-pub use dpm_solver::{DpmSolver, DpmSolverFast};
+pub use deis::{Deis, Quadrature};
+pub use dpm_solver::{DpmSingle, DpmSolver, DpmSolverFast};
 pub use momentum::{Ghvb, HeavyBall};
-pub use pndm::{FPndm, Fon, SPndm};
+pub use multistep::{DpmMultistep, LowerFinal};
+pub use pndm::{FPndm, Fon, Plms, SPndm};
 pub use runge_kutta::{RungeKutta, Tableau, Variable};
 pub use sde::{EulerMaruyama, PredictorCorrector};
+pub use unipc::{UniPc, Variant};
 
-use super::{DiffusionError, Interval, Plan};
+use super::{DiffusionError, Interval, Node, Plan, Prediction, Schedule};
 
 /// A sampling method: how many steps a number of evaluations buys, and the plan of each step.
 pub trait Method {
@@ -38,6 +45,16 @@ pub trait Method {
     /// Tolerances, if the method chooses its steps itself.
     fn step_control(&self) -> Option<StepControl> {
         None
+    }
+
+    /// What it asks the model for at a node, for methods with step control, whose first evaluation is the loop's.
+    fn value_at(&self, _node: &Node) -> Prediction {
+        Prediction::Epsilon
+    }
+
+    /// Whether it can start at `first` and end at `last`, one of which may lack signal (α = 0) or noise (σ = 0).
+    fn reaches(&self, _schedule: &dyn Schedule, first: &Node, last: &Node) -> bool {
+        first.lambda.is_finite() && last.lambda.is_finite()
     }
 
     /// The most steps that `evaluations` evaluations pay for.

@@ -49,8 +49,8 @@ impl Method for FPndm {
         let e = Source::Stage;
         let half = middle(at);
         let stage =
-            |node: &Node, j: usize| Stage { node: *node, point: Combination::transfer(&at.from, node, &[(e(j), 1.0)]) };
-        let first = Stage { node: at.from, point: Combination::identity() };
+            |node: &Node, j: usize| Stage::epsilon(*node, Combination::transfer(&at.from, node, &[(e(j), 1.0)]));
+        let first = Stage::epsilon(at.from, Combination::identity());
         let stages = vec![first, stage(&half, 0), stage(&half, 1), stage(&at.to, 2)];
         let weights = [(e(0), 1.0 / 6.0), (e(1), 2.0 / 6.0), (e(2), 2.0 / 6.0), (e(3), 1.0 / 6.0)];
         Plan::new(stages, Combination::transfer(&at.from, &at.to, &weights)).remembering(keep)
@@ -82,8 +82,8 @@ impl Method for SPndm {
             return Plan::simple(&at.from, Combination::transfer(&at.from, &at.to, &weights)).remembering(keep);
         }
         let e = Source::Stage;
-        let first = Stage { node: at.from, point: Combination::identity() };
-        let second = Stage { node: at.to, point: Combination::transfer(&at.from, &at.to, &[(e(0), 1.0)]) };
+        let first = Stage::epsilon(at.from, Combination::identity());
+        let second = Stage::epsilon(at.to, Combination::transfer(&at.from, &at.to, &[(e(0), 1.0)]));
         let update = Combination::transfer(&at.from, &at.to, &[(e(0), 0.5), (e(1), 0.5)]);
         Plan::new(vec![first, second], update).remembering(keep)
     }
@@ -121,5 +121,35 @@ impl Method for Fon {
         let mut update = Combination::new(1.0 + step * c[0] * f, [(Source::Stage(0), step * c[0] * g)]);
         update.terms.extend((1..4).map(|j| (Source::Past(j - 1), step * c[j])));
         Plan::simple(&at.from, update).remembering(slope)
+    }
+}
+
+/// PLMS as latent diffusion and diffusers run it: Adams-Bashforth of order 4 on ε after a pseudo improved Euler step and
+/// two steps of lower order (Liu et al. 2022, as in the code of Rombach et al. 2022). Two evaluations for the first
+/// step, then one. Weights of equal steps, as for [`Adams`](super::Adams).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Plms;
+
+impl Method for Plms {
+    fn name(&self) -> &'static str {
+        "PLMS"
+    }
+    fn order(&self) -> u32 {
+        2
+    }
+    fn memory(&self) -> usize {
+        3
+    }
+    fn cost(&self, steps: usize) -> usize {
+        SPndm.cost(steps)
+    }
+    fn plan(&self, at: &Interval) -> Plan {
+        if at.past.is_empty() {
+            return SPndm.plan(at);
+        }
+        let order = (at.past.len() + 1).min(4);
+        let weights: Vec<_> = BASHFORTH[order - 1].iter().enumerate().map(|(j, c)| (newest(j), *c)).collect();
+        Plan::simple(&at.from, Combination::transfer(&at.from, &at.to, &weights))
+            .remembering(Combination::source(Source::Stage(0)))
     }
 }

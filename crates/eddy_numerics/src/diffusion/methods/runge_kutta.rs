@@ -1,5 +1,5 @@
 use super::{Method, StepControl};
-use crate::diffusion::{Combination, Interval, Node, Plan, Source, Stage};
+use crate::diffusion::{Combination, Interval, Node, Plan, Prediction, Schedule, Source, Stage};
 
 /// Coefficients of an explicit Runge-Kutta method.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +27,18 @@ impl Tableau {
         c: &[0.0, 0.5, 1.0],
         a: &[&[], &[0.5], &[-1.0, 2.0]],
         b: &[1.0 / 6.0, 4.0 / 6.0, 1.0 / 6.0],
+        error: &[],
+    };
+    /// The explicit midpoint method.
+    pub const MIDPOINT: Self =
+        Self { name: "Midpoint", order: 2, c: &[0.0, 0.5], a: &[&[], &[0.5]], b: &[0.0, 1.0], error: &[] };
+    /// Heun's method of order 3.
+    pub const HEUN3: Self = Self {
+        name: "Heun-3",
+        order: 3,
+        c: &[0.0, 1.0 / 3.0, 2.0 / 3.0],
+        a: &[&[], &[1.0 / 3.0], &[0.0, 2.0 / 3.0]],
+        b: &[0.25, 0.0, 0.75],
         error: &[],
     };
     pub const RK4: Self = Self {
@@ -72,16 +84,26 @@ pub struct RungeKutta {
     pub tableau: Tableau,
     pub variable: Variable,
     pub control: Option<StepControl>,
+    /// Whether a step that ends at σ = 0 is one Euler step, which does not ask for ε there.
+    pub euler_to_zero: bool,
 }
+
+/// Below this α a slope is written with x₀ instead of ε, whose coefficient g grows like 1/α.
+const SMALL_ALPHA: f64 = 1e-3;
 
 impl RungeKutta {
     pub fn new(tableau: Tableau, variable: Variable) -> Self {
-        Self { tableau, variable, control: None }
+        Self { tableau, variable, control: None, euler_to_zero: false }
+    }
+    /// The same, with an Euler step where a step ends at σ = 0 (Karras et al. 2022, algorithm 1).
+    pub fn with_euler_to_zero(mut self) -> Self {
+        self.euler_to_zero = true;
+        self
     }
     /// Dormand-Prince in t with the same absolute and relative tolerance.
     pub fn adaptive(tolerance: f64) -> Self {
         let control = Some(StepControl { absolute: tolerance, relative: tolerance });
-        Self { tableau: Tableau::DORMAND_PRINCE, variable: Variable::Time, control }
+        Self { tableau: Tableau::DORMAND_PRINCE, variable: Variable::Time, control, euler_to_zero: false }
     }
 }
 
@@ -103,8 +125,27 @@ impl Method for RungeKutta {
     fn step_control(&self) -> Option<StepControl> {
         self.control
     }
+    fn value_at(&self, node: &Node) -> Prediction {
+        let by_data = self.variable == Variable::Time && node.alpha < SMALL_ALPHA;
+        if by_data { Prediction::Data } else { Prediction::Epsilon }
+    }
+    fn reaches(&self, schedule: &dyn Schedule, first: &Node, last: &Node) -> bool {
+        let at_end = self.tableau.c.len() > 1 && self.tableau.c.contains(&1.0) && !self.euler_to_zero;
+        match self.variable {
+            Variable::Time => {
+                let starts = first.alpha > 0.0 || schedule.rates(first.t).1.is_finite();
+                starts && (last.sigma > 0.0 || !at_end || schedule.flow(last.t).1.is_finite())
+            }
+            Variable::Rho => first.alpha > 0.0 && (last.sigma > 0.0 || !at_end),
+        }
+    }
 
     fn plan(&self, at: &Interval) -> Plan {
+        // Where the slope exists at σ = 0, as on straight paths, there is nothing to avoid.
+        let singular = self.variable == Variable::Rho || !at.schedule.flow(at.to.t).1.is_finite();
+        if self.euler_to_zero && at.to.sigma == 0.0 && singular && self.tableau.c[1..].contains(&1.0) {
+            return Self::new(Tableau::EULER, self.variable).plan(at);
+        }
         let table = &self.tableau;
         let nodes: Vec<Node> = table.c.iter().map(|c| self.inside(at, *c)).collect();
         // With the last stage of the previous step in memory the first one need not be evaluated.
@@ -121,7 +162,7 @@ impl Method for RungeKutta {
         for (j, node) in nodes.iter().enumerate() {
             let point = self.point(at, node, &slopes, table.a[j]);
             if j >= reuse {
-                stages.push(Stage { node: *node, point: named(&point) });
+                stages.push(Stage { node: *node, point: named(&point), value: self.value_at(node) });
             }
             slopes.push(self.slope(at, node, &point, j, nodes.len()));
         }
@@ -189,7 +230,7 @@ impl RungeKutta {
     /// The right-hand side at a stage.
     fn slope(&self, at: &Interval, node: &Node, point: &Linear, j: usize, stages: usize) -> Linear {
         let (f, g) = match self.variable {
-            Variable::Time => at.schedule.flow(node.t),
+            Variable::Time => at.schedule.slope(node, self.value_at(node)),
             Variable::Rho => (0.0, 1.0),
         };
         let mut out = Linear { state: f * point.state, eps: vec![0.0; stages] };

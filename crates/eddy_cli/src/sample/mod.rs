@@ -1,0 +1,265 @@
+//! `eddy sample`: a sampler from a file to its samples.
+
+mod npy;
+mod spec;
+mod toml_reader;
+
+use std::{path::PathBuf, time::Instant};
+
+use clap::Args as ClapArgs;
+use eddy_experiments::{
+    labs::sampler::{
+        diffusion::{
+            Batch, Denoiser, DiffusionError, Lane, MixtureModel, Node, Sampler, Status, Thresholded,
+            methods::named::SAMPLERS,
+        },
+        rng::{Philox, Stream},
+    },
+    spec::EddyError,
+};
+use serde_json::json;
+
+use self::{spec::Spec, toml_reader::refused};
+use crate::{device::PrecisionOption, file_error, npz::NpzWriter};
+
+#[derive(ClapArgs)]
+pub struct Args {
+    /// File (TOML): target, schedule, sampler, run; see docs/sample.md.
+    #[arg(required_unless_present = "list")]
+    spec: Option<PathBuf>,
+    /// Write x0, x_T and evaluations as a NumPy archive.
+    #[arg(long, value_name = "FILE.npz")]
+    out: Option<PathBuf>,
+    /// Add the states at all times (xs, ts) to the archive.
+    #[arg(long)]
+    trajectory: bool,
+    /// Number format, instead of the file's.
+    #[arg(long, value_enum)]
+    precision: Option<PrecisionOption>,
+    /// Seed, instead of the file's.
+    #[arg(long)]
+    seed: Option<u32>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    /// List the samplers.
+    #[arg(long)]
+    list: bool,
+}
+
+pub fn run(args: &Args) -> Result<i32, EddyError> {
+    let Some(path) = args.spec.as_ref().filter(|_| !args.list) else {
+        list(args.json);
+        return Ok(0);
+    };
+    let text = std::fs::read_to_string(path).map_err(|e| file_error("read the file", path, &e))?;
+    let mut spec = Spec::parse(&text)?;
+    if let Some(seed) = args.seed {
+        spec.seed = seed;
+    }
+    if let Some(precision) = args.precision {
+        spec.double = precision != PrecisionOption::F32;
+    }
+    let start = start(&spec, path)?;
+    if spec.double { sample::<f64>(args, &spec, &start) } else { sample::<f32>(args, &spec, &start) }
+}
+
+fn list(json: bool) {
+    if json {
+        let all: Vec<_> =
+            SAMPLERS.iter().map(|s| json!({ "name": s.name, "about": s.about, "options": s.options })).collect();
+        println!("{}", json!(all));
+        return;
+    }
+    for s in SAMPLERS {
+        let options = if s.options.is_empty() { String::new() } else { format!("  [{}]", s.options.join(", ")) };
+        println!("{:<22} {}{options}", s.name, s.about);
+    }
+}
+
+/// The points to start from: those of the file's array, or noise of the first time's level.
+fn start(spec: &Spec, path: &std::path::Path) -> Result<Batch<f64>, EddyError> {
+    let dim = spec.mixture.dim();
+    if let Some(noise) = spec.noise_path(path) {
+        let array = npy::read("run.noise", &noise)?;
+        if array.columns != dim {
+            let what = format!("the array has {} columns and the target {dim} dimensions", array.columns);
+            return Err(refused("run.noise", what));
+        }
+        if let Some(samples) = spec.samples.filter(|n| *n != array.rows) {
+            let what = format!(
+                "{samples} are asked for, but the array of run.noise has {} rows; leave samples out",
+                array.rows
+            );
+            return Err(refused("run.samples", what));
+        }
+        if array.rows == 0 {
+            return Err(refused("run.noise", "the array has no rows"));
+        }
+        return Ok(Batch::from_points(dim, &array.data));
+    }
+    let setup = spec.sampler.setup(&*spec.schedule, &spec.times, &spec.options).map_err(|e| unfit(spec, &e))?;
+    let sd = spec.schedule.prior_sd(setup.grid[0].t);
+    Ok(Batch::normal(dim, spec.samples.unwrap_or(1024), sd, &Philox::new(spec.seed), Stream::Prior, 0))
+}
+
+/// An error of the set-up with the key that causes it.
+fn unfit(spec: &Spec, error: &DiffusionError) -> EddyError {
+    use eddy_experiments::labs::sampler::diffusion::methods::named::Times;
+    let key = match (error, &spec.times) {
+        (DiffusionError::Evaluations { .. } | DiffusionError::NoSteps, Times::Spaced { .. }) => "sampler.evaluations",
+        (DiffusionError::Span { .. } | DiffusionError::Ends { .. }, Times::Spaced { start, .. })
+            if spec.schedule.alpha(*start) == 0.0 =>
+        {
+            "schedule.t_start"
+        }
+        (_, Times::Spaced { .. }) => "schedule.t_end",
+        (_, Times::Given(_)) => "sampler.times",
+    };
+    refused(key, error)
+}
+
+fn sample<T: Lane>(args: &Args, spec: &Spec, start: &Batch<f64>) -> Result<i32, EddyError> {
+    let started = Instant::now();
+    let mut model = MixtureModel::<T>::new(spec.mixture.clone());
+    if let Some(guidance) = spec.guidance {
+        model = model.with_guidance(guidance).map_err(|e| refused("guidance.class", e))?;
+    }
+    let run = match spec.threshold {
+        None => trace(args, spec, start, model)?,
+        Some(threshold) => trace(args, spec, start, Thresholded { model, threshold })?,
+    };
+    let seconds = started.elapsed().as_secs_f64();
+    let outcome = match run.status {
+        _ if run.non_finite > 0 => "diverged",
+        Status::Finished | Status::Running => "finished",
+        Status::OutOfEvaluations => "out-of-evaluations",
+        Status::Stuck => "stuck",
+    };
+    let meta = json!({
+        "sampler": spec.sampler.name, "method": run.method, "schedule": spec.schedule_name, "steps": run.steps,
+        "evaluations": run.evaluations, "samples": start.len(), "dimensions": start.dim(), "seed": spec.seed,
+        "t_start": run.times.first(), "t_end": run.end, "stochastic": run.stochastic, "non_finite": run.non_finite,
+        "outcome": outcome, "seconds": seconds, "precision": if spec.double { "f64" } else { "f32" }, "device": "cpu",
+    });
+    if let Some(path) = &args.out {
+        let mut npz = NpzWriter::create(path)?;
+        let shape = [start.len() as u64, start.dim() as u64];
+        let mut write = |name: &str, shape: &[u64], data: &[f64]| {
+            if spec.double {
+                npz.f64(name, shape, data)
+            } else {
+                let single: Vec<f32> = data.iter().map(|v| *v as f32).collect();
+                npz.f32(name, shape, &single)
+            }
+        };
+        write("x0", &shape, &run.x0)?;
+        write("x_T", &shape, &start.to_points())?;
+        if args.trajectory {
+            write("xs", &[run.times.len() as u64, shape[0], shape[1]], &run.states.concat())?;
+        }
+        if args.trajectory {
+            npz.f64("ts", &[run.times.len() as u64], &run.times)?;
+        }
+        npz.i64("evaluations", run.evaluations as i64)?;
+        npz.text("meta", &meta.to_string())?;
+        npz.finish()?;
+    }
+    if args.json {
+        println!("{meta}");
+    } else {
+        println!(
+            "{} on {}: {} samples in {} dimensions, {} steps, {} evaluations in {seconds:.3} s",
+            run.method,
+            spec.schedule_name,
+            start.len(),
+            start.dim(),
+            run.steps,
+            run.evaluations
+        );
+        match outcome {
+            "finished" => {}
+            "diverged" => println!(
+                "diverged: {} of them are not finite; use more evaluations, or guidance of less scale",
+                run.non_finite
+            ),
+            "out-of-evaluations" => {
+                println!("stopped at t = {}: the evaluations were used up; allow more or raise the tolerance", run.end)
+            }
+            _ => println!("stopped at t = {}: the steps became too short; raise the tolerance", run.end),
+        }
+        if let Some(path) = &args.out {
+            println!("written: {}", path.display());
+        }
+    }
+    Ok(i32::from(outcome != "finished"))
+}
+
+/// What a run left.
+struct Trace {
+    method: &'static str,
+    stochastic: bool,
+    steps: usize,
+    evaluations: u64,
+    status: Status,
+    non_finite: usize,
+    end: f64,
+    x0: Vec<f64>,
+    /// Times and states of the accepted steps, the start first.
+    times: Vec<f64>,
+    states: Vec<Vec<f64>>,
+}
+
+fn trace<T: Lane>(
+    args: &Args,
+    spec: &Spec,
+    start: &Batch<f64>,
+    mut model: impl Denoiser<T>,
+) -> Result<Trace, EddyError> {
+    let setup = spec.sampler.setup(&*spec.schedule, &spec.times, &spec.options).map_err(|e| unfit(spec, &e))?;
+    let (method, stochastic) = (setup.method.name(), setup.method.is_stochastic());
+    let first = setup.grid[0];
+    let x = start.cast::<T>();
+    let mut times = vec![first.t];
+    let mut states = if args.trajectory { vec![x.to_points()] } else { Vec::new() };
+    let mut sampler = Sampler::new(spec.schedule.clone(), setup.method, &setup.grid, x, Philox::new(spec.seed));
+    if let Some(limit) = setup.limit {
+        sampler = sampler.with_limit(limit);
+    }
+    while let Some(step) = sampler.step(&mut model) {
+        if !step.accepted {
+            continue;
+        }
+        if let (Some(corrected), Some(last)) = (sampler.corrected(), states.last_mut()) {
+            *last = corrected.to_points();
+        }
+        times.push(step.to.t);
+        if args.trajectory {
+            states.push(sampler.x().to_points());
+        }
+    }
+    let mut end: Node = sampler.node();
+    let mut x = sampler.x().clone();
+    if spec.to_zero && sampler.status() == Status::Finished && end.sigma > 0.0 {
+        let mut clean = x.clone();
+        model.data(&x, &end, &mut clean);
+        x = clean;
+        end.t = 0.0;
+        times.push(0.0);
+        if args.trajectory {
+            states.push(x.to_points());
+        }
+    }
+    Ok(Trace {
+        method,
+        stochastic,
+        steps: sampler.steps_done(),
+        evaluations: model.evaluations(),
+        status: sampler.status(),
+        non_finite: x.non_finite(),
+        end: end.t,
+        x0: x.to_points(),
+        times,
+        states,
+    })
+}
