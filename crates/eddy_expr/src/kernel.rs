@@ -3,7 +3,11 @@
 //! A pointwise kernel reads the derivatives of the fields as arrays of their own (for pseudo-spectral schemes, which
 //! make them by transforms); a stencil kernel reads neighbours and works the derivatives out by central differences.
 
+mod flux;
+
 use std::collections::HashMap;
+
+use flux::Flux;
 
 use crate::{
     complex,
@@ -48,7 +52,8 @@ pub enum Discretization {
     /// Derivatives come as arrays.
     Pointwise,
     /// Central differences of order 2, 4, 6 or 8. `upwind(…)` differences against the flow: with 2 points (first
-    /// order) for order 2, with 4 points (third order) above.
+    /// order) for order 2, with 4 points (third order) above. With order 2, outermost derivatives of fluxes that read no
+    /// coordinates conserve: see [`flux`].
     Stencil(u8),
 }
 
@@ -99,6 +104,15 @@ impl System {
         if discretization == Discretization::Pointwise {
             ids = centred_upwind(&mut self.graph, &ids)?;
         }
+        let mut fluxes: Vec<(usize, Flux)> = Vec::new();
+        if discretization == Discretization::Stencil(2) {
+            for (root, id) in ids.iter_mut().enumerate() {
+                let (rest, found) = flux::split(&mut self.graph, *id);
+                *id = rest;
+                fluxes.extend(found.into_iter().map(|flux| (root, flux)));
+            }
+            ids.extend(fluxes.iter().map(|(_, flux)| flux.value));
+        }
         let ids = self.graph.expand_derivatives(&ids)?;
         let mut real = Graph::new(0);
         let pairs = complex::split(&self.graph, &mut real, &ids);
@@ -114,7 +128,14 @@ impl System {
         }
         let mut lowering =
             Lowering { source: &real, target: Graph::new(0), slots: Vec::new(), discretization, memo: HashMap::new() };
-        let lowered = lowering.run(&real_roots, [0; 3])?;
+        let mut lowered = lowering.run(&real_roots, [0; 3])?;
+        for ((root, flux), pair) in fluxes.iter().zip(&pairs[roots.len()..]) {
+            for (place, output) in lowered.iter_mut().zip(&outputs).filter(|(_, output)| output.root == *root) {
+                let value = if output.part == Part::Real { pair.0 } else { pair.1 };
+                let difference = lowering.flux(*flux, value)?;
+                *place = lowering.target.add(*place, difference);
+            }
+        }
         let Lowering { mut target, slots, .. } = lowering;
         let simplified = simplify::simplify(&mut target, &lowered);
         let arrays: Vec<Leaf> = (0..slots.len() as u16).map(|slot| Leaf::Array { slot, offset: [0; 3] }).collect();
@@ -212,18 +233,7 @@ impl Lowering<'_> {
                 let Some(source) = source else { return Err(ProgramError::Derivative.into()) };
                 match self.discretization {
                     Discretization::Pointwise => self.array(source, orders, offset),
-                    Discretization::Stencil(accuracy) => {
-                        let difference = self.difference(source, orders, accuracy, 0, offset)?;
-                        let mut scale = self.target.real(1.0);
-                        for axis in 0..3u8 {
-                            if orders[usize::from(axis)] > 0 {
-                                let inverse = self.target.leaf(Leaf::InverseSpacing(axis));
-                                let power = self.target.powi(inverse, i32::from(orders[usize::from(axis)]));
-                                scale = self.target.mul(scale, power);
-                            }
-                        }
-                        self.target.mul(scale, difference)
-                    }
+                    Discretization::Stencil(accuracy) => self.derivative(source, orders, accuracy, offset)?,
                 }
             }
             Node::Upwind(axis, velocity, value) => self.upwind(axis, velocity, value, offset)?,
@@ -232,6 +242,20 @@ impl Lowering<'_> {
                 self.target.rebuild(node, |operand| memo[&(operand, offset)])
             }
         })
+    }
+
+    /// A central difference as seen from `offset`.
+    fn derivative(&mut self, source: Source, orders: Orders, accuracy: u8, offset: [i8; 3]) -> Result<Id, KernelError> {
+        let difference = self.difference(source, orders, accuracy, 0, offset)?;
+        let mut scale = self.target.real(1.0);
+        for axis in 0..3u8 {
+            if orders[usize::from(axis)] > 0 {
+                let inverse = self.target.leaf(Leaf::InverseSpacing(axis));
+                let power = self.target.powi(inverse, i32::from(orders[usize::from(axis)]));
+                scale = self.target.mul(scale, power);
+            }
+        }
+        Ok(self.target.mul(scale, difference))
     }
 
     fn array(&mut self, source: Source, orders: Orders, offset: [i8; 3]) -> Id {

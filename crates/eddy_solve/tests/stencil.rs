@@ -153,3 +153,62 @@ fn a_fused_step_is_the_rate_added() {
         }
     }
 }
+
+/// Σ slope · weight over Σ |slope| · weight.
+fn imbalance(text: &str, accuracy: u8) -> f64 {
+    let mut difference = difference(text, accuracy);
+    let state = random_state(difference.size());
+    let mut slope = vec![0.0; state.len()];
+    difference.evaluate(0.3, &state, &mut slope);
+    let points = difference.grid.points();
+    let total = eddy_solve::observe::integral(&difference.grid, &slope[..points]);
+    let sizes: Vec<f64> = slope[..points].iter().map(|v| v.abs()).collect();
+    total.abs() / eddy_solve::observe::integral(&difference.grid, &sizes)
+}
+
+/// Random states, on which any other form shows: what the product rule makes of the same flux is the planted fault.
+#[test]
+fn outermost_fluxes_conserve() {
+    let plane = "x = { max = 3, points = 21 }\ny = { max = 2, points = 17 }";
+    let walls = "[boundary]\nu = \"neumann: 0\"\nv = \"neumann: 0\"\n";
+    for equations in [
+        "u_t = 0.3*div(u^2*grad(u)) - 2*dx(u^3/3)\nv_t = 0",
+        "u_t = lap(u) - dx(u*dx(v)) - dy(u*dy(v))\nv_t = lap(v) + u - v",
+        "u_t = lap(u^3 - u - 0.1*lap(u))\nv_t = 0",
+        "u_t = -(dx(exp(-u)*dx(lap(u))) + dy(exp(-u)*dy(lap(u))))/2\nv_t = 0",
+    ] {
+        let found = imbalance(&problem(equations, plane, ""), 2);
+        assert!(found <= 1e-14, "{equations}: {found:e}");
+    }
+    // Between walls without slope, where the equations let nothing else through.
+    let equations = "u_t = 0.3*div(u^2*grad(u)) + lap(v^2)\nv_t = div(u*grad(v))";
+    let found = imbalance(&problem(equations, plane, walls), 2);
+    assert!(found <= 1e-14, "walls: {found:e}");
+    let expanded = imbalance(&problem("u_t = u^2*lap(u) + 2*u*dot(grad(u), grad(u))\nv_t = 0", plane, ""), 2);
+    assert!(expanded > 1e-3, "{expanded:e}");
+}
+
+/// Flux differences against the derivative worked out by hand, on halved grids.
+#[test]
+fn flux_differences_are_of_order_two() {
+    let exact: &[(&str, fn(f64) -> f64)] = &[
+        // u = 2 + sin x, u' = cos x, u'' = -sin x.
+        ("dx(u*dx(u))", |x| x.cos().powi(2) - (2.0 + x.sin()) * x.sin()),
+        ("dx(u^2/2)", |x| (2.0 + x.sin()) * x.cos()),
+        ("dxx(u^2)", |x| 2.0 * (x.cos().powi(2) - (2.0 + x.sin()) * x.sin())),
+        ("dx(u*dxxx(u))", |x| -x.cos().powi(2) + (2.0 + x.sin()) * x.sin()),
+    ];
+    for (text, exact) in exact {
+        let error = |points: usize| {
+            let domain = format!("x = {{ max = \"2*pi\", points = {points} }}");
+            let mut difference = difference(&problem(&format!("u_t = {text}"), &domain, ""), 2);
+            let xs = difference.grid.axes[0].coordinates();
+            let state: Vec<f64> = xs.iter().map(|x| 2.0 + x.sin()).collect();
+            let mut slope = vec![0.0; points];
+            difference.evaluate(0.0, &state, &mut slope);
+            xs.iter().zip(&slope).map(|(x, f)| (f - exact(*x)).abs()).fold(0.0, f64::max)
+        };
+        let order = (error(40) / error(80)).log2();
+        assert!((1.9..2.1).contains(&order), "{text}: {order}");
+    }
+}
