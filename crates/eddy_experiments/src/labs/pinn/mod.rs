@@ -2,9 +2,11 @@
 //!
 //! A [`Problem`] gives the equation (its residual and how that depends on the network's jets), builds initial and boundary
 //! conditions in exactly, and knows a reference solution. [`Weighting`] decides how much each moment counts;
-//! [`PinnRun`] is the training loop, once for all problems. [`line`] makes problems of scalar equations in (t, x), which
+//! [`PinnRun`] is the training loop, once for all problems; [`DescentRun`] is the one
+//! for networks of other shapes ([`Objective`]), by L-BFGS too. [`line`] makes problems of scalar equations in (t, x), which
 //! [`start_line`] also trains on the GPU.
 
+mod descent;
 mod gpu;
 pub mod line;
 mod run;
@@ -13,6 +15,11 @@ mod weighting;
 use eddy_nets::{Architecture, JetSpec, Real, Tile};
 use eddy_spec::{Axis, Better, Metric, Role, Series, ViewData, ViewSpec};
 
+#[cfg(test)]
+pub(crate) use descent::check_objective;
+pub use descent::{
+    Descent, DescentRun, ERROR, LOSS, Method, Objective, SECONDS, refused, relative_error, start_descent,
+};
 pub use gpu::start_line;
 pub use run::{PinnRun, Training, start};
 pub use weighting::{Slices, Weigher, Weighting};

@@ -1,0 +1,261 @@
+//! Training of graph networks in f64, by Adam or by L-BFGS.
+
+use eddy_nets::{Adam, AdamSettings, Lbfgs, LbfgsSettings, LbfgsState, NetError, Schedule, Shape, graph::Graph};
+use eddy_spec::{Axis, Better, EddyError, Metric, Outcome, ViewData};
+use web_time::Instant;
+
+use crate::{Budget, Context, DeviceKind, LocalFuture, Precision, Progress, Record, Run, ready};
+
+/// A loss over the parameters of a graph, with a reference to compare with.
+pub trait Objective: 'static {
+    fn graph(&self) -> &Graph;
+    /// Metrics beyond [`ERROR`], [`LOSS`] and [`SECONDS`].
+    fn extras(&self) -> &'static [Metric] {
+        &[]
+    }
+    /// Draws the points of step `step` where they change.
+    fn draw(&mut self, _step: u64) {}
+    /// Points per step, for the speed read-out.
+    fn points(&self) -> usize;
+    /// The loss; overwrites `gradient`.
+    fn gradient(&mut self, parameters: &[f64], gradient: &mut [f64]) -> f64;
+    /// Relative L² error against the reference, then the extras; what is drawn afterwards is this state.
+    fn measure(&mut self, parameters: &[f64]) -> Vec<f64>;
+    fn view(&mut self, key: &str) -> ViewData;
+}
+
+pub const ERROR: Metric = Metric::new(
+    "error",
+    Axis::log("relative error", "\\|u-u_{ref}\\|_2/\\|u_{ref}\\|_2"),
+    Better::Lower,
+    "Relative L² error against the reference, at points that are not trained on.",
+);
+pub const LOSS: Metric = Metric::new("loss", Axis::log("loss", "\\mathcal L"), Better::Lower, "What is minimised.");
+pub const SECONDS: Metric =
+    Metric::new("seconds", Axis::linear("time", "t").unit("s"), Better::Lower, "Time spent training on this machine.");
+
+/// How the parameters are moved.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Method {
+    /// Adam, the rate falling to a hundredth along half a cosine.
+    Adam { rate: f64 },
+    /// L-BFGS. Its points must not change.
+    Lbfgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Descent {
+    pub method: Method,
+    pub steps: u64,
+    pub seed: u32,
+    /// Steps between two rows of the record.
+    pub record_every: u64,
+}
+
+enum Optimizer {
+    Adam(Adam<f64>),
+    Lbfgs(Box<Lbfgs>),
+}
+
+/// Training of an objective.
+pub struct DescentRun<O> {
+    objective: O,
+    descent: Descent,
+    parameters: Vec<f64>,
+    gradient: Vec<f64>,
+    optimizer: Optimizer,
+    loss: f64,
+    steps: u64,
+    seconds: f64,
+    outcome: Outcome,
+    record: Record,
+    /// Parameters at the last finite measurement.
+    good: Vec<f64>,
+}
+
+/// A fresh run on the CPU.
+pub fn start_descent<O: Objective>(
+    objective: O,
+    descent: Descent,
+    context: &Context,
+) -> Result<Box<dyn Run>, EddyError> {
+    if context.kind() == DeviceKind::Gpu {
+        return Err(EddyError::gpu("device-unsupported", "This training runs on the CPU. Switch the device to CPU."));
+    }
+    Ok(Box::new(DescentRun::new(objective, descent).map_err(refused)?))
+}
+
+/// A network that cannot be built, as the page says it.
+pub fn refused(e: NetError) -> EddyError {
+    EddyError::start(format!("The network cannot be built. {e}"))
+}
+
+impl<O: Objective> DescentRun<O> {
+    pub fn new(mut objective: O, descent: Descent) -> Result<Self, NetError> {
+        let parameters: Vec<f64> = objective.graph().start(u64::from(descent.seed))?;
+        objective.draw(0);
+        objective.measure(&parameters);
+        let count = parameters.len();
+        let optimizer = match descent.method {
+            Method::Adam { rate } => {
+                let shape = Shape::Cosine { steps: descent.steps, floor: 0.01 };
+                let schedule = Schedule { rate, shape, warm_up: 0 };
+                Optimizer::Adam(Adam::new(count, AdamSettings { schedule, ..AdamSettings::default() }))
+            }
+            Method::Lbfgs => Optimizer::Lbfgs(Box::new(Lbfgs::new(count, LbfgsSettings::default()))),
+        };
+        let extras = objective.extras().iter().map(|m| m.key);
+        Ok(Self {
+            record: Record::new(["error", "loss", "seconds"].into_iter().chain(extras)),
+            good: parameters.clone(),
+            gradient: vec![0.0; count],
+            parameters,
+            optimizer,
+            objective,
+            descent,
+            loss: f64::NAN,
+            steps: 0,
+            seconds: 0.0,
+            outcome: Outcome::Running,
+        })
+    }
+
+    /// One step. Returns what ends the run, if anything does.
+    fn step(&mut self) -> Option<Outcome> {
+        let Self { objective, parameters, gradient, .. } = self;
+        let fine = match &mut self.optimizer {
+            Optimizer::Adam(adam) => {
+                objective.draw(self.steps);
+                self.loss = objective.gradient(parameters, gradient);
+                adam.step(parameters, gradient).is_finite() && self.loss.is_finite()
+            }
+            Optimizer::Lbfgs(lbfgs) => {
+                let step = lbfgs.step(parameters, |p, g| objective.gradient(p, g));
+                self.loss = step.loss;
+                if step.state == LbfgsState::Stalled {
+                    return Some(Outcome::Finished);
+                }
+                step.state != LbfgsState::NotFinite
+            }
+        };
+        (!fine).then(|| Outcome::Diverged {
+            step: self.steps,
+            cause: "The loss or its gradient is not a finite number.".to_owned(),
+            advice: match self.descent.method {
+                Method::Adam { .. } => "Lower the learning rate.".to_owned(),
+                Method::Lbfgs => "Start from another seed, or train by Adam.".to_owned(),
+            },
+            repair: None,
+        })
+    }
+
+    /// Writes a row. Returns whether the error is finite.
+    fn measure(&mut self) -> bool {
+        let measured = self.objective.measure(&self.parameters);
+        if !measured.first().is_some_and(|e| e.is_finite()) {
+            return false;
+        }
+        self.good.copy_from_slice(&self.parameters);
+        let mut row = vec![measured[0], self.loss, self.seconds];
+        row.extend_from_slice(&measured[1..]);
+        self.record.push(self.steps as f64, &row);
+        true
+    }
+}
+
+impl<O: Objective> Run for DescentRun<O> {
+    fn advance(&mut self, budget: Budget) -> LocalFuture<'_, Result<(), EddyError>> {
+        let mut clock = budget.start();
+        while self.outcome.is_running() {
+            let started = Instant::now();
+            let end = self.step();
+            self.seconds += started.elapsed().as_secs_f64();
+            self.steps += 1;
+            let last = end.is_some() || self.steps >= self.descent.steps;
+            let row = last || self.steps == 1 || self.steps.is_multiple_of(self.descent.record_every);
+            let diverged = matches!(end, Some(Outcome::Diverged { .. }));
+            if diverged || (row && !self.measure()) {
+                self.parameters.copy_from_slice(&self.good);
+                self.objective.measure(&self.parameters);
+                self.outcome = end.unwrap_or(Outcome::Diverged {
+                    step: self.steps,
+                    cause: "The solution is not a finite number.".to_owned(),
+                    advice: "Lower the learning rate or start from another seed.".to_owned(),
+                    repair: None,
+                });
+            } else if last {
+                self.outcome = Outcome::Finished;
+            }
+            if !clock.tick(1) {
+                break;
+            }
+        }
+        ready(Ok(()))
+    }
+    fn outcome(&self) -> Outcome {
+        self.outcome.clone()
+    }
+    fn progress(&self) -> Progress {
+        Progress {
+            steps: self.steps,
+            position: self.steps as f64,
+            fraction: if self.outcome.is_running() {
+                (self.steps as f64 / self.descent.steps as f64).min(1.0)
+            } else {
+                1.0
+            },
+            work: self.steps as f64 * self.objective.points() as f64,
+            work_unit: "points",
+        }
+    }
+    fn precision(&self) -> Option<Precision> {
+        // L-BFGS stalls in f32 at a loss of about 1e-7 of the first one.
+        Some(Precision::F64)
+    }
+    fn record(&self) -> &Record {
+        &self.record
+    }
+    fn view<'a>(&'a mut self, key: &'a str) -> LocalFuture<'a, Result<ViewData, EddyError>> {
+        ready(Ok(self.objective.view(key)))
+    }
+}
+
+/// √(Σ(a − b)²/Σb²).
+pub fn relative_error(a: &[f64], b: &[f64]) -> f64 {
+    let (mut difference, mut size) = (0.0, 0.0);
+    for (a, b) in a.iter().zip(b) {
+        difference += (a - b) * (a - b);
+        size += b * b;
+    }
+    (difference / size).sqrt()
+}
+
+/// The gradient of an objective against central differences; and with a wrong entry, which must be seen.
+#[cfg(test)]
+pub(crate) fn check_objective<O: Objective>(objective: &mut O, seed: u64) {
+    let mut parameters: Vec<f64> = objective.graph().start(seed).unwrap();
+    objective.draw(0);
+    let mut gradient = vec![0.0; parameters.len()];
+    let mut scratch = gradient.clone();
+    objective.gradient(&parameters, &mut gradient);
+    let scale = gradient.iter().fold(0.0, |m: f64, g| m.max(g.abs()));
+    let h = 1e-5;
+    let (mut worst, mut seen): (f64, f64) = (0.0, 0.0);
+    // Some three hundred of the parameters, and the one with the largest slope.
+    let stride = parameters.len().div_ceil(300);
+    for i in (0..parameters.len()).filter(|i| i.is_multiple_of(stride) || gradient[*i].abs() == scale) {
+        let p = parameters[i];
+        let mut at = |x: f64| {
+            parameters[i] = x;
+            objective.gradient(&parameters, &mut scratch)
+        };
+        let slope = (at(p + h) - at(p - h)) / (2.0 * h);
+        parameters[i] = p;
+        worst = worst.max((slope - gradient[i]).abs() / scale);
+        if gradient[i].abs() == scale {
+            seen = (slope - 0.999 * gradient[i]).abs() / scale;
+        }
+    }
+    // Truncation h² and rounding 1e-16/h, relative to the largest entry.
+    assert!(worst < 1e-6 && seen > 1e-6, "{worst:e} {seen:e}");
+}
