@@ -451,3 +451,55 @@ fn threshold(s: &Section) -> Result<Threshold, EddyError> {
     s.finish()?;
     Ok(threshold)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TARGET: &str = "[target]\nkind = \"gaussian-mixture\"\nweights = [0.5, 0.5]\nmeans = [[-1.0, 0.0], [1.0, 0.0]]\n\
+                          covariances = [[[0.1, 0.0], [0.0, 0.1]], [[0.1, 0.02], [0.02, 0.1]]]\n";
+    const REST: &str = "[schedule]\nkind = \"vp-linear\"\nt_end = 1e-3\n[sampler]\nname = \"dpm-solver-pp-2m\"\n\
+                        evaluations = 10\ngrid = \"log-snr\"\n[run]\nsamples = 16\nseed = 7\nprecision = \"f32\"\n";
+
+    #[test]
+    fn a_whole_file() {
+        let spec = Spec::parse(&format!("{TARGET}{REST}")).unwrap();
+        assert_eq!((spec.mixture.dim(), spec.schedule_name, spec.sampler.name), (2, "vp-linear", "dpm-solver-pp-2m"));
+        assert_eq!((spec.samples, spec.seed, spec.double, spec.noise), (Some(16), 7, false, None));
+        let expected =
+            Times::Spaced { spacing: Spacing::LogSnr, start: 1.0, end: 1e-3, amount: Amount::Evaluations(10) };
+        assert_eq!(spec.times, expected);
+    }
+
+    #[test]
+    fn errors_name_their_key() {
+        // What is replaced by what, and the key that the message must begin with.
+        for (from, to, key) in [
+            ("weights = [0.5, 0.5]", "weights = [0.5, 0.0]", "target.weights[1]:"),
+            ("weights = [0.5, 0.5]", "weights = [0.5, -1.0]", "target.weights[1]:"),
+            ("weights = [0.5, 0.5]", "weights = [0.5]", "target.weights:"),
+            ("weights = [0.5, 0.5]", "weihgts = [0.5, 0.5]", "target.weihgts:"),
+            ("[1.0, 0.0]]\n", "[1.0]]\n", "target.means[1]:"),
+            ("[0.02, 0.1]", "[0.03, 0.1]", "target.covariances[1]:"),
+            ("[0.1, 0.02], [0.02, 0.1]", "[0.1, 0.2], [0.2, 0.1]", "target.covariances[1]:"),
+            ("[0.02, 0.1]", "[0.02]", "target.covariances[1][1]:"),
+            ("1e-3", "0.0", "schedule.t_end:"),
+            ("1e-3", "2.0", "schedule.t_end:"),
+            ("1e-3", "nan", "schedule.t_end:"),
+            ("vp-linear", "vp-quartic", "schedule.kind:"),
+            ("dpm-solver-pp-2m", "dpm-solver-pp", "sampler.name:"),
+            ("evaluations = 10", "evaluations = 0", "sampler.evaluations:"),
+            ("evaluations = 10", "evaluations = 10\nsteps = 3", "sampler.steps:"),
+            ("evaluations = 10", "eta = 0.5\nevaluations = 10", "sampler.eta:"),
+            ("evaluations = 10\ngrid = \"log-snr\"", "times = [0.5, 0.6]", "sampler.times[1]:"),
+            ("samples = 16", "samples = 1.5", "run.samples:"),
+            ("[run]", "[guidance]\nclass = 5\nscale = 2.0\n[run]", "guidance.class:"),
+            ("[run]", "[rnu]", "rnu:"),
+        ] {
+            let text = format!("{TARGET}{REST}");
+            assert!(text.contains(from), "{from}");
+            let said = Spec::parse(&text.replace(from, to)).err().unwrap().message;
+            assert!(said.starts_with(key), "{to}: {said}");
+        }
+    }
+}
