@@ -13,8 +13,6 @@
 //! The dashed curve is the ground state by finite differences on two grids, extrapolated; it takes milliseconds. So does
 //! the grid of 64 points whose error is plotted with the network's: here a grid is the better tool.
 
-use std::f64::consts::PI;
-
 use eddy_nets::{
     NetError,
     graph::{Derivatives, Function, Graph, GraphEngine},
@@ -409,6 +407,8 @@ impl Objective for State {
 
 #[cfg(test)]
 mod tests {
+    use std::f64::consts::PI;
+
     use super::*;
 
     #[test]
