@@ -1,5 +1,6 @@
 //! Carrying one law to another: bridges, flows and interpolants between samples, and masked diffusion of tokens.
 
+pub mod denoising_chain;
 mod interpolant;
 pub mod kinetic;
 mod light_bridge;
