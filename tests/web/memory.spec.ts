@@ -75,6 +75,7 @@ const SIZES = ['points', 'times', 'cells', 'particles', 'width', 'layers', 'wave
 const CHEAPER: Record<string, string[]> = {
   'score-sde': ['tolerance=1e-8', 'likelihood_tolerance=1'],
   'nlse-1d': ['tolerance=0.01'],
+  'denoising-mcmc': ['method=plain', 'chains=16', 'heun_steps=1'],
   'equation-lab': ['preset=heat', 'x=2*pi, 16', 'dt=0.001', 'end=10'],
 };
 

@@ -52,7 +52,7 @@ params! { pub struct Params {
     /// Chains.
     chains: u32 = 200 => steps(16, 500).group("Run"),
     /// Samples of each chain.
-    samples: u32 = 20 => steps(2, 100).group("Run"),
+    per_chain: u32 = 20 => steps(2, 100).group("Run"),
     /// Seed.
     seed: u32 = 7 => seed().group("Run"),
 } }
@@ -280,7 +280,7 @@ impl ChainRun {
         };
         self.samples.extend(&self.latest);
         self.done += 1;
-        if self.done == p.samples || self.done.is_multiple_of(5) {
+        if self.done == p.per_chain || self.done.is_multiple_of(5) {
             self.write_row();
         }
         Ok(())
@@ -302,7 +302,7 @@ impl ChainRun {
         let rng = Philox::new(self.params.seed);
         let target = self.data.sample_stratified(x.len(), 1.0, 0.0, &rng, Stream::Control);
         let w2 = sliced_wasserstein(&x, &target, DIRECTIONS);
-        let ends = self.done == self.params.samples;
+        let ends = self.done == self.params.per_chain;
         if ends && self.floor.is_none() {
             let exact = self.data.sample(x.len(), 1.0, 0.0, &rng, Stream::Data);
             self.floor = Some(sliced_wasserstein(&exact, &target, DIRECTIONS));
@@ -357,14 +357,14 @@ impl ChainRun {
             Series::line(format!("chain {}", i + 1), role, xs.clone(), ys.clone())
         };
         let series = self.levels.iter().enumerate().map(line).collect();
-        ViewData::Lines { series, x: (1.0, f64::from(self.params.samples)), y: (0.7 * low, 1.4 * high) }
+        ViewData::Lines { series, x: (1.0, f64::from(self.params.per_chain)), y: (0.7 * low, 1.4 * high) }
     }
 }
 
 impl Run for ChainRun {
     fn advance(&mut self, budget: Budget) -> LocalFuture<'_, Result<(), EddyError>> {
         let mut clock = budget.start();
-        while self.done < self.params.samples {
+        while self.done < self.params.per_chain {
             if let Err(e) = self.step() {
                 return ready(Err(e));
             }
@@ -376,14 +376,14 @@ impl Run for ChainRun {
     }
 
     fn outcome(&self) -> Outcome {
-        if self.done >= self.params.samples { Outcome::Finished } else { Outcome::Running }
+        if self.done >= self.params.per_chain { Outcome::Finished } else { Outcome::Running }
     }
 
     fn progress(&self) -> Progress {
         Progress {
             steps: self.done.into(),
             position: self.done.into(),
-            fraction: f64::from(self.done) / f64::from(self.params.samples),
+            fraction: f64::from(self.done) / f64::from(self.params.per_chain),
             work: self.evaluations as f64,
             work_unit: "evaluations",
         }
