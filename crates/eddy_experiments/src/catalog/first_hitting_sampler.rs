@@ -95,7 +95,7 @@ impl Experiment for FirstHittingSampler {
     const PAPERS: &'static [Citation] = &[Citation {
         number: 51,
         key: "zheng2025masked",
-        authors: "Kaiwen Zheng, Yongxin Chen, Hanzi Mao, Ming-Yu Liu, Jun Zhu and Qinsheng Zhang",
+        authors: "Kaiwen Zheng and Yongxin Chen and Hanzi Mao and Ming-Yu Liu and Jun Zhu and Qinsheng Zhang",
         title: "Masked Diffusion Models are Secretly Time-Agnostic Masked Models and Exploit Inaccurate Categorical Sampling",
         venue: "ICLR",
         year: 2025,

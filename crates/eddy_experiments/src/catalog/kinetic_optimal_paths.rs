@@ -140,7 +140,7 @@ impl Experiment for KineticOptimalPaths {
     const PAPERS: &'static [Citation] = &[Citation {
         number: 100,
         key: "shaul2023kinetic",
-        authors: "Neta Shaul, Ricky T. Q. Chen, Maximilian Nickel, Matthew Le and Yaron Lipman",
+        authors: "Neta Shaul and Ricky T. Q. Chen and Maximilian Nickel and Matthew Le and Yaron Lipman",
         title: "On Kinetic Optimal Probability Paths for Generative Models",
         venue: "ICML",
         year: 2023,

@@ -135,7 +135,7 @@ impl Experiment for LightSb {
     const PAPERS: &'static [Citation] = &[Citation {
         number: 121,
         key: "korotin2024light",
-        authors: "Alexander Korotin, Nikita Gushchin and Evgeny Burnaev",
+        authors: "Alexander Korotin and Nikita Gushchin and Evgeny Burnaev",
         title: "Light Schrödinger Bridge",
         venue: "ICLR",
         year: 2024,

@@ -106,7 +106,7 @@ impl Experiment for RectifiedFlow {
     const PAPERS: &'static [Citation] = &[Citation {
         number: 45,
         key: "liu2023flow",
-        authors: "Xingchao Liu, Chengyue Gong and Qiang Liu",
+        authors: "Xingchao Liu and Chengyue Gong and Qiang Liu",
         title: "Flow Straight and Fast: Learning to Generate and Transfer Data with Rectified Flow",
         venue: "ICLR",
         year: 2023,

@@ -76,7 +76,7 @@ impl Experiment for RectifiedFlowPp {
     const PAPERS: &'static [Citation] = &[Citation {
         number: 17,
         key: "lee2024improving",
-        authors: "Sangyun Lee, Zinan Lin and Giulia Fanti",
+        authors: "Sangyun Lee and Zinan Lin and Giulia Fanti",
         title: "Improving the Training of Rectified Flows",
         venue: "NeurIPS",
         year: 2024,

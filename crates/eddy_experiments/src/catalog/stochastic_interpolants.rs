@@ -84,7 +84,7 @@ impl Experiment for StochasticInterpolants {
     const PAPERS: &'static [Citation] = &[Citation {
         number: 75,
         key: "albergo2023stochastic",
-        authors: "Michael S. Albergo, Nicholas M. Boffi and Eric Vanden-Eijnden",
+        authors: "Michael S. Albergo and Nicholas M. Boffi and Eric Vanden-Eijnden",
         title: "Stochastic Interpolants: A Unifying Framework for Flows and Diffusions",
         venue: "arXiv preprint",
         year: 2023,
