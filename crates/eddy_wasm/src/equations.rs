@@ -12,6 +12,12 @@ pub fn analyse(form: &str) -> Result<String, JsValue> {
     Ok(typed::analyse(&texts(form)?).to_string())
 }
 
+/// The form of a VisualPDE link as JSON `{texts, notes}`.
+#[wasm_bindgen(js_name = importLink)]
+pub fn import_link(link: &str) -> Result<String, JsValue> {
+    typed::import_link(link).map(|form| form.to_string()).map_err(|e| js_error(EddyError::start(e.to_string())))
+}
+
 fn texts(form: &str) -> Result<typed::Texts, JsValue> {
     serde_json::from_str(form)
         .map_err(|e| js_error(EddyError::internal(format!("The page sent a form that is not JSON ({e})."))))

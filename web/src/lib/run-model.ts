@@ -610,7 +610,7 @@ export class RunModel {
     return this.client!.request<ViewPayload>({ type: 'read-view', key, pane });
   }
   /** Questions of the equation lab, which need no run. */
-  ask<T>(what: 'analyse' | 'presets', text = ''): Promise<T> {
+  ask<T>(what: 'analyse' | 'presets' | 'import', text = ''): Promise<T> {
     return this.client!.request<T>({ type: 'ask', bundle: this.bundle, what, text });
   }
   /** A refinement study; `report` is told how it goes. */

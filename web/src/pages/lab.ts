@@ -49,6 +49,7 @@ export class EddyLabPage extends LitElement {
   @state() private copied = '';
   @query('.lab-code') private codeBox!: HTMLElement | null;
   @state() private pictureNote = '';
+  @state() private importNotes: string[] = [];
   @query('.lab-latex') private latexBox!: HTMLElement | null;
   private editor: Editor | undefined;
   private off: (() => void)[] = [];
@@ -269,6 +270,7 @@ export class EddyLabPage extends LitElement {
       <div class="lab-layout">
         <section class="lab-form card" aria-label="The problem">
           ${this.presetPicker()}
+          ${this.linkEntry()}
           <div class="lab-field">
             <h2 class="heading">Equations</h2>
             <div class="lab-code"></div>
@@ -310,6 +312,30 @@ export class EddyLabPage extends LitElement {
       </select>${icon('chevronDown')}</span></label>`;
   }
 
+  /** A link of VisualPDE becomes a form. */
+  private linkEntry() {
+    return html`<div class="lab-field lab-import">
+      <input class="lab-link" type="text" inputmode="url" autocomplete="off" spellcheck="false" aria-label="VisualPDE link" placeholder="or paste a VisualPDE link"
+        @change=${(e: Event) => void this.importLink(e.target as HTMLInputElement)} />
+      ${this.importNotes.length ? html`<ul class="lab-notes" role="status">${this.importNotes.map((note) => html`<li>${note}</li>`)}</ul>` : nothing}
+    </div>`;
+  }
+
+  private async importLink(input: HTMLInputElement): Promise<void> {
+    const link = input.value.trim();
+    if (!link || !this.model) return;
+    try {
+      const { texts, notes } = await this.model.ask<{ texts: Record<string, string | number>; notes: string[] }>('import', link);
+      input.value = '';
+      this.importNotes = notes;
+      this.shape = '';
+      this.form = Object.fromEntries(this.experiment!.params.map((p) => [p.key, p.key in texts ? String(texts[p.key]) : p.default]));
+      await this.check(true);
+    } catch (thrown) {
+      this.importNotes = [thrown instanceof Error ? thrown.message : String(thrown)];
+    }
+  }
+
   private errors(key: string) {
     const found = (this.facts?.errors ?? []).filter((e) => e.key === key);
     if (!found.length) return nothing;
@@ -339,11 +365,18 @@ export class EddyLabPage extends LitElement {
         return html`<label class="lab-slider"><span class="mono">${p.name}</span>
           <input type="range" min=${low} max=${high} step=${step} .value=${live(String(p.value))} aria-label=${p.name}
             @input=${(e: Event) => this.slide(p, tidy((e.target as HTMLInputElement).value), true)} @change=${() => this.model?.endGesture()} />
-          <input class="entry number" type="text" inputmode="decimal" autocomplete="off" .value=${live(tidy(String(p.value)))} aria-label="${p.name}, number"
-            @change=${(e: Event) => Number.isFinite(Number((e.target as HTMLInputElement).value)) && this.slide(p, (e.target as HTMLInputElement).value.trim(), false)} />
+          <input class="entry number" type="text" inputmode="decimal" autocomplete="off" .value=${tidy(String(p.value))} aria-label="${p.name}, number"
+            @change=${(e: Event) => this.enter(p, e.target as HTMLInputElement)} />
         </label>`;
       })}
     </div>`;
+  }
+
+  /** A typed value. The entry is not bound live: a running run draws the page anew many times while one types. */
+  private enter(p: ParameterFact, input: HTMLInputElement): void {
+    const text = input.value.trim();
+    if (text && Number.isFinite(Number(text))) this.slide(p, text, false);
+    else input.value = tidy(String(p.value));
   }
 
   private more(): TemplateResult {
@@ -360,7 +393,7 @@ export class EddyLabPage extends LitElement {
         )}
         ${select('space', 'Method in space', SPACE)}
         ${select('time', 'Method in time', TIME.map((name) => [name, name === 'auto' ? 'chosen for you' : name] as const))}
-        <label class="lab-entry"><span>Seed</span><input class="mono" type="text" inputmode="numeric" autocomplete="off" .value=${live(this.form.seed ?? '1')} data-key="seed"
+        <label class="lab-entry"><span>Seed</span><input class="mono" type="text" inputmode="numeric" autocomplete="off" .value=${this.form.seed ?? '1'} data-key="seed"
           @change=${(e: Event) => this.edit('seed', String(Math.max(0, Math.floor(Number((e.target as HTMLInputElement).value) || 1))), 0)} /></label>
       </div>
       ${AREAS.map(

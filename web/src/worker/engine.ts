@@ -167,7 +167,7 @@ export class Engine {
         return reply(await checkClaim(m, (progress) => this.post({ type: 'claim-progress', id: m.id, progress })));
       case 'ask': {
         const module = await loadBundle(m.bundle);
-        const answer = m.what === 'presets' ? module.presets?.() : module.analyse?.(m.text);
+        const answer = m.what === 'presets' ? module.presets?.() : m.what === 'import' ? module.importLink?.(m.text) : module.analyse?.(m.text);
         if (answer === undefined) throw engineError('bundle-missing', 'This bundle has no equation lab.');
         return reply(JSON.parse(answer));
       }

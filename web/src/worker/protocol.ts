@@ -117,8 +117,8 @@ export type ToEngine =
   | { type: 'memory'; id: number }
   | { type: 'capabilities'; id: number; bundle: string }
   | { type: 'claim'; id: number; bundle: string; experiment: string; options: RunOptions }
-  /** What the equation lab asks without a run: `analyse` with a form as JSON, `presets`. */
-  | { type: 'ask'; id: number; bundle: string; what: 'analyse' | 'presets'; text: string }
+  /** What the equation lab asks without a run: `analyse` with a form as JSON, `presets`, `import` with a VisualPDE link. */
+  | { type: 'ask'; id: number; bundle: string; what: 'analyse' | 'presets' | 'import'; text: string }
   | { type: 'refine'; id: number; bundle: string; form: string; dt: number }
   | { type: 'refine-stop' }
   | { type: 'poster'; id: number; bundle: string; permalink: string; view: DrawSpec; milliseconds: number; fraction: number; width: number; height: number; equal: boolean }

@@ -41,6 +41,7 @@ export interface WasmModule {
   /** Of the bundle `equations` alone. */
   analyse?(form: string): string;
   presets?(): string;
+  importLink?(link: string): string;
   RefineSession?: { open(form: string, dt: number): WasmRefine };
   catalogVersion(): string;
   memoryBytes(): number;

@@ -131,6 +131,12 @@ fn method(statement: &Statement) -> Result<Value, SolveError> {
     }))
 }
 
+/// The form of a VisualPDE link as JSON: `{texts, notes}`, `notes` saying what of the link the form does not hold.
+pub fn import_link(link: &str) -> Result<Value, SolveError> {
+    let import = eddy_solve::visualpde::import(link)?;
+    Ok(json!({ "texts": Texts::of(&import.problem), "notes": import.notes }))
+}
+
 /// What the GPU would do with a statement.
 fn on_gpu(statement: &Statement) -> Value {
     match Scheme::of(statement) {

@@ -12,7 +12,7 @@ mod run;
 mod spectra;
 mod texts;
 
-pub use analyse::{analyse, presets_json};
+pub use analyse::{analyse, import_link, presets_json};
 pub use refine::Refinement;
 pub use run::{Shown, TypedRun};
 pub use texts::{FormError, Texts};
