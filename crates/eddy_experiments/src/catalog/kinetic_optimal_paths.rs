@@ -362,11 +362,10 @@ impl KineticRun {
     }
 
     fn cone_lines(&self) -> ViewData {
-        if self.lambda.len() < ANGLES {
-            return ViewData::Empty;
-        }
+        // The axes stand before the cone is known.
+        let corners = if self.lambda.len() < ANGLES { 0 } else { 81 };
         let line = |path: Path, name: &str, role: Role| {
-            let points = (0..=80).map(|k| {
+            let points = (0..corners).map(|k| {
                 let (a, m) = path.at(&self.cone, f64::from(k) / 80.0);
                 let (sin, cos) = self.cone.phi(a.atan2(m)).sin_cos();
                 (a.hypot(m) * cos, a.hypot(m) * sin)
@@ -383,10 +382,8 @@ impl KineticRun {
     }
 
     fn schedule_lines(&self) -> ViewData {
-        if self.lambda.len() < ANGLES {
-            return ViewData::Empty;
-        }
-        let ts: Vec<f64> = (0..=100).map(|k| f64::from(k) / 100.0).collect();
+        let times = if self.lambda.len() < ANGLES { 0 } else { 101 };
+        let ts: Vec<f64> = (0..times).map(|k| f64::from(k) / 100.0).collect();
         let (a, m): (Vec<f64>, Vec<f64>) = ts.iter().map(|t| self.params.path.at(&self.cone, *t)).unzip();
         let series =
             vec![Series::line("data, a", Role::Result, ts.clone(), a), Series::line("noise, m", Role::Second, ts, m)];

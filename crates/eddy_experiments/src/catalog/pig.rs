@@ -310,8 +310,8 @@ impl Objective for Helmholtz {
                 let range = difference().fold(1e-12, |m: f64, d| m.max(d.abs()));
                 self.field(difference(), range)
             }
-            "mesh" if !self.shapes.is_empty() => {
-                // An ellipse at one width around each centre, as a closed trail.
+            "mesh" => {
+                // A network that is no sum of Gaussians shows what it has become alone. An ellipse at one width around each centre, as a closed trail.
                 const CORNERS: usize = 25;
                 let (mut positions, mut values, mut trails) = (Vec::new(), Vec::new(), Vec::new());
                 for g in self.shapes.chunks_exact(4) {
