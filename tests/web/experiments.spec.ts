@@ -48,6 +48,8 @@ for (const experiment of catalog.experiments) {
         // A gap in a curve is a NaN; nothing else may be.
         expect(data.every((v) => Number.isFinite(v) || (view.kind === 'lines' && Number.isNaN(v))), `${view.key} is finite`).toBe(true);
       }
+      // A picture is taken between two frames of a software GPU only when it rests.
+      if (device === 'gpu') await element.evaluate((e: any) => e.pause());
       await element.evaluate((e: any, key) => e.model.showView(key), stage[0]!.key);
       for (const canvas of await page.locator('eddy-stage canvas:visible').all()) {
         await expect.poll(() => colorsOf(page, canvas), { message: 'colours on the stage', timeout: 20_000 }).toBeGreaterThan(2);
