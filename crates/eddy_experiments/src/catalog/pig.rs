@@ -53,6 +53,8 @@ params! { pub struct Params {
     sigma: f64 = 0.2 => log(0.02, 1.0).symbol("\\sigma_0").group("model").only_when("model", &["gaussians", "frozen"]),
     /// Deviation of the wave numbers.
     waves: f64 = 3.0 => log(0.1, 30.0).symbol("k").group("model").only_when("model", &["waves"]),
+    /// Points along a side, drawn one in each cell.
+    cells: u32 = 32 => steps(8, 64).group("training"),
     /// Weight of the boundary.
     boundary: f64 = 1000.0 => log(1e-2, 1e5).symbol("\\lambda").group("training"),
     /// Optimizer.
@@ -162,8 +164,6 @@ impl Experiment for Pig {
 
 /// Points along each side of the grid on which errors are measured; none of them is trained on.
 const GRID: usize = 61;
-const INSIDE: usize = 1024;
-const ON_EDGES: usize = 400;
 
 fn exact(x: f64, y: f64) -> f64 {
     (4.0 * PI * x).sin() * (PI * y).sin()
@@ -218,12 +218,14 @@ impl Helmholtz {
         let component = |orders: &[usize]| set.component(orders).unwrap_or(0);
         let seed = u64::from(p.seed);
         let draw = |i: usize| uniform(seed ^ 0x901a75, i as u64);
-        // One point drawn in each of 32 by 32 cells, and in each of 100 parts of an edge: purely random points leave gaps
+        // One point drawn in each cell, and in each part of an edge, three times as fine: purely random points leave gaps
         // that the wider of these models fill with waves of their own.
         let cell = |k: usize, i: usize, cells: usize| 2.0 * (k as f64 + draw(i)) / cells as f64 - 1.0;
-        let points = (0..INSIDE).flat_map(|k| [cell(k % 32, 2 * k, 32), cell(k / 32, 2 * k + 1, 32)]);
-        let edges = (0..ON_EDGES).flat_map(|k| {
-            let (s, side) = (cell(k / 4, 2 * INSIDE + k, ON_EDGES / 4), if k % 2 == 0 { -1.0 } else { 1.0 });
+        let along = p.cells as usize;
+        let (inside, parts) = (along * along, 25 * along / 8);
+        let points = (0..inside).flat_map(|k| [cell(k % along, 2 * k, along), cell(k / along, 2 * k + 1, along)]);
+        let edges = (0..4 * parts).flat_map(|k| {
+            let (s, side) = (cell(k / 4, 2 * inside + k, parts), if k % 2 == 0 { -1.0 } else { 1.0 });
             if k % 4 < 2 { [s, side] } else { [side, s] }
         });
         let axis = |i: usize| -1.0 + 2.0 * i as f64 / (GRID - 1) as f64;
@@ -256,13 +258,13 @@ impl Objective for Helmholtz {
         &self.graph
     }
     fn points(&self) -> usize {
-        INSIDE + ON_EDGES
+        (self.points.len() + self.edges.len()) / 2
     }
 
     fn gradient(&mut self, parameters: &[f64], gradient: &mut [f64]) -> f64 {
         gradient.fill(0.0);
         let [xx, yy] = self.seconds;
-        let scale = 1.0 / INSIDE as f64;
+        let scale = 2.0 / self.points.len() as f64;
         let inside = self.engine.add_gradient(parameters, &self.points, gradient, |tile| {
             let mut loss = 0.0;
             for i in 0..tile.len {
@@ -275,7 +277,7 @@ impl Objective for Helmholtz {
             }
             loss
         });
-        let scale = self.boundary / ON_EDGES as f64;
+        let scale = 2.0 * self.boundary / self.edges.len() as f64;
         let edges = self.edge_engine.add_gradient(parameters, &self.edges, gradient, |tile| {
             let mut loss = 0.0;
             for i in 0..tile.len {
