@@ -25,6 +25,8 @@ export class EddyStage extends LitElement {
   @property({ type: Number }) aspect = 0;
   @state() private width = 0;
   @state() private help = false;
+  /** Whether fields are shown as surfaces. */
+  @state() private relief = false;
   /** Of each pane: one for the 2-D context, one for the GPU. */
   private canvases: [HTMLCanvasElement, HTMLCanvasElement][] = [];
   private sizes = new ResizeObserver((entries) => {
@@ -184,11 +186,14 @@ export class EddyStage extends LitElement {
     const views = stageViews(model.experiment);
     const rect = this.width ? this.plotRect() : { left: 0, top: 0, width: 0, height: 0 };
     return html`
-      ${views.length > 1
+      ${views.length > 1 || this.canRise
         ? html`<div class="views" role="group" aria-label="What the stage shows">
             ${views.map(
               (v) => html`<button type="button" aria-pressed=${v.key === model.view!.key} @click=${() => model.showView(v.key)}>${capital(v.label)}</button>`,
             )}
+            ${this.canRise
+              ? html`<button class="relief" type="button" aria-pressed=${this.relief} title="Heights instead of a flat picture" @click=${() => void this.rise()}>As a surface</button>`
+              : nothing}
           </div>`
         : nothing}
       <div
@@ -214,10 +219,22 @@ export class EddyStage extends LitElement {
       </div>
       <div class="plot" ${cssom({ height: `${height}px` })}>
         ${this.width ? axesOverlay(model.view!, header, rect, this.paneWidth, height) : nothing}
+        ${this.relief && this.canRise ? html`<eddy-surface .model=${model} .pane=${index}></eddy-surface>` : nothing}
         ${model.status === 'loading' ? html`<p class="waiting" role="status">Loading…</p>` : nothing}
         ${this.trouble(pane, index)}
       </div>
     </div>`;
+  }
+
+  /** Whether the view shown is a field over a plane, as far as is known: the row of buttons is not to come and go. */
+  private get canRise(): boolean {
+    const header = this.model?.headers[0];
+    return this.model?.view?.kind === 'field' && (!header || (header.kind === 'field' && header.ny > 1));
+  }
+
+  private async rise(): Promise<void> {
+    if (!this.relief) await import('./surface');
+    this.relief = !this.relief;
   }
 
   /** The first metric's latest value. */
