@@ -240,7 +240,7 @@ export class EddyStage extends LitElement {
       <p><strong>Diverged at step ${outcome.step}.</strong> ${outcome.cause}</p>
       <p>${outcome.advice}</p>
       <div class="actions">
-        ${repair && spec && index === 0
+        ${repair && spec && index === 0 && !model.isFixed(repair[0])
           ? html`<button class="button repair" type="button" @click=${() => model.set(repair[0], repair[1])}>
               Set ${spec.label.toLowerCase()} to ${numberText(Number(repair[1])) === '–' ? repair[1] : numberText(Number(repair[1]))}
             </button>`
