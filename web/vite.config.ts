@@ -48,10 +48,27 @@ function katexFonts(): Plugin {
   };
 }
 
+/** The two faces of the first picture are asked for with the page, not with its styles. */
+function firstFonts(): Plugin {
+  return {
+    name: 'eddy-first-fonts',
+    transformIndexHtml: {
+      order: 'post',
+      handler: (html, { bundle, filename }) =>
+        !bundle || !/(index|embed)\.html$/.test(filename) ? html : {
+          html,
+          tags: Object.keys(bundle)
+            .filter((name) => /(inter-latin|source-serif-4-latin)-wght-normal-.*\.woff2$/.test(name))
+            .map((name) => ({ tag: 'link', attrs: { rel: 'preload', as: 'font', type: 'font/woff2', crossorigin: true, href: `./${name}` }, injectTo: 'head-prepend' as const })),
+        },
+    },
+  };
+}
+
 export default defineConfig({
   // Relative addresses: the site works from any folder of any file host.
   base: './',
-  plugins: [catalog(), katexFonts(), eddySite()],
+  plugins: [catalog(), katexFonts(), firstFonts(), eddySite()],
   worker: { format: 'es' },
   server: { fs: { allow: ['..'] } },
   build: {

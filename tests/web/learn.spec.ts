@@ -124,6 +124,11 @@ test('the link for a class that the form makes does what the form says', async (
   await page.locator('.class-link textarea').fill('What happens to the front?\nIt moves faster.\n* It is thicker.');
   const address = (await page.locator('.class-link pre').textContent())!;
   expect(address.startsWith(`${url}/?lock=viscosity&hide=seed&ask=`)).toBe(true);
+  // The snippets take the same choice.
+  const snippet = page.locator('eddy-share .snippet');
+  await expect(snippet).toContainText('permalink="burgers-1d?viscosity=0.02" controls="all" lock="viscosity" hide="seed"');
+  await page.getByLabel('What the site is made with').selectOption('iframe');
+  await expect(snippet).toContainText('&amp;controls=all&amp;lock=viscosity&amp;hide=seed"');
   await page.goto(address);
   await page.getByLabel('It is thicker.').check();
   await ready(widget(page));

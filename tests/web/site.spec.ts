@@ -52,8 +52,12 @@ test('the gallery filters by family and by what an experiment needs', async ({ p
   await expect(cards).toHaveCount(catalog.experiments.filter((e: any) => e.claim && e.family === 'diffusion').length);
 });
 
-for (const [name, path] of [['gallery', ''], ['experiment', '#/e/heat-1d'], ['lesson', '#/learn/causality'], ['comparison', '#/compare?a=heat-1d&b=heat-1d%3Fscheme%3Deuler']] as const) {
-  test(`${name}: the first picture comes soon, and nothing moves while it loads`, async ({ page, url }) => {
+for (const [name, path, width] of [
+  ['gallery', '', 1280], ['papers', '#/papers', 1280], ['experiment', '#/e/heat-1d', 1280], ['experiment on a phone', '#/e/wave-2d', 390],
+  ['training', '#/e/pinn-burgers', 1280], ['lesson', '#/learn/causality', 1280], ['comparison', '#/compare?a=heat-1d&b=heat-1d%3Fscheme%3Deuler', 1280],
+] as const) {
+  test(`${name}: the first picture comes soon, and nothing moves while it loads and runs`, async ({ page, url }) => {
+    await page.setViewportSize({ width, height: width < 500 ? 844 : 900 });
     // Best of three: a shared machine stalls now and then, a page that is slow by itself is slow each time.
     let best = Infinity;
     for (let i = 0; i < 3 && best > 1000; i++) {
@@ -74,7 +78,8 @@ for (const [name, path] of [['gallery', ''], ['experiment', '#/e/heat-1d'], ['le
       setTimeout(() => done(sum), 200);
     }));
     test.info().annotations.push({ type: 'layout shift', description: shift.toFixed(4) });
-    expect(shift).toBeLessThan(0.05);
+    // 0 as far as it can be measured: a formula in a control that becomes five pixels wider counts 0.00001.
+    expect(shift).toBeLessThan(0.001);
   });
 }
 

@@ -1,6 +1,6 @@
 /** `<eddy-experiment>` on pages of other sites: frames by default, inline by choice; calls, events, theme, rest. */
 import type { Page } from '@playwright/test';
-import { expect, test } from './fixtures';
+import { expect, ready, test } from './fixtures';
 import { serve } from './server';
 
 const HEAT = 'heat-1d';
@@ -170,3 +170,54 @@ for (const query of ['', '?inline']) {
     }
   });
 }
+
+for (const inline of [false, true]) {
+  test(`${inline ? 'inline' : 'in a frame'}: controls are locked and hidden for the reader, not for the host`, async ({ page, url }) => {
+    await host(page, url, `<eddy-experiment id="open" permalink="burgers-1d?viscosity=0.02" controls="all" baseline="off" height="1200" ${inline ? 'inline' : ''}></eddy-experiment>
+      <eddy-experiment id="fixed" permalink="burgers-1d?viscosity=0.02" controls="all" lock="viscosity,seed" hide="points, dt" baseline="off" height="1200" ${inline ? 'inline' : ''}></eddy-experiment>
+      <eddy-experiment id="one" permalink="burgers-1d?viscosity=0.02" controls="points" lock="viscosity" baseline="off" height="700" ${inline ? 'inline' : ''}></eddy-experiment>`);
+    const inside = (id: string) => (inline ? page.locator(`#${id} eddy-inline`) : page.frameLocator(`#${id} iframe`).locator('eddy-experiment'));
+    const control = (id: string, key: string) => inside(id).locator(`eddy-controls [data-key=${key}]`);
+    const seed = (id: string) => page.locator(`#${id}`).evaluate((e: any) => e.get('seed'));
+    // Planted: the same figure without the two attributes has both controls, and a key for a new seed.
+    for (const [id, free] of [['open', true], ['fixed', false]] as const) {
+      await page.locator(`#${id}`).scrollIntoViewIfNeeded();
+      await ready(inside(id));
+      await expect(control(id, 'viscosity').locator('.entry')).toBeEnabled({ enabled: free });
+      await expect(control(id, 'viscosity').getByText('locked')).toHaveCount(free ? 0 : 1);
+      await expect(control(id, 'points')).toHaveCount(free ? 1 : 0);
+      await expect(control(id, 'dt')).toHaveCount(free ? 1 : 0);
+      await expect(control(id, 'start').locator('input, select').first()).toBeEnabled();
+      const before = await seed(id);
+      await inside(id).locator('eddy-stage .stage').press('n');
+      if (free) await expect.poll(() => seed(id)).not.toBe(before);
+      else {
+        await page.waitForTimeout(200);
+        expect(await seed(id)).toBe(before);
+      }
+    }
+    // The host's own calls are its own.
+    await page.locator('#fixed').evaluate((e: any) => e.set('viscosity', 0.05));
+    await expect(control('fixed', 'viscosity').locator('.entry')).toHaveValue('0.05');
+    if (!inline) await expect(page.frameLocator('#fixed iframe').locator('.open-in-eddy')).toHaveAttribute('href', './?lock=viscosity,seed&hide=points,dt#/e/burgers-1d?viscosity=0.05');
+    // A locked control is seen also where the list does not name it.
+    await page.locator('#one').scrollIntoViewIfNeeded();
+    await ready(inside('one'));
+    await expect(inside('one').locator('eddy-controls [data-key]')).toHaveCount(2);
+    await expect(control('one', 'viscosity').locator('.entry')).toBeDisabled();
+    // Given later, it counts at once, and the reader's settings stay.
+    await page.locator('#one').evaluate((e: any) => { e.removeAttribute('lock'); });
+    await expect(inside('one').locator('eddy-controls [data-key]')).toHaveCount(1, { timeout: 20_000 });
+  });
+}
+
+test('a diverged run offers no repair of a locked control', async ({ page, url }) => {
+  for (const [lock, count] of [['', 1], ['&lock=dt', 0]] as const) {
+    await page.goto(`${url}/embed.html?e=heat-1d%3Fscheme%3Deuler%26points%3D64%26dt%3D0.05%26end%3D5&baseline=off&controls=all${lock}`);
+    const figure = page.locator('eddy-experiment');
+    await ready(figure);
+    await figure.evaluate((e: any) => { e.model.setSpeed('fast'); e.play(); });
+    await expect(page.locator('eddy-stage .trouble')).toContainText('Diverged at step');
+    await expect(page.locator('eddy-stage .repair')).toHaveCount(count);
+  }
+});

@@ -61,8 +61,8 @@ export function axesOverlay(view: ViewSpec, header: ViewHeader | undefined, rect
   </svg>`;
 }
 
-/** More names than this would cover the picture: the references are then named once. */
-const MOST_NAMES = 6;
+/** More names than this do not fit in a row: the references are then named once. */
+const MOST_NAMES = 4;
 
 /** Colour bar of a field or of points, names of lines. */
 export function legend(view: ViewSpec, header: ViewHeader | undefined, baseline: boolean): TemplateResult | typeof nothing {
@@ -78,7 +78,7 @@ export function legend(view: ViewSpec, header: ViewHeader | undefined, baseline:
         named = true;
         return html`<span class="series reference"><i ${cssom({ 'border-color': colors[i]! })}></i>references</span>`;
       }
-      return html`<span class="series ${s.role}"><i ${cssom({ 'border-color': colors[i]! })}></i>${s.name}</span>`;
+      return html`<span class="series ${s.role}" title=${s.name}><i ${cssom({ 'border-color': colors[i]! })}></i>${s.name}</span>`;
     });
     return html`<span class="legend">${names}</span>`;
   }

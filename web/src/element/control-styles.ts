@@ -9,7 +9,14 @@ export const controlStyles = css`
   .control { margin-bottom: 14px; }
   .locked { margin-bottom: 14px; }
   .locked input[type='range'], .locked button { display: none; }
-  .locked .entry { border-color: transparent; }
+  .locked .entry { border-color: transparent; color: inherit; }
+  .locked select, .locked .expression { border-style: dotted; background: none; color: inherit; opacity: 1; }
+  .locked .select .icon { display: none; }
+  .locked label:not(:has(:checked)) span { color: var(--ink-faint); }
+  .locked :is(label, input, select) { cursor: default; }
+  .locked label .name, .locked label .name span { color: inherit; }
+  .fixed { margin-left: 8px; color: var(--ink-faint); }
+  .fixed .icon { width: 13px; height: 13px; vertical-align: -1.5px; }
   .row { display: flex; justify-content: space-between; align-items: center; gap: 10px; min-height: 28px; }
   .name { font-size: 14px; line-height: 1.3; min-width: 0; }
   .name em { font-style: normal; margin-left: 7px; color: var(--ink-soft); }

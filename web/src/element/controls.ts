@@ -54,7 +54,7 @@ export class EddyControls extends LitElement {
           ${this.plain && groups.size === 1 ? nothing : html`<h2 class="heading">${name}</h2>`}${params.map((p) => this.control(p))}
         </section>`,
       )}
-      ${this.plain || this.lock.length || this.hide.length
+      ${this.plain || !shown.length || this.lock.length || this.hide.length
         ? nothing
         : html`<button class="button reset" type="button" ?disabled=${!changed && !model.errors.size} @click=${() => model.reset()}>${icon('undo')} Back to the defaults</button>`}
     `;
@@ -100,7 +100,9 @@ export class EddyControls extends LitElement {
   private label(p: ParamSpec): TemplateResult {
     return html`<span class="name" title=${p.doc || nothing}>${p.label}${p.symbol ? html`<em ${math(p.symbol)}></em>` : nothing}${p.unit
         ? html`<span class="unit">${p.unit}</span>`
-        : nothing}${p.live ? html`<span class="live" title="Applies while it runs">live</span>` : nothing}</span>`;
+        : nothing}${p.live && !this.lock.includes(p.key) ? html`<span class="live" title="Applies while it runs">live</span>` : nothing}${this.lock.includes(p.key)
+        ? html`<span class="fixed" title="Locked by the author of this page">${icon('lock')}<span class="visually-hidden">locked</span></span>`
+        : nothing}</span>`;
   }
 
   private entry(p: NumberParam | SeedParam, value: string, error: string | undefined): TemplateResult {

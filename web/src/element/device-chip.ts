@@ -16,8 +16,9 @@ export class EddyDevice extends LitElement {
       :host { position: relative; display: inline-block; }
       .chip {
         display: inline-flex; align-items: center; gap: 8px; min-height: 32px; padding: 0 12px; border: 1px solid var(--line-strong); border-radius: 99px; font-size: 13px;
-        color: var(--ink-soft); background: var(--surface); font-variant-numeric: tabular-nums; white-space: nowrap; max-width: 100%; overflow: hidden;
+        color: var(--ink-soft); background: var(--surface); font-variant-numeric: tabular-nums; white-space: nowrap; min-width: 100%; max-width: 100%; overflow: hidden;
       }
+      .chip > .icon { margin-left: auto; flex: none; }
       .dot { width: 7px; height: 7px; border-radius: 50%; background: var(--good); flex: none; }
       .dot.off { background: var(--ink-faint); }
       .menu { position: absolute; z-index: 5; right: 0; top: calc(100% + 6px); width: min(320px, 90vw); padding: 8px; background: var(--surface); border: 1px solid var(--line-strong); border-radius: var(--radius-card); display: grid; gap: 2px; }

@@ -3,7 +3,7 @@
  * the frames that other sites embed.
  *
  * Attributes: `experiment` (id) or `permalink`; `controls` (`all`, `none`, or keys separated by commas); `theme`;
- * `autoplay`; `aspect` (width by height of a plot); `layout="page"` puts the controls beside and takes what stands below
+ * `lock` and `hide` (keys of controls that are shown but fixed, and not shown); `autoplay`; `aspect` (width by height of a plot); `layout="page"` puts the controls beside and takes what stands below
  * the stage from the slot. Events: `eddy-settings` (detail: permalink), `eddy-finished`.
  */
 import { LitElement, css, html, nothing, type PropertyValues } from 'lit';
@@ -11,6 +11,7 @@ import { property, state } from 'lit/decorators.js';
 import { RunModel } from '../lib/run-model';
 import { linkFromText } from '../lib/permalink';
 import { nearMisses } from '../lib/catalog';
+import { keysFromText } from '../lib/teach';
 import { reducedMotion } from '../lib/theme';
 import { shared } from '../styles/shared';
 import type { PaneIndex, Progress, ViewPayload } from '../worker/protocol';
@@ -39,9 +40,9 @@ export class EddyExperiment extends LitElement {
   @property() experiment = '';
   @property() permalink = '';
   @property() controls = 'all';
-  /** Keys of controls that may be seen but not used, and of those that are not shown. */
-  @property({ attribute: false }) lock: string[] = [];
-  @property({ attribute: false }) hide: string[] = [];
+  /** Keys of controls that may be seen but not used (shown whether or not `controls` lists them), and of those that are not shown. */
+  @property({ converter: keysFromText }) lock: string[] = [];
+  @property({ converter: keysFromText }) hide: string[] = [];
   @property() aspect = '';
   @property() layout = '';
   @property({ type: Boolean, attribute: 'no-baseline' }) noBaseline = false;
@@ -162,6 +163,11 @@ export class EddyExperiment extends LitElement {
     return this.model;
   }
 
+  protected override updated(): void {
+    // Keys and buttons of the stage change what a control would; not where the control is not the reader's.
+    this.model?.fix([...this.lock, ...this.hide]);
+  }
+
   protected override render() {
     const model = this.model;
     if (!model) {
@@ -170,12 +176,13 @@ export class EddyExperiment extends LitElement {
       return html`<div class="card missing"><p>There is no experiment “${linkFromText(this.link).id}”.
         ${near.length ? `Did you mean ${near.map((e) => e.id).join(' or ')}?` : ''}</p></div>`;
     }
-    const only = this.controls === 'all' || this.controls === 'none' ? [] : this.controls.split(',').map((k) => k.trim());
+    const all = this.controls === 'all';
+    const only = all ? [] : [...(this.controls === 'none' ? [] : keysFromText(this.controls)), ...this.lock].filter((k) => !this.hide.includes(k));
     const [wide, high] = this.aspect.split(/[/:]/).map(Number);
     const aspect = wide ? wide / (high || 1) : 0;
     return html`<div class="layout">
       <eddy-stage class="stage" .model=${model} .aspect=${aspect}></eddy-stage>
-      ${this.controls === 'none'
+      ${!all && !only.length
         ? html`<eddy-controls .model=${model} notices-only></eddy-controls>`
         : html`<div class="side ${only.length ? 'narrow' : ''}"><eddy-controls .model=${model} .only=${only} .lock=${this.lock} .hide=${this.hide} ?plain=${only.length > 0}></eddy-controls></div>`}
       <div class="below"><slot></slot></div>

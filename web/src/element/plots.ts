@@ -1,6 +1,6 @@
 /** Plots below the stage: each metric against the run's axis, and curve views, with the baseline in grey. */
 import { LitElement, css, html, nothing } from 'lit';
-import { customElement, property, state } from 'lit/decorators.js';
+import { customElement, property } from 'lit/decorators.js';
 import type uPlot from 'uplot';
 import type { Axis, Metric, ViewSpec } from '../lib/catalog';
 import { curveViews } from '../lib/catalog';
@@ -224,7 +224,7 @@ export class EddyPlots extends LitElement {
     `,
   ];
   @property({ attribute: false }) model?: RunModel;
-  @state() private names = '';
+  private names = '';
   private plots = new Map<string, Plot>();
   private waiting = false;
   private offTheme: (() => void) | undefined;
@@ -259,6 +259,11 @@ export class EddyPlots extends LitElement {
     });
   }
 
+  private get namesNow(): string {
+    const { model } = this;
+    return model ? (model.hasBaseline ? [0, 1] : [0]).map((i) => paneLabel(model, i)).join('\n') : '';
+  }
+
   private async draw(): Promise<void> {
     const Uplot = await loadUplot();
     const model = this.model;
@@ -270,7 +275,7 @@ export class EddyPlots extends LitElement {
     const { metrics, axis } = model.experiment;
     const panes = model.hasBaseline ? [0, 1] : [0];
     const records = panes.map((i) => recordColumns(model.records[i], metrics.length));
-    this.names = panes.map((i) => paneLabel(model, i)).join('\n');
+    if (this.namesNow !== this.names) this.requestUpdate();
     metrics.forEach((metric, m) => {
       const lists = records.map((r) => ({ xs: r.x, ys: r.columns[m]! }));
       const curves = panes.map((i): Curve => ({ name: paneLabel(model, i), color: color(i ? '--plot-b' : '--plot-a'), width: i ? 1.6 : 2.2, dots: lists[i]!.xs.length < 30 }));
@@ -304,7 +309,9 @@ export class EddyPlots extends LitElement {
       });
       const id = `view-${view.key}`;
       const known = lists.some((l) => l.ys.some(Number.isFinite));
-      this.renderRoot.querySelector(`#${CSS.escape(id)}`)?.closest('section')?.toggleAttribute('hidden', !known);
+      // Its place is kept until the run has gone on without it.
+      const awaited = !known && records[0]!.x.length < 3;
+      this.renderRoot.querySelector(`#${CSS.escape(id)}`)?.closest('section')?.toggleAttribute('hidden', !known && !awaited);
       if (known) this.plotOf(Uplot, id, view.x, view.y)?.update(orderLast({ ...aligned(lists), curves }), color);
     }
   }
@@ -327,6 +334,7 @@ export class EddyPlots extends LitElement {
   protected override render() {
     const model = this.model;
     if (!model) return nothing;
+    this.names = this.namesNow;
     const [name = '', baseline] = this.names.split('\n');
     const keys = html`<span class="keys"><span><i></i>${name}</span>${baseline
         ? html`<span><i class="of-baseline"></i>${baseline}</span>`

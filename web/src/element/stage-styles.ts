@@ -13,15 +13,23 @@ export const stageStyles = css`
   .stage.columns-2 { grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); }
   .stage:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
   .pane { background: var(--stage); min-width: 0; display: flex; flex-direction: column; }
+  /* As many rows as the names need at this width: what arrives or changes while it runs moves nothing, but for the names of many lines. */
   .caption {
-    display: flex; flex-wrap: wrap; align-items: center; column-gap: 14px; row-gap: 2px; padding: 10px 14px 4px; font-size: 13px; min-height: 42px; align-content: flex-end;
-    color: var(--stage-faint); flex: 1;
+    display: grid; align-items: center; align-content: end; column-gap: 14px; padding: 10px 14px 4px; min-height: 42px; font-size: 13px;
+    color: var(--stage-faint); white-space: nowrap;
   }
+  .rows-1 .caption { grid-template-columns: auto auto minmax(0, 1fr); grid-template-rows: minmax(28px, auto); }
+  .rows-2 .caption { grid-template: 22px minmax(22px, auto) / auto minmax(0, 1fr); min-height: 62px; }
+  .rows-3 .caption { grid-template: 22px 22px minmax(22px, auto) / minmax(0, 1fr); min-height: 84px; }
+  .caption > * { overflow: hidden; text-overflow: ellipsis; min-width: 0; }
   .tag { color: var(--stage-ink); font-weight: 560; font-size: 14px; }
   .reading b { color: var(--stage-ink); font-weight: 560; }
-  .legend { margin-left: auto; display: inline-flex; flex-wrap: wrap; gap: 4px 14px; align-items: center; font-variant-numeric: tabular-nums; }
-  .legend.bar { gap: 7px; }
-  .legend.bar i { width: 84px; height: 9px; border-radius: 2px; display: inline-block; }
+  .legend { grid-column: -2 / -1; justify-self: end; max-width: 100%; display: flex; flex-wrap: wrap; gap: 2px 14px; align-items: center; font-variant-numeric: tabular-nums; }
+  .rows-2 .legend, .rows-3 .legend { grid-column: 1 / -1; grid-row: -2 / -1; justify-self: start; }
+  .legend.bar { gap: 7px; flex-wrap: nowrap; }
+  .legend.bar > span { min-width: 6ch; }
+  .series { overflow: hidden; text-overflow: ellipsis; }
+  .legend.bar i { flex: none; width: 84px; height: 9px; border-radius: 2px; display: inline-block; }
   .legend em { font-family: var(--font-prose); font-size: 15px; color: var(--stage-ink); }
   .series i { display: inline-block; width: 16px; height: 0; border-top: 2.5px solid; vertical-align: 3px; margin-right: 6px; }
   .series.reference i { border-top-style: dashed; border-top-width: 2px; }
@@ -66,5 +74,7 @@ export const stageStyles = css`
   select:hover { border-color: var(--line-strong); }
   @media (max-width: 520px) {
     .legend.bar i { width: 56px; }
+    .legend { column-gap: 9px; }
+    .series i { width: 12px; margin-right: 4px; }
   }
 `;

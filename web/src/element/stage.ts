@@ -69,6 +69,16 @@ export class EddyStage extends LitElement {
     return Math.floor((this.width - (this.columns - 1)) / this.columns);
   }
 
+  /** Rows of a caption: one where all of it fits side by side, else the legend below; a long name has a row of its own. */
+  private get captionRows(): 1 | 2 | 3 {
+    const model = this.model!;
+    const metric = model.experiment.metrics[0];
+    const reading = metric ? 7 * (metric.axis.label.length + metric.axis.unit.length + 10) : 0;
+    const names = Array.from({ length: this.paneCount }, (_, i) => 8 * paneLabel(model, i).length);
+    const widest = Math.max(...names) + reading + 28;
+    return widest > this.paneWidth ? 3 : this.paneWidth >= 640 && widest + 300 <= this.paneWidth ? 1 : 2;
+  }
+
   private plotRect(): PlotRect {
     const model = this.model!;
     const view = model.view!;
@@ -197,7 +207,7 @@ export class EddyStage extends LitElement {
           </div>`
         : nothing}
       <div
-        class="stage columns-${this.columns}" tabindex="0" role="group" aria-label="Stage. Space plays and pauses, ? lists the keys."
+        class="stage columns-${this.columns} rows-${this.captionRows}" tabindex="0" role="group" aria-label="Stage. Space plays and pauses, ? lists the keys."
         aria-keyshortcuts="Space . r n ?" @keydown=${this.onKey}
       >
         ${Array.from({ length: this.paneCount }, (_, i) => this.pane(i as PaneIndex, rect))}
@@ -214,7 +224,7 @@ export class EddyStage extends LitElement {
     const header = model.headers[index] ?? model.headers[0];
     return html`<div class="pane">
       <div class="caption">
-        <span class="tag">${paneLabel(model, index)}</span>${this.reading(pane)}
+        <span class="tag" title=${paneLabel(model, index)}>${paneLabel(model, index)}</span>${this.reading(pane)}
         ${legend(model.view!, header, index === 1)}
       </div>
       <div class="plot" ${cssom({ height: `${height}px` })}>
@@ -257,7 +267,7 @@ export class EddyStage extends LitElement {
       <p><strong>Diverged at step ${outcome.step}.</strong> ${outcome.cause}</p>
       <p>${outcome.advice}</p>
       <div class="actions">
-        ${repair && spec && index === 0
+        ${repair && spec && index === 0 && !model.isFixed(repair[0])
           ? html`<button class="button repair" type="button" @click=${() => model.set(repair[0], repair[1])}>
               Set ${spec.label.toLowerCase()} to ${numberText(Number(repair[1])) === '–' ? repair[1] : numberText(Number(repair[1]))}
             </button>`

@@ -10,6 +10,7 @@ import dices from 'lucide-static/icons/dices.svg?raw';
 import cpu from 'lucide-static/icons/cpu.svg?raw';
 import externalLink from 'lucide-static/icons/external-link.svg?raw';
 import image from 'lucide-static/icons/image.svg?raw';
+import lock from 'lucide-static/icons/lock.svg?raw';
 import moon from 'lucide-static/icons/moon.svg?raw';
 import pause from 'lucide-static/icons/pause.svg?raw';
 import presentation from 'lucide-static/icons/presentation.svg?raw';
@@ -23,7 +24,7 @@ import undo from 'lucide-static/icons/undo-2.svg?raw';
 import x from 'lucide-static/icons/x.svg?raw';
 
 const ICONS = {
-  arrowLeft, check, chevronDown, circleHelp, copy, cpu, dices, download, externalLink, image, moon, pause, play, presentation, replay, search, stepForward,
+  arrowLeft, check, chevronDown, circleHelp, copy, cpu, dices, download, externalLink, image, lock, moon, pause, play, presentation, replay, search, stepForward,
   sun, alert, undo, x,
 };
 export type IconName = keyof typeof ICONS;

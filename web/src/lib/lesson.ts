@@ -11,10 +11,15 @@
  *
  * A `predict` covers the figure after it until a choice is made. A `task` watches the figure before it.
  */
+import { keysFromText } from './teach';
+
 export interface Figure {
   kind: 'figure';
   permalink: string;
   controls: string;
+  /** Keys of controls that are shown but fixed. */
+  lock: string[];
+  hide: string[];
   baseline: boolean;
   caption: string;
 }
@@ -71,7 +76,7 @@ function blockFromLines(kind: string, lines: string[]): Block {
   const then = marked('=').join(' ');
   switch (kind) {
     case 'eddy':
-      return { kind: 'figure', permalink: lines[0] ?? '', controls: option('controls') || 'none', baseline: option('baseline') !== 'off', caption: option('caption') };
+      return { kind: 'figure', permalink: lines[0] ?? '', controls: option('controls') || 'none', lock: keysFromText(option('lock')), hide: keysFromText(option('hide')), baseline: option('baseline') !== 'off', caption: option('caption') };
     case 'number': {
       const match = /^([-+.\deE]+)\s*±\s*([\d.]+)\s*%$/.exec(marked('*')[0] ?? '');
       if (!match) throw new Error(`A number question needs a line “* value ± percent %”: ${text}`);

@@ -13,7 +13,10 @@ function loadKatex(): Promise<Katex> {
     // Font faces count only in the document; the rules are needed in each shadow tree too.
     import('katex/dist/katex.min.css'),
     import('katex/dist/katex.min.css?inline'),
-  ]).then(([module, , rules]) => {
+  ]).then(async ([module, , rules]) => {
+    // With its faces at hand a formula has its size at once.
+    const faces = ['1em KaTeX_Main', 'italic 1em KaTeX_Math', '1em KaTeX_Size1', '1em KaTeX_Size2'].map((face) => document.fonts.load(face));
+    await Promise.race([Promise.allSettled(faces), new Promise((late) => setTimeout(late, 1000))]);
     sheet?.replaceSync(rules.default.replace(/@font-face\s*\{[^}]*\}/g, ''));
     return module.default;
   });

@@ -516,9 +516,20 @@ export class RunModel {
   loseGpu(): Promise<void> {
     return this.client!.request<void>({ type: 'lose-gpu' });
   }
+  /** Keys that the reader may not change, by whatever key or button; whoever embeds the figure still sets them. */
+  private fixed = new Set<string>();
+  fix(keys: Iterable<string>): void {
+    const fixed = new Set(keys);
+    if (fixed.size === this.fixed.size && [...fixed].every((k) => this.fixed.has(k))) return;
+    this.fixed = fixed;
+    this.tell('settings');
+  }
+  isFixed(key: string): boolean {
+    return this.fixed.has(key);
+  }
   newSeed(): void {
     const seed = this.experiment.params.find((p) => p.kind === 'seed');
-    if (seed) this.set(seed.key, String(Math.floor(Math.random() * 100_000)));
+    if (seed && !this.fixed.has(seed.key)) this.set(seed.key, String(Math.floor(Math.random() * 100_000)));
   }
   setSpeed(speed: Speed): void {
     this.speed = speed;

@@ -13,14 +13,15 @@ export interface Teaching {
   ask: Ask | undefined;
 }
 
-const keys = (text: string | null) => (text ?? '').split(',').map((k) => k.trim()).filter(Boolean);
+/** Keys separated by commas, as an address or an attribute lists them. */
+export const keysFromText = (text: string | null): string[] => (text ?? '').split(',').map((k) => k.trim()).filter(Boolean);
 
 export function teachingFromSearch(search: string): Teaching {
   const query = new URLSearchParams(search);
   const [text = '', ...options] = (query.get('ask') ?? '').split('~').map((t) => t.trim());
   return {
-    lock: keys(query.get('lock')),
-    hide: keys(query.get('hide')),
+    lock: keysFromText(query.get('lock')),
+    hide: keysFromText(query.get('hide')),
     present: query.has('present'),
     ask: text && options.length > 1 ? { text, options: options.map((o) => ({ text: o.replace(/^\*/, ''), isRight: o.startsWith('*') })) } : undefined,
   };

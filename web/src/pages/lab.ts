@@ -265,7 +265,7 @@ export class EddyLabPage extends LitElement {
           <h1>${isOwn || !about?.title ? 'Type an equation' : about.title}</h1>
           <p class="lead">${isOwn || !about?.summary ? experiment.summary : about.summary}</p>
         </div>
-        <eddy-device .model=${this.model}></eddy-device>
+        <div class="tools"><eddy-device .model=${this.model}></eddy-device></div>
       </header>
       <div class="lab-layout">
         <section class="lab-form card" aria-label="The problem">

@@ -130,7 +130,7 @@ export class EddyLearn extends LitElement {
     return html`<figure class="card live ${covered ? 'covered' : ''}" data-block=${index}>
       ${covered
         ? html`<p class="cover">Predict first: the figure opens with your answer above.</p>`
-        : html`<eddy-experiment .permalink=${figure.permalink} .controls=${figure.controls} .noBaseline=${!figure.baseline} .shared=${true}
+        : html`<eddy-experiment .permalink=${figure.permalink} .controls=${figure.controls} .lock=${figure.lock} .hide=${figure.hide} .noBaseline=${!figure.baseline} .shared=${true}
             ?autoplay=${this.blocks[index - 1]?.kind === 'predict'} @eddy-model=${(e: Event) => this.watch((e as CustomEvent<RunModel>).detail, index)}></eddy-experiment>`}
       <figcaption>${figure.caption} <a href=${experimentHref(figure.permalink)}>Open in full</a></figcaption>
     </figure>`;

@@ -46,7 +46,7 @@ export class EddyShare extends LitElement {
     const { permalink, site } = this;
     const address = `${site}${experimentHref(permalink)}`;
     const snippet = SNIPPETS.find((s) => s.key === this.host) ?? SNIPPETS[0]!;
-    const text = snippet.text({ site, permalink, title: this.experiment.title });
+    const text = snippet.text({ site, permalink, title: this.experiment.title, lock: this.lesson.lock, hide: this.lesson.hide });
     return html`
       <section class="share-link">
         <div class="share-row"><h2 class="heading">Link to these settings</h2><pre class="code" tabindex="0">${address}</pre>${this.copyButton(address, 'Copy link')}</div>
@@ -73,7 +73,7 @@ export class EddyShare extends LitElement {
           <select @change=${(e: Event) => (this.host = (e.target as HTMLSelectElement).value)}>
             ${SNIPPETS.map((s) => html`<option value=${s.key} ?selected=${s.key === this.host}>${s.label}</option>`)}
           </select>${icon('chevronDown')}</label>
-        <p class="faint">${snippet.note}</p>
+        <p class="faint">${snippet.note}${this.lesson.lock.length + this.lesson.hide.length ? ' Controls are locked and hidden as in the link for a class.' : ''}</p>
         <pre class="code snippet" tabindex="0">${text}</pre>${this.copyButton(text, 'Copy snippet')}</section>`;
   }
 

@@ -1,6 +1,6 @@
 /**
  * The figure for notebooks, as anywidget and MyST load it: `export default { render }`. The model's `experiment`,
- * `permalink`, `controls`, `theme`, `aspect` and `height` are the tag's attributes; `permalink` and `metrics` are written back.
+ * `permalink`, `controls`, `lock`, `hide`, `theme`, `aspect` and `height` are the tag's attributes; `permalink` and `metrics` are written back.
  */
 import { EddyFigure, defineEddy } from './door';
 
@@ -10,7 +10,7 @@ interface Model {
   save_changes?(): void;
   on?(name: string, listener: () => void): void;
 }
-const ATTRIBUTES = ['experiment', 'permalink', 'controls', 'theme', 'aspect', 'height', 'baseline', 'site'];
+const ATTRIBUTES = ['experiment', 'permalink', 'controls', 'lock', 'hide', 'theme', 'aspect', 'height', 'baseline', 'site'];
 
 function render({ model, el }: { model: Model; el: HTMLElement }): () => void {
   defineEddy();

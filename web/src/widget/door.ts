@@ -47,7 +47,7 @@ let sheet: CSSStyleSheet | undefined;
 type Listener<N extends WidgetEventName> = (detail: WidgetEvents[N]) => void;
 
 export class EddyFigure extends HTMLElement implements Member {
-  static readonly observedAttributes = ['experiment', 'permalink', 'controls', 'theme', 'aspect', 'baseline', 'inline', 'height', 'label', 'site'];
+  static readonly observedAttributes = ['experiment', 'permalink', 'controls', 'lock', 'hide', 'theme', 'aspect', 'baseline', 'inline', 'height', 'label', 'site'];
 
   private root = this.attachShadow({ mode: 'open' });
   private box = document.createElement('div');
@@ -207,6 +207,8 @@ export class EddyFigure extends HTMLElement implements Member {
       site: this.folder,
       permalink: this.permalink,
       controls: this.getAttribute('controls') ?? '',
+      lock: this.getAttribute('lock') ?? '',
+      hide: this.getAttribute('hide') ?? '',
       aspect: this.getAttribute('aspect') ?? '',
       baseline: this.getAttribute('baseline') !== 'off',
       theme: this.theme,

@@ -6,6 +6,9 @@ export interface FigureOptions {
   site: string;
   permalink: string;
   controls: string;
+  /** Keys of controls, separated by commas: shown but fixed, and not shown. */
+  lock: string;
+  hide: string;
   aspect: string;
   baseline: boolean;
   theme: 'light' | 'dark';
@@ -25,6 +28,8 @@ export function frameAddress(options: FigureOptions, hostOrigin: string): string
   const query = address.searchParams;
   query.set('e', options.permalink);
   if (options.controls) query.set('controls', options.controls);
+  if (options.lock) query.set('lock', options.lock);
+  if (options.hide) query.set('hide', options.hide);
   if (options.aspect) query.set('aspect', options.aspect);
   if (!options.baseline) query.set('baseline', 'off');
   query.set('theme', options.theme);

@@ -1,6 +1,7 @@
 /** The experiment in the host's own page: no frame, so its styles are its own and its engine is shared with others. */
 import { css, unsafeCSS } from 'lit';
 import { EddyExperiment } from '../element/eddy-experiment';
+import { keysFromText } from '../lib/teach';
 import tokens from '../styles/tokens.css?inline';
 import { perform, tellEvents } from './bridge';
 import type { Figure, FigureOptions, Tell } from './figures';
@@ -24,6 +25,8 @@ export function inlineFigure(options: FigureOptions, tell: Tell): Figure {
   const element = document.createElement('eddy-inline') as EddyInline;
   element.permalink = options.permalink;
   element.controls = options.controls || 'none';
+  element.lock = keysFromText(options.lock);
+  element.hide = keysFromText(options.hide);
   element.aspect = options.aspect;
   element.noBaseline = !options.baseline;
   element.setAttribute('theme', options.theme);
