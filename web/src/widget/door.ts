@@ -259,7 +259,9 @@ export class EddyFigure extends HTMLElement implements Member {
         this.lastState = detail as WidgetState;
         if (this.lastState.playing && !was) {
           this.started = true;
-          budget.note(this);
+          // Told to play in the moment it left the screen: it waits for its return, and its place is another's.
+          if (this.inSight) budget.note(this);
+          else this.followSight();
         } else if (!this.lastState.playing && was) budget.release(this);
         break;
       }

@@ -1,0 +1,328 @@
+/**
+ * A seeded visitor who changes whatever can be changed: controls, links, views, tabs of the page and of the browser, the
+ * run itself. Nothing may show in the console, no engine may be lost, no number drawn may be without a value, and the same
+ * changes made twice may not cost memory twice. EDDY_MONKEY is the number of actions (10000 for the full check), EDDY_SEED
+ * the seed; a failure names the last actions.
+ */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Page } from '@playwright/test';
+import { catalog, expect, ready, test, widget, type Experiment, type ParamSpec } from './fixtures';
+
+const ACTIONS = Number(process.env.EDDY_MONKEY ?? 150);
+const SEED = Number(process.env.EDDY_SEED ?? 1);
+/**
+ * Bytes of wasm that the second of two equal rounds may gain. The allocator's pieces lie otherwise each time, since what a
+ * slow machine skips differs; a megabyte lost with each change of a control exceeds it within one round.
+ */
+const GAIN = 4 * 2 ** 20;
+/** Parameters that say how large a run is: not above their default, so that time goes into changes. */
+const SIZES = /^(points|times|cells|particles|width|layers|waves|count|samples|batch|modes|channels|grid|steps|order|chains)$|_steps$/;
+const DEFAULT_SUBJECTS = ['heat-1d', 'gray-scott', 'deis', 'pinn-burgers', 'klein-gordon-1d'];
+
+type Dice = () => number;
+function dice(seed: number): Dice {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(state ^ (state >>> 15), state | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+const pick = <T>(roll: Dice, list: readonly T[]): T => list[Math.floor(roll() * list.length)]!;
+
+/** A value that fits, or now and then one that does not. */
+function valueOf(roll: Dice, p: ParamSpec): string {
+  if (roll() < 0.06) return pick(roll, ['', 'abc', '1e400', '-1', 'NaN', '0', '99999999999', '∞']);
+  switch (p.kind) {
+    case 'number': {
+      const top = SIZES.test(p.key) ? Math.min(p.max, Number(p.default)) : p.max;
+      const part = pick(roll, [0, 1, roll(), roll(), roll()]);
+      const value = p.scale === 'log' && p.min > 0 ? p.min * (top / p.min) ** part : p.min + (top - p.min) * part;
+      return String(p.integer ? Math.round(value) : Number(value.toPrecision(4)));
+    }
+    case 'choice': {
+      const options = p.options!.map(([key]) => key);
+      return pick(roll, SIZES.test(p.key) ? options.slice(0, options.indexOf(p.default) + 1) : options);
+    }
+    case 'toggle':
+      return pick(roll, ['on', 'off']);
+    case 'seed':
+      return String(Math.floor(roll() * 1000));
+    default:
+      return p.default;
+  }
+}
+
+function linkOf(roll: Dice, e: Experiment): string {
+  const parts = Array.from({ length: Math.floor(roll() * 4) }, () => pick(roll, e.params)).map((p) => `${p.key}=${encodeURIComponent(valueOf(roll, p))}`);
+  if (roll() < 0.1) parts.push('no-such-control=1');
+  return parts.length ? `${e.id}?${parts.join('&')}` : e.id;
+}
+
+/** Sets a control as a hand would: by its slider, its entry, its options. False where this setting has no such control. */
+function turn(page: Page, key: string, text: string, place: number): Promise<boolean> {
+  return page.evaluate(
+    ([key, text, place]) => {
+      const controls = document.querySelector('eddy-experiment')?.shadowRoot?.querySelector('eddy-controls')?.shadowRoot;
+      const control = controls?.querySelector(`[data-key="${key}"]`);
+      if (!control) return false;
+      const say = (element: Element, type: string) => element.dispatchEvent(new Event(type, { bubbles: true, composed: true }));
+      const radio = control.querySelector<HTMLInputElement>(`input[type=radio][value="${CSS.escape(text)}"]`);
+      const select = control.querySelector('select');
+      const box = control.querySelector<HTMLInputElement>('input[type=checkbox]');
+      const range = control.querySelector<HTMLInputElement>('input[type=range]');
+      const entry = control.querySelector<HTMLInputElement>('input.entry, input.expression');
+      const small = /^(points|times|cells|particles|width|layers|waves|count|samples|batch|modes|channels|grid|steps|order|chains)$|_steps$/.test(key);
+      if (radio) radio.click();
+      else if (box) box.click();
+      else if (select) {
+        const options = [...controls!.querySelectorAll<HTMLOptionElement>(`[data-key="${key}"] option`)];
+        const wanted = options[Math.floor(place * options.length)]!;
+        if (small) return false;
+        select.value = wanted.value;
+        say(select, 'change');
+      } else if (range && !small && place < 0.5) {
+        for (const part of [place, 2 * place]) {
+          range.value = String(Math.round(part * Number(range.max)));
+          say(range, 'input');
+        }
+        say(range, 'change');
+      } else if (entry) {
+        entry.focus();
+        entry.value = text;
+        say(entry, 'change');
+        entry.blur();
+      } else return false;
+      return true;
+    },
+    [key, text, place] as const,
+  );
+}
+
+/** What was wrong with the numbers drawn; '' if nothing. Lines have gaps where they have no values. */
+export function fault(kind: string, data: ArrayLike<number>): string {
+  for (let i = 0; i < data.length; i++) {
+    const v = data[i]!;
+    if (Math.abs(v) === Infinity || (Number.isNaN(v) && kind !== 'lines')) return `${v} at ${i} of ${data.length}`;
+  }
+  return '';
+}
+
+async function act(page: Page, url: string, roll: Dice, e: Experiment): Promise<string> {
+  const model = (what: string) => page.evaluate((w) => {
+    const m = (document.querySelector('eddy-experiment') as any)?.model;
+    if (!m) return;
+    if (w === 'toggle') void m.toggle();
+    else if (w === 'step') void m.steps(1 + (Date.now() % 3));
+    else if (w === 'restart') void m.restart();
+    else if (w === 'reset') m.reset();
+    else if (w === 'seek' && m.kept) void m.seek(m.kept[0] + (m.kept[1] - m.kept[0]) * 0.4);
+    else m.setSpeed(w);
+  }, what);
+  const at = roll();
+  if (at < 0.5) {
+    const p = pick(roll, e.params);
+    const text = valueOf(roll, p);
+    const place = roll();
+    return `${p.key}=${text} (${place.toFixed(2)})${(await turn(page, p.key, text, place)) ? '' : ', not there'}`;
+  }
+  if (at < 0.62) {
+    const what = pick(roll, ['toggle', 'toggle', 'step', 'restart', 'reset', 'seek', 'slow', 'fast', 'normal']);
+    await model(what);
+    return what;
+  }
+  if (at < 0.72) {
+    const link = linkOf(roll, e);
+    await page.evaluate((l) => { location.hash = `#/e/${l}`; }, link);
+    return `link ${link}`;
+  }
+  if (at < 0.78) {
+    const by = pick(roll, [-1, -1, 1, -2]);
+    // Within this visit of the experiment: what lies before belongs to another.
+    const stays = await page.evaluate(([n, id]) => {
+      const past = (window as any).past ?? ((window as any).past = { length: history.length });
+      if (n < 0 && history.length + n <= past.length) return false;
+      history.go(n);
+      return Boolean(id);
+    }, [by, e.id] as const);
+    return `history ${by}${stays ? '' : ', not there'}`;
+  }
+  if (at < 0.84) {
+    const place = roll();
+    await page.evaluate((r) => {
+      const views = document.querySelector('eddy-experiment')?.shadowRoot?.querySelector('eddy-stage')?.shadowRoot?.querySelectorAll<HTMLButtonElement>('.views button');
+      if (views?.length) views[Math.floor(r * views.length)]!.click();
+    }, place);
+    return `view ${place.toFixed(2)}`;
+  }
+  if (at < 0.9) {
+    const place = roll();
+    await page.evaluate((r) => {
+      const tabs = document.querySelectorAll<HTMLButtonElement>('eddy-tabs [role=tab]');
+      if (tabs.length) tabs[Math.floor(r * tabs.length)]!.click();
+    }, place);
+    return `tab ${place.toFixed(2)}`;
+  }
+  if (at < 0.94) {
+    // Another tab of the browser, and back.
+    await page.evaluate(() => {
+      const say = (hidden: boolean) => {
+        Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });
+        document.dispatchEvent(new Event('visibilitychange'));
+      };
+      say(true);
+      setTimeout(() => say(false), 30);
+    });
+    return 'another tab and back';
+  }
+  if (at < 0.97) {
+    const size = pick(roll, [[1280, 900], [820, 1180], [390, 844]] as const);
+    await page.setViewportSize({ width: size[0], height: size[1] });
+    return `size ${size.join('×')}`;
+  }
+  const canvas = page.locator('eddy-stage canvas:visible').first();
+  const box = await canvas.boundingBox({ timeout: 200 }).catch(() => null);
+  if (!box || box.y < 0 || box.y + box.height / 2 > 800) return 'no canvas to draw on';
+  await page.mouse.move(box.x + box.width * 0.4, box.y + box.height * 0.4);
+  await page.mouse.down();
+  await page.mouse.move(box.x + box.width * 0.6, box.y + box.height * 0.5, { steps: 3 });
+  await page.mouse.up();
+  return 'a stroke';
+}
+
+interface Looked {
+  fault: string;
+  bytes: number;
+}
+/** Waits for what was asked for, and looks at what is drawn. */
+async function look(page: Page, log: string[]): Promise<Looked> {
+  const element = widget(page);
+  const found = await element.evaluate(async (e: any) => {
+    let alarm = 0;
+    const late = new Promise<'late'>((done) => { alarm = window.setTimeout(() => done('late'), 20_000); });
+    const answer = await Promise.race([
+      (async () => {
+        await e.model.settled();
+        if (e.model.fault) return { fault: `${e.model.fault.code}: ${e.model.fault.message}`, kind: '', data: [], bytes: 0, view: '' };
+        const bytes = await e.memoryBytes();
+        // A setting that was refused says so; there is nothing to draw.
+        if (e.model.status !== 'ready') return { fault: '', kind: 'empty', data: [], bytes, view: '' };
+        const { header, data } = await e.readView(e.model.view.key);
+        return { fault: '', kind: header.kind as string, data: Array.from(data as Float32Array), bytes, view: e.model.view.key };
+      })(),
+      late,
+    ]);
+    // A timer that waits would hold the element.
+    clearTimeout(alarm);
+    return answer === 'late' ? { fault: 'no answer in 20 s', kind: '', data: [], bytes: 0, view: '' } : answer;
+  });
+  const wrong = found.fault || (found.kind !== 'empty' && fault(found.kind, found.data));
+  return { fault: wrong ? `${found.view} ${wrong}, after ${log.slice(-12).join(' | ')}` : '', bytes: found.bytes };
+}
+
+interface Round {
+  problems: string[];
+  /** Of wasm, after each of the two equal rounds. */
+  bytes: [number, number];
+}
+
+/** Two equal rounds of `count` actions on one experiment, each from its defaults and back to them. */
+async function twice(page: Page, url: string, e: Experiment, seed: number, count: number, errors: string[]): Promise<Round> {
+  const problems: string[] = [];
+  const bytes: number[] = [];
+  await page.evaluate((id) => { location.hash = `#/e/${id}`; }, e.id);
+  await expect.poll(() => widget(page).evaluate((x: any, id) => x.model?.experiment.id === id && x.model.status, e.id), { timeout: 30_000 }).toBe('ready');
+  await page.evaluate(() => ((window as any).past = { length: history.length }));
+  for (let round = 0; round < 2; round++) {
+    const roll = dice(seed);
+    const log: string[] = [];
+    for (let i = 0; i < count; i++) {
+      const before = errors.length;
+      log.push(await act(page, url, roll, e));
+      if (roll() < 0.3 || i === count - 1) {
+        const seen = await look(page, log);
+        if (seen.fault) problems.push(`${e.id}: ${seen.fault}`);
+      } else await page.waitForTimeout(15);
+      if (errors.length > before) problems.push(`${e.id}: ${errors.slice(before).join('; ')}, after ${log.slice(-12).join(' | ')}`);
+      if (problems.length > 5) break;
+    }
+    await page.evaluate((id) => { location.hash = `#/e/${id}?`; location.hash = `#/e/${id}`; }, e.id);
+    await widget(page).evaluate(async (x: any) => {
+      x.model.reset();
+      await x.model.settled();
+      await x.model.restart();
+      await x.model.pause();
+    });
+    bytes.push((await look(page, log)).bytes);
+  }
+  return { problems, bytes: bytes as [number, number] };
+}
+
+/** Nodes and listeners of the page, after its rubbish has been collected. */
+async function held(page: Page): Promise<{ nodes: number; listeners: number }> {
+  const devtools = await page.context().newCDPSession(page);
+  await devtools.send('HeapProfiler.collectGarbage');
+  await devtools.send('Performance.enable');
+  const { metrics } = await devtools.send('Performance.getMetrics');
+  await devtools.detach();
+  const of = (name: string) => metrics.find((m) => m.name === name)!.value;
+  return { nodes: of('Nodes'), listeners: of('JSEventListeners') };
+}
+
+test(`${ACTIONS} random changes: no error, no loss, no number without a value`, async ({ page, url, watched }) => {
+  test.setTimeout(60_000 + 600 * ACTIONS);
+  const built = catalog.experiments.filter((e) => e.bundle !== 'learn' && existsSync(join(__dirname, '../../pkg/dist', e.bundle, 'eddy.js')) && e.id !== 'equation-lab');
+  const subjects = ACTIONS > 1000 ? built : built.filter((e) => DEFAULT_SUBJECTS.includes(e.id));
+  expect(subjects.length).toBeGreaterThan(3);
+  const count = Math.ceil(ACTIONS / (2 * subjects.length));
+  await page.goto(`${url}/#/e/${subjects[0]!.id}`);
+  await ready(widget(page));
+  const problems: string[] = [];
+  const gains: string[] = [];
+  const nodes: { nodes: number; listeners: number }[] = [];
+  for (const [i, e] of subjects.entries()) {
+    const round = await twice(page, url, e, SEED + i, count, watched.problems);
+    problems.push(...round.problems);
+    const [first, second] = round.bytes;
+    gains.push(`${e.id} ${first} → ${second}`);
+    if (second - first > GAIN) problems.push(`${e.id}: ${second - first} bytes more after the same changes again`);
+    await page.setViewportSize({ width: 1280, height: 900 });
+    await page.evaluate(() => { location.hash = '#/papers'; });
+    await expect(page.locator('eddy-papers li').first()).toBeVisible();
+    await expect.poll(() => page.workers().length, { message: 'engines left behind' }).toBeLessThanOrEqual(1);
+    nodes.push(await held(page));
+  }
+  test.info().annotations.push({ type: 'wasm bytes', description: gains.join(', ') }, { type: 'nodes, listeners', description: nodes.map((n) => `${n.nodes} ${n.listeners}`).join(', ') });
+  if (process.env.EDDY_TEST_VERBOSE) console.log(gains.join('\n'), nodes);
+  expect(problems).toEqual([]);
+  // Each experiment left nothing of itself on the page.
+  expect(nodes.at(-1)!.nodes, 'nodes').toBeLessThan(nodes[0]!.nodes * 1.2 + 500);
+  expect(nodes.at(-1)!.listeners, 'listeners').toBeLessThan(nodes[0]!.listeners * 1.2 + 50);
+});
+
+test('planted: a leak with each change, a value that is none and an error in the console are found', async ({ page, url, watched }) => {
+  await page.route('**/worker-*.js', async (route) => {
+    const answer = await route.fetch();
+    const planted = `const make = WebAssembly.instantiateStreaming;
+      WebAssembly.instantiateStreaming = async (...all) => {
+        const { instance, module } = await make(...all);
+        const { exports } = instance;
+        const set = (...given) => { exports.__wbindgen_malloc(1 << 20, 1); return exports.session_set(...given); };
+        return { instance: { exports: { ...exports, session_set: set } }, module };
+      };\n`;
+    await route.fulfill({ response: answer, body: planted + (await answer.text()) });
+  });
+  const subject = catalog.experiments.find((e) => e.id === 'heat-1d')!;
+  await page.goto(`${url}/#/e/${subject.id}`);
+  await ready(widget(page));
+  const round = await twice(page, url, subject, SEED, 25, watched.problems);
+  expect(round.problems).toEqual([]);
+  expect(round.bytes[1] - round.bytes[0]).toBeGreaterThan(GAIN);
+  expect(fault('field', Float32Array.of(1, Number.NaN))).toContain('NaN at 1');
+  expect(fault('lines', Float32Array.of(Number.NaN, Infinity))).toContain('Infinity at 1');
+  await page.evaluate(() => setTimeout(() => console.error('planted'), 0));
+  await expect.poll(() => watched.problems).toEqual(['planted']);
+  watched.problems.length = 0;
+});
