@@ -7,6 +7,7 @@
 //! [`start_line`] also trains on the GPU.
 
 mod descent;
+pub mod flame;
 mod gpu;
 pub mod line;
 mod run;
