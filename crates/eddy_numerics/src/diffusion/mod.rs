@@ -7,6 +7,7 @@
 mod batch;
 pub mod bench;
 mod covariance;
+pub mod few_steps;
 mod grid;
 mod kernel;
 mod lane;
@@ -15,6 +16,7 @@ pub mod methods;
 pub mod metrics;
 mod mixture;
 mod model;
+pub mod model_statistics;
 mod ode;
 mod plan;
 mod prediction;
