@@ -20,6 +20,7 @@ pub mod model_statistics;
 mod ode;
 mod plan;
 mod prediction;
+pub mod rectified;
 mod sampler;
 mod schedule;
 pub mod targets;
