@@ -12,6 +12,7 @@ mod grid;
 mod kernel;
 mod lane;
 mod likelihood;
+pub mod mean_reverting;
 pub mod methods;
 pub mod metrics;
 mod mixture;
