@@ -6,6 +6,7 @@
 
 mod batch;
 pub mod bench;
+pub mod compensation;
 mod covariance;
 pub mod few_steps;
 mod grid;
