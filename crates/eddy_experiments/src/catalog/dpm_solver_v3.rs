@@ -439,7 +439,7 @@ impl V3Run {
         let step = (self.lambda.1 - self.lambda.0) / (NODES - 1) as f64;
         let line = |name: String, role: Role, values: &[f64]| {
             let xs = (0..values.len()).map(|k| self.lambda.0 + step * k as f64).collect();
-            let ys = values.iter().map(|v| if v.is_finite() { v.clamp(-20.0, 20.0) } else { f64::NAN }).collect();
+            let ys = values.iter().map(|v| v.clamp(-20.0, 20.0)).collect();
             Series::line(name, role, xs, ys)
         };
         let mut series = Vec::new();

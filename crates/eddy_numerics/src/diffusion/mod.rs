@@ -25,6 +25,7 @@ mod prediction;
 pub mod rectified;
 mod sampler;
 mod schedule;
+pub mod searched;
 pub mod targets;
 mod threshold;
 
