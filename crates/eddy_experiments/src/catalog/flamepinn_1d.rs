@@ -192,7 +192,7 @@ impl Experiment for Flamepinn1d {
         counter: Counter {
             why: "Without bounds the temperature leaves the range in which the rate means anything.",
             arms: &["from 0.4"],
-            change: "bounded=false",
+            change: "bounded=off",
         },
         cost: Cost::Slow,
     });

@@ -10,7 +10,9 @@ mod descent;
 pub mod flame;
 mod gpu;
 pub mod line;
+pub mod ritz;
 mod run;
+pub mod sobolev;
 mod weighting;
 
 use eddy_nets::{Architecture, JetSpec, Real, Tile};
