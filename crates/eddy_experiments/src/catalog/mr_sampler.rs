@@ -1,8 +1,8 @@
 //@ feature: sampler
 //! # Back from a picture that is known
 //!
-//! Restoring a picture need not start from pure noise. *Mean-reverting* diffusion forgets the data $x_0$ and keeps a given $\mu$, the
-//! blurred picture:
+//! Restoring a picture need not start from pure noise. *Mean-reverting* diffusion forgets the data $x_0$ and keeps a
+//! given $\mu$, the blurred picture:
 //!
 //! $$dx = \theta_t(\mu - x)\,dt + s\sqrt{2\theta_t}\,dW, \qquad x_t = a_t x_0 + (1 - a_t)\mu + \sigma_t\epsilon, \qquad
 //! \sigma_t^2 = s^2(1 - a_t^2).$$
@@ -12,16 +12,17 @@
 //!
 //! $$x_u = k x_t + (1 - k + k a_t - a_u)\mu + a_u(1 - e^{-h})D_0 + a_u\Bigl(1 - \frac{1 - e^{-h}}{h}\Bigr)\frac{h}{h'}(D_0 - D_1),$$
 //!
-//! where $D_1$ is remembered from the step before, of length $h'$. Without the last term the order is 1. A step costs one evaluation.
+//! where $D_1$ is remembered from the step before, of length $h'$. Without the last term the order is 1. A step costs
+//! one evaluation.
 //!
-//! In $y = x - \mu$ the process is variance preserving, and MRS is DDIM or DPM-Solver++ there: $\mu$ costs nothing. Posterior
-//! sampling, the usual way back, is MRS-1 on the SDE to the last digit. Move $\mu$ and watch the paths bend to it, and from it to
-//! the data.
+//! In $y = x - \mu$ the process is variance preserving, and MRS is DDIM or DPM-Solver++ there: $\mu$ costs nothing.
+//! Posterior sampling, the usual way back, is MRS-1 on the SDE up to rounding. Move $\mu$ and watch the paths bend
+//! to it, and from it to the data.
 //!
-//! At five evaluations the second order is no better than Euler here. The grid matters as much as the order: Euler gains from steps
-//! uniform in $\lambda$ too, and is compared on both. At few evaluations holding the noise instead of the data is better for this
-//! exact prediction; the paper finds the opposite for networks. Both data and $\mu$ are points of the plane: this tests the
-//! solver, not restoration.
+//! At five evaluations the second order is no better than Euler here, and worse than Euler on the same grid. The grid
+//! matters as much as the order: Euler gains from steps uniform in $\lambda$ too, and is compared on both. At few evaluations holding the noise instead of
+//! the data is better for this exact prediction; the paper finds the opposite for networks. Both data and $\mu$ are
+//! points of the plane: this tests the solver, not restoration.
 
 use std::sync::Arc;
 
@@ -181,7 +182,8 @@ fn refused(error: DiffusionError) -> EddyError {
     EddyError::start(error.to_string())
 }
 
-/// The same end points by another way: Runge-Kutta of order 4 in σ/α on y = x − μ, whose target is the ring moved by −μ.
+/// The same end points by another way: Runge-Kutta of order 4 in σ/α on y = x − μ, whose target is the ring moved by
+/// −μ.
 struct Reference {
     sampler: Sampler<f64>,
     model: MixtureModel<f64>,

@@ -1,25 +1,26 @@
 //@ feature: sampler
 //! # There and back again
 //!
-//! To edit a picture, first find the noise it comes from: run the flow $\dot x = v(x, t)$ backward from the data at $t = 1$ to
-//! the noise at $t = 0$, then forward again. Exactly solved, the way back ends where the way there began. Euler steps do not: the
-//! velocity at the start of a step is not that at its end, and the two ways err differently. RF-Solver adds one term of Taylor,
+//! To edit a picture, first find the noise it comes from: run the flow $\dot x = v(x, t)$ backward from the data at
+//! $t = 1$ to the noise at $t = 0$, then forward again. Exactly solved, the way back ends where the way there began. Euler
+//! steps do not: the velocity at the start of a step is not that at its end, and the two ways err differently.
+//! RF-Solver adds one term of Taylor,
 //!
 //! $$x_{i+1} = x_i + h\,v_i + \tfrac{h^2}{2}\,\dot v_i, \qquad
 //! \dot v_i \approx \frac{v(x_i + \tfrac h2 v_i,\ t_i + \tfrac h2) - v_i}{h/2}.$$
 //!
-//! Put the second into the first: it is the explicit midpoint rule, order 2 for two evaluations per step. On the flow to a single
-//! Gaussian its leading error happens to vanish, which makes it order 3 there; near a mode every flow looks like that, and
-//! orders above 2 are observed.
+//! Put the second into the first: it is the explicit midpoint rule, order 2 for two evaluations per step. On the flow
+//! to a single Gaussian its leading error happens to vanish, which makes it order 3 there; near a mode every flow looks
+//! like that, and orders above 2 are observed.
 //!
 //! So compare at equal evaluations, not at equal steps. With ten, Euler is the better one here; and Heun, as old as the
-//! midpoint rule, is better up to some thirty and equal beyond: what helps is order 2, not this method of order 2. A small error
-//! of the round trip is no proof of good noise either; that is measured too.
+//! midpoint rule, is better up to some thirty and equal beyond: what helps is order 2, not this method of order 2. A
+//! small error of the round trip is no proof of good noise either; that is measured too.
 //!
-//! *Edit* runs backward with the velocity of every other mode and forward with that of the modes between. The paper keeps
-//! attention features of the way back in its first forward steps; a plane has none, so here those steps keep the old class
-//! itself: the more of them, the nearer to the start, until the class does not change. The velocity is exact, without the
-//! error of a network.
+//! *Edit* runs backward with the velocity of every other mode and forward with that of the modes between. The paper
+//! keeps attention features of the way back in its first forward steps; a plane has none, so here those steps keep the
+//! old class itself: the more of them, the nearer to the start, until the class does not change. The velocity is exact,
+//! without the error of a network.
 
 use eddy_numerics::{
     diffusion::{
@@ -146,7 +147,8 @@ pub struct RfSolver;
 impl Experiment for RfSolver {
     type Params = Params;
     const TITLE: &'static str = "RF-Solver: to the noise and back";
-    const SUMMARY: &'static str = "Run the flow backward, then forward: how far from the start does it end?";
+    const SUMMARY: &'static str =
+        "Run the flow backward, then forward: the end misses the start by what the solver got wrong.";
     const LAB: Lab = Lab::Flow;
     const PAPERS: &'static [Citation] = &[Citation {
         number: 25,

@@ -1,13 +1,14 @@
 //! Mean-reverting diffusion and its samplers.
 //!
-//! The forward process dx = θ(t)(μ − x) dt + s√(2θ) dW forgets the data and remembers a given point μ (a blurred picture, say):
-//! x_t = a x₀ + (1 − a) μ + σ ε with a = e^{−∫θ}, σ² = s²(1 − a²). With y = x − μ it is a variance-preserving process whose
-//! noise has the size s, so λ = ln(a/σ), grids and transfer are those of any [`Schedule`].
+//! The forward process dx = θ(t)(μ − x) dt + s√(2θ) dW forgets the data and remembers a given point μ (a blurred
+//! picture, say): x_t = a x₀ + (1 − a) μ + σ ε with a = e^{−∫θ}, σ² = s²(1 − a²). With y = x − μ it is a
+//! variance-preserving process whose noise has the size s, so λ = ln(a/σ), grids and transfer are those of any
+//! [`Schedule`].
 //!
-//! Sources: Luo et al., "Image restoration with mean-reverting stochastic differential equations", ICML 2023 (the process, cosine
-//! θ); Luo et al., "Photo-realistic image restoration in the wild", CVPR workshops 2024 (posterior sampling); Li et al., "MRS: a
-//! fast sampler for mean reverting diffusion based on ODE and SDE solvers", ICLR 2025, sections 3 and 4 (the exponential
-//! integrators). The integrals of the second order are exact for a value linear in λ.
+//! Sources: Luo et al., "Image restoration with mean-reverting stochastic differential equations", ICML 2023 (the
+//! process, cosine θ); Luo et al., "Photo-realistic image restoration in the wild", CVPR workshops 2024 (posterior
+//! sampling); Li et al., "MRS: a fast sampler for mean reverting diffusion based on ODE and SDE solvers", ICLR 2025,
+//! sections 3 and 4 (the exponential integrators). The integrals of the second order are exact for a value linear in λ.
 
 use std::f64::consts::{FRAC_PI_2, PI};
 
@@ -123,7 +124,8 @@ pub struct MeanRevertingSampler {
 }
 
 impl MeanRevertingSampler {
-    /// From points `x` at the first of `nodes` (times falling). Fails if `mean` has not the mixture's dimension or there is no step.
+    /// From points `x` at the first of `nodes` (times falling). Fails if `mean` has not the mixture's dimension or
+    /// there is no step.
     pub fn new(
         schedule: MeanReverting,
         mixture: Mixture,
@@ -363,6 +365,10 @@ mod tests {
                 assert!((s.time_of_lambda(s.lambda(t)) - t).abs() < 1e-9, "{t}");
             }
         }
+        // Seen to fail: the rate of another end.
+        let other = MeanReverting::new(0.006, 1.0);
+        let by_rate = -integrate(|u| other.rate(u), 0.0, 0.5, 1e-13, 0.0, 100).value;
+        assert!((MeanReverting::new(LAST, 1.0).log_alpha(0.5) - by_rate).abs() > 1e-3);
     }
 
     #[test]

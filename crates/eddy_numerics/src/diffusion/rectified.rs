@@ -165,6 +165,10 @@ mod tests {
             }
         }
         assert_eq!(flow.evaluations(), times.len() as u64);
+        // Seen to fail: the velocity of a slightly other time.
+        flow.velocity(&x, 0.51, &mut v);
+        let other = marginal_velocity(&ring, &x.point(0), (0.5, 0.5), (1.0, -1.0));
+        assert!((v.point(0)[0] - other[0]).abs() > 1e-3);
     }
 
     /// Errors of both ways between two times. The flow to one Gaussian is known: x_t − t m grows as its standard deviation.
