@@ -5,8 +5,8 @@
 //! before the next step, by the parabola through the last three values at u' = ρ u_i + (1 − ρ) u_(i−1). ρ = 1 changes
 //! nothing, ρ > 1 looks ahead. No evaluation is added: ρ is one number per step, fitted once.
 //!
-//! The paper takes u = t. On equal steps of λ, whose last times lie within 1e-3 of each other and whose first ones do not, a
-//! parabola in t is a poor one, so u = λ is offered too; everything else follows the paper.
+//! The authors take u = t. On equal steps of λ, whose last times lie close to each other and whose first ones do not, u = λ
+//! does better, so both are offered. As in their code the first two steps are left alone.
 
 use std::sync::Arc;
 
