@@ -20,9 +20,9 @@
 //! to it, and from it to the data.
 //!
 //! At five evaluations the second order is no better than Euler here, and worse than Euler on the same grid. The grid
-//! matters as much as the order: Euler gains from steps uniform in $\lambda$ too, and is compared on both. At few evaluations holding the noise instead of
-//! the data is better for this exact prediction; the paper finds the opposite for networks. Both data and $\mu$ are
-//! points of the plane: this tests the solver, not restoration.
+//! matters as much as the order: Euler gains from steps uniform in $\lambda$ too, and is compared on both. At few
+//! evaluations holding the noise instead of the data is better for this exact prediction; the paper finds the opposite
+//! for networks. Both data and $\mu$ are points of the plane: this tests the solver, not restoration.
 
 use std::sync::Arc;
 
