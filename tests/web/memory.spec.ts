@@ -90,6 +90,7 @@ const CHEAPER: Record<string, string[]> = {
   'score-sde': ['tolerance=1e-8', 'likelihood_tolerance=1'],
   'nlse-1d': ['tolerance=0.01'],
   'denoising-mcmc': ['method=plain', 'chains=16', 'heun_steps=1'],
+  'dc-solver': ['sampler=unipc-2'],
   'equation-lab': ['preset=heat', 'x=2*pi, 16', 'dt=0.001', 'end=10'],
 };
 

@@ -53,7 +53,7 @@ pub enum Discretization {
     Pointwise,
     /// Central differences of order 2, 4, 6 or 8. `upwind(…)` differences against the flow: with 2 points (first
     /// order) for order 2, with 4 points (third order) above. With order 2, outermost derivatives of fluxes that read no
-    /// coordinates conserve: see [`flux`].
+    /// coordinates, or jump with them, conserve: see [`flux`].
     Stencil(u8),
 }
 
@@ -141,6 +141,15 @@ impl System {
         let arrays: Vec<Leaf> = (0..slots.len() as u16).map(|slot| Leaf::Array { slot, offset: [0; 3] }).collect();
         let program = Program::compile(&target, &simplified, &arrays)?;
         Ok(Kernel { program, slots, outputs })
+    }
+
+    /// Whether a rate of change differentiates something that jumps from place to place, such as
+    /// `dx(if(x < 1, 1, 10)*dx(u))`: only stencils of order 2 see the jump.
+    pub fn has_jumps(&mut self) -> Result<bool, KernelError> {
+        let stepped: Vec<u16> = self.stepped().collect();
+        let rates: Vec<Id> = stepped.iter().filter_map(|variable| self.rate(*variable)).collect();
+        let rates = self.inlined(&rates)?;
+        Ok(rates.into_iter().any(|rate| flux::has_jumps(&mut self.graph, rate)))
     }
 
     /// A diagnostic at the first equation for a kernel that cannot be made.

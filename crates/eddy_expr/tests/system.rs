@@ -53,6 +53,13 @@ fn symbols_of_textbook_equations() {
         ("u_t = -u*dx(u) - u_xx - u_xxxx", 4.0 - 16.0, 0.0),
         ("u_t = -c*u_x; c = 3", 0.0, -6.0),
         ("u_t = i*lap(u) + i*abs(u)^2*u", 0.0, -4.0),
+        ("i*u_t = -lap(u) - abs(u)^2*u", 0.0, -4.0),
+        ("i*u_t + lap(u) + abs(u)^2*u = 0", 0.0, -4.0),
+        ("u_t + u*u_x + u_xxx = 0", 0.0, 8.0),
+        ("c*dt(u)/2 - u = u_xx - u^3; c = 4", 0.5 * (1.0 - 4.0), 0.0),
+        ("-u_t = u_xxxx - u*u_x + u_xx", 4.0 - 16.0, 0.0),
+        ("u_xx - u_t = 0", -4.0, 0.0),
+        ("u_t = -k1*gamma*u_xx; k1 = 2; gamma = -3", -24.0, 0.0),
         ("u_t = r*u - (1 + lap)^2*u; r = 1; lap = 0", 0.0, 0.0),
         ("u_t = r*u - u - 2*lap(u) - bilap(u) + u^2 - u^3; r = 0.2", 0.2 - 1.0 + 8.0 - 16.0, 0.0),
         ("u_t = div(D*grad(u)); D = 0.5", -2.0, 0.0),
@@ -354,5 +361,24 @@ fn ill_posed_systems_are_told_apart() {
         let mut system = parse(text, dimension);
         let parameters = system.parameter_values();
         assert_eq!(system.ill_posed(&parameters).is_some(), ill, "{text}");
+    }
+}
+
+#[test]
+fn lines_are_solved_for_the_highest_rate_on_their_left() {
+    let system = parse("2*u_tt + 3*u_t + y1 = 4*u_xx\ny1 = u^3", 1);
+    let spelt_out = parse("u_tt = (4*u_xx - 3*u_t - y1)/2\ny1 = u^3", 1);
+    let orders = |system: &System| system.variables.iter().map(|v| (v.name.clone(), v.role)).collect::<Vec<_>>();
+    assert_eq!(orders(&system), orders(&spelt_out));
+    for (text, message) in [
+        ("exp(u_t) = u", "does not stand as a factor"),
+        ("1/u_t = u", "does not stand as a factor"),
+        ("u_t^2 = u", "does not stand as a factor"),
+        ("u_t + v_t = u; v_t = u", "of 'u' and of 'v'"),
+        ("u_t + 2*u_t = u", "more than once"),
+        ("k1_t = k1(u)", "is a function of the language"),
+    ] {
+        let errors = System::parse(text, &Options::new(1)).expect_err(text);
+        assert!(errors.iter().any(|error| error.message.contains(message)), "{text}: {errors:?}");
     }
 }

@@ -103,8 +103,9 @@ pub fn choose<R: Scalar>(
             format!("there is no method `{time}`; there are {}", names.join(", ")),
         ));
     }
+    let has_jumps = statement.grid.dimension() > 0 && statement.system.clone().has_jumps().unwrap_or(false);
     let is_spectral = match space.as_str() {
-        "auto" => statement.grid.is_periodic() && statement.grid.dimension() > 0,
+        "auto" => statement.grid.is_periodic() && statement.grid.dimension() > 0 && !has_jumps,
         "fourier" | "spectral" => {
             if !statement.grid.is_periodic() || statement.grid.dimension() == 0 {
                 return Err(SolveError::value(
@@ -147,6 +148,7 @@ pub fn choose<R: Scalar>(
             "fd4" => 4,
             "fd6" => 6,
             "fd8" => 8,
+            _ if has_jumps => 2,
             // Few points leave no room for wide stencils.
             _ if statement.grid.axes.iter().all(|axis| axis.points >= 20) => 6,
             _ => 4,
@@ -163,22 +165,50 @@ pub fn choose<R: Scalar>(
                 .into(),
         );
     }
+    if has_jumps {
+        if choice.space == "fd2" {
+            choice.reasons.push(
+                "A coefficient jumps inside a derivative: differences of order 2 give each point what leaves its neighbour.".into(),
+            );
+        } else {
+            choice.warnings.push(
+                "A coefficient jumps inside a derivative, which this method differentiates as if it were smooth on both sides: \
+                 only space = \"fd2\" sees the jump."
+                    .into(),
+            );
+        }
+        let implicit =
+            ["cnab2", "sbdf1", "sbdf2", "sbdf3", "sbdf4", "ark3", "ark4", "crank-nicolson", "backward-euler"];
+        if implicit.contains(&time.as_str()) || matches!(time.as_str(), "midpoint" | "rodas") {
+            return Err(SolveError::value(
+                "method.time",
+                format!(
+                    "the matrix of `{time}` does not see the jump of a coefficient inside a derivative; use rkc for diffusion, or an explicit method"
+                ),
+            ));
+        }
+    }
     let is_automatic = time == "auto";
-    let name = if is_automatic { automatic(statement, &discrete, &mut choice).to_string() } else { time };
+    let name = if is_automatic { automatic(statement, &discrete, has_jumps, &mut choice).to_string() } else { time };
     // Waves are followed, not damped: where they limit the steps, accuracy asks for the same ones.
     let waves = choice.limits.rate(Process::Advection) + choice.limits.rate(Process::Dispersion);
     let may_stiffen = statement.grid.dimension() == 0 || waves < 0.5 * choice.limits.total();
-    let march =
-        if is_automatic && name == "dop853" && statement.dt.is_none() && may_stiffen && can_be_implicit(&discrete) {
-            choice.time = name;
-            let (tolerance, scaled) = tolerances::<R>(statement, "dop853", &state);
-            choice.tolerance = Some(tolerance);
-            let interval = statement.end - statement.start;
-            let explicit = AdaptiveExplicit::new(&DOP853, discrete.size(), scaled, interval);
-            Box::new(Switching::new(explicit, discrete.size(), scaled, statement.end))
-        } else {
-            march(statement, &mut discrete, &name, &state, &mut choice)?
-        };
+    let march = if is_automatic
+        && name == "dop853"
+        && statement.dt.is_none()
+        && may_stiffen
+        && !has_jumps
+        && can_be_implicit(&discrete)
+    {
+        choice.time = name;
+        let (tolerance, scaled) = tolerances::<R>(statement, "dop853", &state);
+        choice.tolerance = Some(tolerance);
+        let interval = statement.end - statement.start;
+        let explicit = AdaptiveExplicit::new(&DOP853, discrete.size(), scaled, interval);
+        Box::new(Switching::new(explicit, discrete.size(), scaled, statement.end))
+    } else {
+        march(statement, &mut discrete, &name, &state, &mut choice)?
+    };
     Ok(((discrete, march, choice), state))
 }
 
@@ -247,7 +277,12 @@ fn degree_name(degree: Option<u32>) -> String {
 const MANY_STEPS: f64 = 3e3;
 
 /// The method in time that suits a system.
-fn automatic<R: Scalar>(statement: &Statement, discrete: &Discrete<R>, choice: &mut Choice) -> &'static str {
+fn automatic<R: Scalar>(
+    statement: &Statement,
+    discrete: &Discrete<R>,
+    has_jumps: bool,
+    choice: &mut Choice,
+) -> &'static str {
     let interval = statement.end - statement.start;
     let limits = &choice.limits;
     let stiff = (limits.rate(Process::Diffusion) + limits.rate(Process::HighOrder)) * interval / 3.0;
@@ -294,7 +329,7 @@ fn automatic<R: Scalar>(statement: &Statement, discrete: &Discrete<R>, choice: &
             }
         }
         Discrete::Difference(_) => {
-            let fits = can_be_implicit(discrete);
+            let fits = can_be_implicit(discrete) && !has_jumps;
             if dimension == 0 {
                 if reactive > 3e4 { rosenbrock } else { not_stiff }
             } else if stiff > MANY_STEPS && fits {

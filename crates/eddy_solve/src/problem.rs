@@ -74,7 +74,9 @@ pub enum BoundaryText {
 pub struct TimeText {
     #[serde(default = "zero")]
     pub start: Number,
-    pub end: Number,
+    /// May be left out where nothing changes in time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<Number>,
     /// Distance of the saved states; one hundredth of the whole where not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub save_every: Option<Number>,
@@ -87,6 +89,12 @@ pub struct TimeText {
     /// Most steps before the run gives up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_steps: Option<u64>,
+}
+
+impl Default for TimeText {
+    fn default() -> Self {
+        Self { start: zero(), end: None, save_every: None, dt: None, tolerance: None, max_steps: None }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -119,6 +127,7 @@ pub struct Problem {
     pub initial: BTreeMap<String, Number>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub parameters: BTreeMap<String, Number>,
+    #[serde(default)]
     pub time: TimeText,
     #[serde(default)]
     pub method: MethodText,

@@ -70,7 +70,7 @@ impl Refiner {
     pub fn new(problem: &Problem, method: (&str, &str), dt: f64, end: f64) -> Result<Self, SolveError> {
         let (space, time) = method;
         let mut base = problem.clone();
-        base.time.end = Number::Value(end);
+        base.time.end = Some(Number::Value(end));
         base.time.save_every = None;
         base.time.max_steps = Some(5_000_000);
         base.method.space = if space == "none" { "auto".into() } else { space.into() };

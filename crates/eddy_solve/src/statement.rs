@@ -88,7 +88,12 @@ impl Statement {
             let variable = known(&system, name, &place)?;
             exact.push((variable, expression_at(text, &place, &names)?));
         }
-        let (start, end) = (problem.time.start.get("time.start")?, problem.time.end.get("time.end")?);
+        let start = problem.time.start.get("time.start")?;
+        let end = match &problem.time.end {
+            Some(end) => end.get("time.end")?,
+            None if system.stepped().next().is_none() => start,
+            None => return Err(SolveError::value("time.end", "say where to stop: end = 1.0")),
+        };
         if end < start {
             return Err(SolveError::value("time.end", format!("the end ({end}) lies before the start ({start})")));
         }

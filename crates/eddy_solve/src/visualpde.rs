@@ -236,7 +236,7 @@ fn from_options(options: Map<String, Value>) -> Result<Import, SolveError> {
         parameters: BTreeMap::new(),
         time: TimeText {
             start: 0.0.into(),
-            end: end.into(),
+            end: Some(end.into()),
             save_every: None,
             dt: None,
             tolerance: Some(1e-4.into()),

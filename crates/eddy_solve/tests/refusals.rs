@@ -38,6 +38,7 @@ fn each_says_where_and_what() {
         ("negative step", format!("equations = \"u_t = lap(u)\"\n{LINE}dt = -1\n"), "problem-value", &["time.dt"]),
         ("end before start", "equations = \"u_t = u\"\n[time]\nstart = 2\nend = 1\n".into(), "problem-value", &["before the start"]),
         ("too few points", "equations = \"u_t = -dxxxx(u)\"\nboundary.u = \"clamped\"\n[domain]\nx = { max = 1, points = 5 }\n[time]\nend = 1\n".into(), "problem-value", &["points"]),
+        ("no end", "equations = \"u_t = -u\"\n".into(), "problem-value", &["time.end", "end = 1.0"]),
         ("three without two", "equations = \"u_t = u\"\n[domain]\nz = { max = 1, points = 8 }\n[time]\nend = 1\n".into(), "problem-value", &["order x, y, z"]),
     ];
     for (name, text, code, parts) in cases {

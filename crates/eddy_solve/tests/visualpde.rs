@@ -76,7 +76,7 @@ fn mixed_sides_in_one_dimension() {
         "k": "D = 0.5", "rU": "-u_x", "cU": "0", "ds": "10", "sp": "0.1", "ap": true, "apa": 3,
     })))
     .unwrap();
-    let end = import.problem.time.end.get("time.end").unwrap();
+    let end = import.problem.time.end.as_ref().unwrap().get("time.end").unwrap();
     assert_eq!(end, 3.0);
     assert_eq!(import.problem.equations, "D = 0.5\nu_t = (D)*lap(u) + (-dx(u))");
     let mut simulation =

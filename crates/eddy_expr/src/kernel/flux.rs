@@ -4,9 +4,12 @@
 //! periodic axis, and between walls without slope, keep their value to rounding. Half-way between two points a field is the
 //! mean of both, its derivative along the axis their difference over h, and any other derivative the mean of both.
 //!
-//! Fluxes that read coordinates are expanded by the product rule instead: half a cell beyond a wall they may have no value.
+//! Fluxes that read coordinates smoothly are expanded by the product rule instead: half a cell beyond a wall they may have
+//! no value. A coefficient that jumps (`if(x < 1, 1, 10)`, `floor(x)`) has no derivative there, so such fluxes are
+//! differenced, with the coordinates half-way between two points; half a cell beyond a side a coefficient is what its formula
+//! says there, so that a jump that runs into the side may let something through.
 //!
-//! Matrices of implicit methods are those of the expanded form, which differs by the error of the scheme.
+//! Matrices of implicit methods are those of the expanded form, which differs by the error of the scheme, and by the jumps.
 
 use super::{KernelError, Lowering, checked, source_of};
 use crate::ir::{Graph, Id, Leaf, Node, Op1, Op2, Orders, rewrite::RewriteError};
@@ -26,11 +29,16 @@ const MAX_TERMS: usize = 2_000;
 pub(super) fn split(graph: &mut Graph, root: Id) -> (Id, Vec<Flux>) {
     let is_field = |leaf: Leaf| matches!(leaf, Leaf::Variable(_) | Leaf::RealPart(_) | Leaf::ImaginaryPart(_));
     let has_fields = graph.depends(|node| matches!(node, Node::Leaf(leaf) if is_field(leaf)));
+    let reads_place = graph.depends(|node| matches!(node, Node::Leaf(Leaf::Coordinate(_))));
+    let jumps = jumps(graph);
     // What a flux must not read, and a constant factor neither.
-    let varies = graph.depends(|node| {
-        matches!(node, Node::Leaf(Leaf::Coordinate(_) | Leaf::Noise(_) | Leaf::Array { .. }) | Node::Upwind(..))
-    });
-    let is_constant = |id: Id| !has_fields[id.index()] && !varies[id.index()];
+    let differs =
+        graph.depends(|node| matches!(node, Node::Leaf(Leaf::Noise(_) | Leaf::Array { .. }) | Node::Upwind(..)));
+    let varies: Vec<bool> =
+        (0..differs.len()).map(|node| differs[node] || (reads_place[node] && !jumps[node])).collect();
+    let is_constant = |id: Id| {
+        id.index() >= differs.len() || !(has_fields[id.index()] || differs[id.index()] || reads_place[id.index()])
+    };
     let mut fluxes = Vec::new();
     let mut rest = Vec::new();
     let one = graph.real(1.0);
@@ -69,6 +77,24 @@ pub(super) fn split(graph: &mut Graph, root: Id) -> (Id, Vec<Flux>) {
         return (root, fluxes);
     }
     (graph.sum(rest), fluxes)
+}
+
+/// By node, whether it is a discontinuous function of the coordinates.
+fn jumps(graph: &Graph) -> Vec<bool> {
+    let reads_place = graph.depends(|node| matches!(node, Node::Leaf(Leaf::Coordinate(_))));
+    graph.depends(|node| match node {
+        Node::Select(condition, ..) => reads_place[condition.index()],
+        Node::Unary(Op1::Sign | Op1::Floor | Op1::Ceil | Op1::Round, a) => reads_place[a.index()],
+        Node::Binary(Op2::Mod, a, b) => reads_place[a.index()] || reads_place[b.index()],
+        _ => false,
+    })
+}
+
+/// Whether a flux among the terms of a sum jumps from place to place.
+pub(super) fn has_jumps(graph: &mut Graph, root: Id) -> bool {
+    let (_, fluxes) = split(graph, root);
+    let jumps = jumps(graph);
+    fluxes.iter().any(|flux| jumps[flux.value.index()])
 }
 
 /// Axis and order of a first or second derivative along one axis.
@@ -126,7 +152,10 @@ impl Lowering<'_> {
                         let (a, b) = (self.array(source, [0; 3], offset), self.array(source, [0; 3], ahead));
                         self.mean(a, b)
                     }
-                    None => self.target.leaf(leaf),
+                    None => match leaf {
+                        Leaf::Coordinate(along) => self.coordinate(along, offset, usize::from(along) == axis),
+                        _ => self.target.leaf(leaf),
+                    },
                 },
                 Node::Derivative(orders, inner) => {
                     let source = match self.source.node(inner) {
@@ -151,6 +180,16 @@ impl Lowering<'_> {
             image[id.index()] = Some(new);
         }
         Ok(image[root.index()].unwrap_or(root))
+    }
+
+    /// A coordinate at an offset in points, and half a point further.
+    fn coordinate(&mut self, axis: u8, offset: [i8; 3], half: bool) -> Id {
+        let points = f64::from(offset[usize::from(axis)]) + if half { 0.5 } else { 0.0 };
+        let x = self.target.leaf(Leaf::Coordinate(axis));
+        let points = self.target.real(points);
+        let inverse = self.target.leaf(Leaf::InverseSpacing(axis));
+        let shift = self.target.div(points, inverse);
+        self.target.add(x, shift)
     }
 
     fn mean(&mut self, a: Id, b: Id) -> Id {

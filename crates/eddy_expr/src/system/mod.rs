@@ -3,6 +3,7 @@
 mod build;
 mod growth;
 mod read;
+mod solve_for;
 mod symbol;
 
 pub use symbol::LinearSymbol;

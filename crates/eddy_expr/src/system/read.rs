@@ -28,6 +28,8 @@ pub(super) enum FieldKind {
 
 #[derive(Default)]
 pub(super) struct Lines {
+    /// Functions of the language that the text calls: their names are not free for anything else.
+    called: HashSet<String>,
     pub fields: Vec<FieldLine>,
     pub parameters: Vec<Parameter>,
     pub functions: Vec<UserFunction>,
@@ -40,7 +42,7 @@ pub(super) fn read(text: &str, options: &Options) -> Result<System, Vec<Diagnost
     let mut errors = Vec::new();
     let statements = syntax::parse_statements(text, &mut errors);
     let broken = !errors.is_empty();
-    let mut lines = Lines { errors, ..Lines::default() };
+    let mut lines = Lines { errors, called: called_functions(&statements), ..Lines::default() };
     for statement in &statements {
         lines.sort(statement);
     }
@@ -112,9 +114,7 @@ impl Lines {
                     (_, Some(arguments)) if builtins::function(name).is_none() && !arguments.is_empty() => {
                         self.function(name, arguments, left.span, statement);
                     }
-                    (_, _) if builtins::function(name).is_some() => {
-                        self.elliptic.push((left.clone(), statement.right.clone(), statement.span));
-                    }
+                    (_, _) if builtins::function(name).is_some() => self.implicit(left, statement),
                     _ => self.fail(
                         Code::Definition,
                         left.span,
@@ -124,7 +124,19 @@ impl Lines {
                 }
             }
             ExprKind::Error => {}
-            _ => self.elliptic.push((left.clone(), statement.right.clone(), statement.span)),
+            _ => self.implicit(left, statement),
+        }
+    }
+
+    /// A line with an expression on its left: solved for a rate of change, or an elliptic one.
+    fn implicit(&mut self, left: &Expr, statement: &Statement) {
+        match super::solve_for::rate(left, &statement.right) {
+            Ok(Some(solved)) => {
+                let statement = Statement { left: None, right: solved.right, range: None, span: statement.span };
+                self.evolution(&solved.base, solved.order, solved.span, &statement);
+            }
+            Ok(None) => self.elliptic.push((left.clone(), statement.right.clone(), statement.span)),
+            Err(error) => self.errors.push(error),
         }
     }
 
@@ -235,8 +247,17 @@ impl Lines {
                 "Remove one of the lines, or rename it.",
             );
         }
-        if builtins::function(name).is_some() {
+        if self.is_taken(name) {
             self.fail(Code::Definition, span, format!("'{name}' is a function of the language."), "Use another name.");
+        }
+    }
+
+    /// Whether a name means a function here. Rates are named k1 and exponents gamma, and few call those functions.
+    fn is_taken(&self, name: &str) -> bool {
+        match builtins::function(name) {
+            Some(builtins::Function::Operator(_)) => true,
+            Some(_) => self.called.contains(name) || self.functions.iter().any(|function| function.name == name),
+            None => false,
         }
     }
 
@@ -340,7 +361,7 @@ impl Lines {
                     "Each field has one equation, and no parameter or function of its name.",
                 ));
             }
-            if builtins::function(&field.name).is_some() {
+            if self.is_taken(&field.name) {
                 errors.push(Diagnostic::new(
                     Code::Definition,
                     field.name_span,
@@ -414,8 +435,25 @@ impl Lines {
     }
 }
 
+/// The functions of the language that stand with arguments.
+fn called_functions(statements: &[Statement]) -> HashSet<String> {
+    let mut called = HashSet::new();
+    for statement in statements {
+        for expr in statement.left.iter().chain([&statement.right]) {
+            visit(expr, &mut |part| {
+                if let ExprKind::Call { name, .. } = &part.kind
+                    && builtins::function(name).is_some()
+                {
+                    called.insert(name.clone());
+                }
+            });
+        }
+    }
+    called
+}
+
 /// u_t → (u, 1), u_tt → (u, 2).
-fn time_derivative(name: &str) -> Option<(&str, usize)> {
+pub(super) fn time_derivative(name: &str) -> Option<(&str, usize)> {
     if let Some(base) = name.strip_suffix("_tt") {
         return Some((base, 2));
     }
@@ -436,7 +474,7 @@ fn is_numeric(expr: &Expr, top: bool) -> bool {
     numeric
 }
 
-fn visit(expr: &Expr, f: &mut impl FnMut(&Expr)) {
+pub(super) fn visit(expr: &Expr, f: &mut impl FnMut(&Expr)) {
     f(expr);
     match &expr.kind {
         ExprKind::Number(_) | ExprKind::Name(_) | ExprKind::Error => {}

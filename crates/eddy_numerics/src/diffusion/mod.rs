@@ -6,20 +6,26 @@
 
 mod batch;
 pub mod bench;
+pub mod compensation;
 mod covariance;
+pub mod few_steps;
 mod grid;
 mod kernel;
 mod lane;
 mod likelihood;
+pub mod mean_reverting;
 pub mod methods;
 pub mod metrics;
 mod mixture;
 mod model;
+pub mod model_statistics;
 mod ode;
 mod plan;
 mod prediction;
+pub mod rectified;
 mod sampler;
 mod schedule;
+pub mod searched;
 pub mod targets;
 mod threshold;
 

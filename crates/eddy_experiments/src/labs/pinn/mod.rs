@@ -7,9 +7,12 @@
 //! [`start_line`] also trains on the GPU.
 
 mod descent;
+pub mod flame;
 mod gpu;
 pub mod line;
+pub mod ritz;
 mod run;
+pub mod sobolev;
 mod weighting;
 
 use eddy_nets::{Architecture, JetSpec, Real, Tile};

@@ -127,7 +127,7 @@ impl Texts {
             initial: numbers(&problem.initial).join("\n"),
             parameters: numbers(&problem.parameters).join("; "),
             exact: lines(&mut problem.exact.iter().map(|(name, value)| (name.clone(), value.clone()))).join("\n"),
-            end: format!("{start}{}", number_text(&problem.time.end)),
+            end: problem.time.end.as_ref().map_or_else(|| "0".into(), |end| format!("{start}{}", number_text(end))),
             every: optional(&problem.time.save_every),
             dt: optional(&problem.time.dt),
             tolerance: optional(&problem.time.tolerance),
@@ -239,7 +239,7 @@ impl Texts {
             parameters: self.parameter_values()?.into_iter().collect(),
             time: TimeText {
                 start: number(start).unwrap_or(Number::Value(0.0)),
-                end,
+                end: Some(end),
                 save_every: number(&self.every),
                 dt: number(&self.dt),
                 tolerance: number(&self.tolerance),
