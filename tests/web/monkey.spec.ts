@@ -64,7 +64,7 @@ function linkOf(roll: Dice, e: Experiment): string {
 /** Sets a control as a hand would: by its slider, its entry, its options. False where this setting has no such control. */
 function turn(page: Page, key: string, text: string, place: number): Promise<boolean> {
   return page.evaluate(
-    ([key, text, place]) => {
+    ([key, text, place, sizes]) => {
       const controls = document.querySelector('eddy-experiment')?.shadowRoot?.querySelector('eddy-controls')?.shadowRoot;
       const control = controls?.querySelector(`[data-key="${key}"]`);
       if (!control) return false;
@@ -74,7 +74,7 @@ function turn(page: Page, key: string, text: string, place: number): Promise<boo
       const box = control.querySelector<HTMLInputElement>('input[type=checkbox]');
       const range = control.querySelector<HTMLInputElement>('input[type=range]');
       const entry = control.querySelector<HTMLInputElement>('input.entry, input.expression');
-      const small = /^(points|times|cells|particles|width|layers|waves|count|samples|batch|modes|channels|grid|steps|order|chains)$|_steps$/.test(key);
+      const small = new RegExp(sizes).test(key);
       if (radio) radio.click();
       else if (box) box.click();
       else if (select) {
@@ -97,7 +97,7 @@ function turn(page: Page, key: string, text: string, place: number): Promise<boo
       } else return false;
       return true;
     },
-    [key, text, place] as const,
+    [key, text, place, SIZES.source] as const,
   );
 }
 
@@ -110,7 +110,7 @@ export function fault(kind: string, data: ArrayLike<number>): string {
   return '';
 }
 
-async function act(page: Page, url: string, roll: Dice, e: Experiment): Promise<string> {
+async function act(page: Page, roll: Dice, e: Experiment): Promise<string> {
   const model = (what: string) => page.evaluate((w) => {
     const m = (document.querySelector('eddy-experiment') as any)?.model;
     if (!m) return;
@@ -229,7 +229,7 @@ interface Round {
 }
 
 /** Two equal rounds of `count` actions on one experiment, each from its defaults and back to them. */
-async function twice(page: Page, url: string, e: Experiment, seed: number, count: number, errors: string[]): Promise<Round> {
+async function twice(page: Page, e: Experiment, seed: number, count: number, errors: string[]): Promise<Round> {
   const problems: string[] = [];
   const bytes: number[] = [];
   await page.evaluate((id) => { location.hash = `#/e/${id}`; }, e.id);
@@ -240,7 +240,7 @@ async function twice(page: Page, url: string, e: Experiment, seed: number, count
     const log: string[] = [];
     for (let i = 0; i < count; i++) {
       const before = errors.length;
-      log.push(await act(page, url, roll, e));
+      log.push(await act(page, roll, e));
       if (roll() < 0.3 || i === count - 1) {
         const seen = await look(page, log);
         if (seen.fault) problems.push(`${e.id}: ${seen.fault}`);
@@ -283,7 +283,7 @@ test(`${ACTIONS} random changes: no error, no loss, no number without a value`, 
   const gains: string[] = [];
   const nodes: { nodes: number; listeners: number }[] = [];
   for (const [i, e] of subjects.entries()) {
-    const round = await twice(page, url, e, SEED + i, count, watched.problems);
+    const round = await twice(page, e, SEED + i, count, watched.problems);
     problems.push(...round.problems);
     const [first, second] = round.bytes;
     gains.push(`${e.id} ${first} → ${second}`);
@@ -317,7 +317,7 @@ test('planted: a leak with each change, a value that is none and an error in the
   const subject = catalog.experiments.find((e) => e.id === 'heat-1d')!;
   await page.goto(`${url}/#/e/${subject.id}`);
   await ready(widget(page));
-  const round = await twice(page, url, subject, SEED, 25, watched.problems);
+  const round = await twice(page, subject, SEED, 25, watched.problems);
   expect(round.problems).toEqual([]);
   expect(round.bytes[1] - round.bytes[0]).toBeGreaterThan(GAIN);
   expect(fault('field', Float32Array.of(1, Number.NaN))).toContain('NaN at 1');

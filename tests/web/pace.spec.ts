@@ -11,8 +11,8 @@ const SLOW_DOWN = 4;
 /** Milliseconds: the aim, and the bound beyond which it is a fault on any machine. */
 const FIRST_PICTURE = { aim: 1000, bound: 2000 };
 const RUNNING = { aim: 2500, bound: 5000 };
-const LONGEST_TASK = { aim: 50, bound: 50 };
-const INPUT_DELAY = { aim: 50, bound: 50 };
+const LONGEST_TASK = { aim: 50, bound: 100 };
+const INPUT_DELAY = { aim: 50, bound: 100 };
 const TRIES = 4;
 
 function report(what: string, values: number[], { aim, bound }: { aim: number; bound: number }): number {
@@ -72,7 +72,7 @@ async function train(page: Page, url: string): Promise<void> {
 }
 const steps = (page: Page) => widget(page).evaluate((e: any) => e.model.panes[0].progress.steps as number);
 
-/** The longest task of the main thread in `ms`; 50 ms is the shortest that is reported, 0 stands for none. */
+/** The longest task of the main thread in `ms`, by the clock (a thread that waits for a core counts as busy); 50 ms is the shortest that is reported, 0 stands for none. */
 const longestTask = (page: Page, ms: number, planted = 0): Promise<number> =>
   page.evaluate(([wait, busy]) => new Promise<number>((done) => {
     let longest = 0;
@@ -92,7 +92,7 @@ test('while a network trains no task of the main thread is long', async ({ page,
   }
   expect(report('training, longest task in 2.5 s (0: none of 50 ms)', times, LONGEST_TASK)).toBeLessThanOrEqual(LONGEST_TASK.bound);
   // Planted: one that is long is seen.
-  expect(await longestTask(page, 600, 90)).toBeGreaterThan(80);
+  expect(await longestTask(page, 700, 150)).toBeGreaterThan(LONGEST_TASK.bound);
 });
 
 /** 95 % of `count` keys pressed on a slider of the run were heard within this many milliseconds. */

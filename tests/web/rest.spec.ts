@@ -4,9 +4,9 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import type { CDPSession, Page } from '@playwright/test';
-import { expect, test } from './fixtures';
+import { expect, ready, test } from './fixtures';
 
-const SECONDS = 4;
+const SECONDS = 3;
 /** Part of one core; the aim of Eddy's design. */
 const LIMIT = 0.05;
 
@@ -72,3 +72,52 @@ for (const query of ['', '?inline']) {
     expect(idle.main, story).toBeLessThan(LIMIT);
   });
 }
+
+test('figures of one page that use the GPU share one device', async ({ page, url }) => {
+  test.slow(true, 'a software GPU');
+  let devices = 0;
+  await page.exposeFunction('deviceMade', () => { devices++; });
+  // A device belongs to its worker: each worker tells the page of the devices that it asks for.
+  await page.addInitScript(() => { new BroadcastChannel('devices').onmessage = () => void (window as any).deviceMade(); });
+  await page.route('**/worker-*.js', async (route) => {
+    const answer = await route.fetch();
+    const tell = `if (self.GPUAdapter) { const ask = GPUAdapter.prototype.requestDevice;
+      GPUAdapter.prototype.requestDevice = function (...all) { new BroadcastChannel('devices').postMessage(1); return ask.apply(this, all); }; }\n`;
+    await route.fulfill({ response: answer, body: tell + (await answer.text()) });
+  });
+  const tag = '<eddy-experiment permalink="gray-scott?grid=64" baseline="off" inline></eddy-experiment>';
+  await page.route('**/two.html', (route) =>
+    route.fulfill({ contentType: 'text/html', body: `<!doctype html><html lang="en"><title>x</title><link rel="icon" href="eddy.svg"><script type="module" src="widget.js"></script>${tag.repeat(2)}</html>` }));
+  await page.setViewportSize({ width: 900, height: 1700 });
+  await page.goto(`${url}/two.html`);
+  const figures = page.locator('eddy-inline');
+  await expect(figures).toHaveCount(2);
+  for (let i = 0; i < 2; i++) await ready(figures.nth(i));
+  expect(page.workers().length).toBe(2);
+  for (let i = 0; i < 2; i++) {
+    await figures.nth(i).evaluate(async (e: any) => {
+      await e.model.setOptions({ device: 'gpu', precision: 'f32' });
+      e.model.pause();
+    });
+    expect(await figures.nth(i).evaluate((e: any) => [e.model.status, e.model.options.device])).toEqual(['ready', 'gpu']);
+  }
+  await page.waitForTimeout(200);
+  expect(devices).toBe(1);
+});
+
+test('a figure that asks for a GPU where there is none goes on on the CPU and says why', async ({ page, url }) => {
+  await page.route('**/worker-*.js', async (route) => {
+    const answer = await route.fetch();
+    await route.fulfill({ response: answer, body: `Object.defineProperty(navigator, 'gpu', { value: undefined });\n${await answer.text()}` });
+  });
+  await page.route('**/one.html', (route) =>
+    route.fulfill({ contentType: 'text/html', body: '<!doctype html><html lang="en"><title>x</title><link rel="icon" href="eddy.svg"><script type="module" src="widget.js"></script><eddy-experiment permalink="gray-scott?grid=64&feed=0.03" baseline="off" inline></eddy-experiment></html>' }));
+  await page.goto(`${url}/one.html`);
+  const figure = page.locator('eddy-inline');
+  await ready(figure);
+  await figure.evaluate((e: any) => e.model.setOptions({ device: 'gpu', precision: 'f32' }));
+  await ready(figure);
+  expect(await figure.evaluate((e: any) => e.model.options.device)).toBe('cpu');
+  expect(await figure.evaluate((e: any) => e.model.permalink)).toBe('gray-scott?feed=0.03&grid=64');
+  await expect(figure.locator('eddy-controls .notice')).toContainText(/GPU/);
+});

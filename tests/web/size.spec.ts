@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { expect, test } from '@playwright/test';
 
-const dist = join(__dirname, '../../web/dist');
+const dist = process.env.EDDY_SITE || join(__dirname, '../../web/dist');
 const BUDGET = 150_000;
 
 /** The scripts that the browser fetches for `page`: its module and what that imports, not what it loads later. */

@@ -16,11 +16,12 @@ export const stageStyles = css`
   /* As many rows as the names need at this width: what arrives or changes while it runs moves nothing, but for the names of many lines. */
   .caption {
     display: grid; align-items: center; align-content: end; column-gap: 14px; padding: 10px 14px 4px; min-height: 42px; font-size: 13px;
-    color: var(--stage-faint); white-space: nowrap;
+    color: var(--stage-faint); white-space: nowrap; flex: 1;
   }
   .rows-1 .caption { grid-template-columns: auto auto minmax(0, 1fr); grid-template-rows: minmax(28px, auto); }
   .rows-2 .caption { grid-template: 22px minmax(22px, auto) / auto minmax(0, 1fr); min-height: 62px; }
-  .rows-3 .caption { grid-template: 22px 22px minmax(22px, auto) / minmax(0, 1fr); min-height: 84px; }
+  .rows-3 .caption { grid-template: minmax(22px, auto) 22px minmax(22px, auto) / minmax(0, 1fr); min-height: 84px; }
+  .rows-3 .tag { white-space: normal; line-height: 1.4; }
   .caption > * { overflow: hidden; text-overflow: ellipsis; min-width: 0; }
   .tag { color: var(--stage-ink); font-weight: 560; font-size: 14px; }
   .reading b { color: var(--stage-ink); font-weight: 560; }

@@ -40,9 +40,9 @@ export class EngineClient {
   private watch: ReturnType<typeof setInterval> | undefined;
   private closed = false;
 
-  /** `shared`: its engine lives in one of the page's common workers, beside others. */
-  constructor(shared = false) {
-    const opened = (shared ? this.openShared() : this.openWorker()).catch(() => this.openPage());
+  /** `shared`: its engine lives in one of the page's common workers, beside others; with `gpu` in the one that holds the device. */
+  constructor(shared = false, gpu = false) {
+    const opened = (shared ? this.openShared(gpu) : this.openWorker()).catch(() => this.openPage());
     this.port = opened.then(([port]) => port);
     this.inWorker = opened.then(([, inWorker]) => inWorker);
   }
@@ -55,8 +55,8 @@ export class EngineClient {
   }
 
   /** An engine of its own in a worker that others use too: they share its modules and its GPU device. */
-  private async openShared(): Promise<[Port, boolean]> {
-    const member = await joinPool((message) => this.receive(message), (error) => this.lose(error));
+  private async openShared(gpu: boolean): Promise<[Port, boolean]> {
+    const member = await joinPool((message) => this.receive(message), (error) => this.lose(error), gpu);
     this.startWatch();
     return [member, true];
   }

@@ -43,6 +43,8 @@ const POOL_SIZE = 2;
 interface Shared {
   worker: Promise<Worker>;
   members: Set<(error: EngineError) => void>;
+  /** Engines that use the GPU live in one worker, since a device belongs to the worker that asked for it. */
+  holdsGpu: boolean;
 }
 const pool: Shared[] = [];
 
@@ -52,17 +54,20 @@ function spoil(shared: Shared, error: EngineError): void {
   for (const lose of [...shared.members]) lose(error);
 }
 
-/** A further engine in the common worker that has fewest; the worker ends with its last engine. */
-export async function joinPool(receive: (message: FromEngine) => void, lose: (error: EngineError) => void): Promise<Port> {
+/** A further engine in the common worker that has fewest, or in the one that holds the GPU; the worker ends with its last engine. */
+export async function joinPool(receive: (message: FromEngine) => void, lose: (error: EngineError) => void, gpu = false): Promise<Port> {
+  const holder = gpu ? pool.find((s) => s.holdsGpu) : undefined;
   const roomiest = [...pool].sort((a, b) => a.members.size - b.members.size)[0];
   let shared: Shared;
-  if (roomiest && (pool.length >= POOL_SIZE || roomiest.members.size === 0)) shared = roomiest;
+  if (holder) shared = holder;
+  else if (roomiest && (pool.length >= POOL_SIZE || roomiest.members.size === 0)) shared = roomiest;
   else {
-    const made: Shared = { members: new Set(), worker: startWorker(() => {}, (error) => spoil(made, error)) };
+    const made: Shared = { members: new Set(), holdsGpu: false, worker: startWorker(() => {}, (error) => spoil(made, error)) };
     made.worker.catch(() => spoil(made, { code: 'worker-error', message: 'No worker can be had here.' }));
     pool.push((shared = made));
   }
   shared.members.add(lose);
+  shared.holdsGpu ||= gpu;
   let worker: Worker;
   try {
     worker = await shared.worker;

@@ -115,7 +115,7 @@ export class RunModel {
     this.fault = undefined;
     this.status = 'loading';
     this.onGpu = [];
-    const client = new EngineClient(this.sharesWorker);
+    const client = new EngineClient(this.sharesWorker, this.options.device === 'gpu');
     this.client = client;
     client.onEvent = (event) => {
       switch (event.type) {
@@ -543,7 +543,17 @@ export class RunModel {
     const bundle = this.bundle;
     this.options = options;
     if (options.device === 'cpu') writeStored(PRECISION_KEY, options.precision);
-    if (this.bundle !== bundle || this.status !== 'ready') await this.start(true);
+    if (this.sharesWorker && options.device === 'gpu' && before.device !== 'gpu') {
+      // To the worker that holds the page's device; back where it was if there is none.
+      await this.start(true);
+      if (this.status !== 'ready' && !this.fault) {
+        const why = this.notices;
+        this.options = before;
+        await this.start(true);
+        this.notices = [...why, ...this.notices];
+        this.tell('settings');
+      }
+    } else if (this.bundle !== bundle || this.status !== 'ready') await this.start(true);
     else if (!(await this.open(this.permalink, true))) {
       // The run on the device before is still there, and the notice says why the other is not.
       this.options = before;
