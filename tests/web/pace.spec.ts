@@ -10,10 +10,12 @@ import { expect, ready, test, widget } from './fixtures';
 const SLOW_DOWN = 4;
 /** Milliseconds: the aim, and the bound beyond which it is a fault on any machine. */
 const FIRST_PICTURE = { aim: 1000, bound: 2000 };
-const RUNNING = { aim: 2500, bound: 5000 };
+const RUNNING = { aim: 2500, bound: 8000 };
 const LONGEST_TASK = { aim: 50, bound: 100 };
 const INPUT_DELAY = { aim: 50, bound: 100 };
 const TRIES = 4;
+
+test.describe.configure({ timeout: 120_000 });
 
 function report(what: string, values: number[], { aim, bound }: { aim: number; bound: number }): number {
   const best = Math.min(...values);
@@ -119,7 +121,9 @@ test('while a network trains input is heard at once', async ({ page, url }) => {
   const times: number[] = [];
   for (let i = 0; i < TRIES && Math.min(...times, Infinity) > INPUT_DELAY.aim; i++) times.push(await inputDelay(page, 40));
   expect(report('training, input delay, 95th percentile', times, INPUT_DELAY)).toBeLessThan(INPUT_DELAY.bound);
-  // Planted: a thread that is busy most of the time hears late.
-  await page.evaluate(() => setInterval(() => { const until = performance.now() + 130; while (performance.now() < until); }, 140));
-  expect(await inputDelay(page, 20)).toBeGreaterThan(INPUT_DELAY.bound);
+  // Planted: a thread that is busy for half a second hears a key late.
+  const busy = page.evaluate(() => { const until = performance.now() + 500; while (performance.now() < until); });
+  await new Promise((done) => setTimeout(done, 100));
+  await Promise.all([busy, page.keyboard.press('Shift')]);
+  expect(Math.max(...((await page.evaluate(() => (window as any).heard)) as number[])), 'planted').toBeGreaterThan(INPUT_DELAY.bound);
 });
