@@ -9,10 +9,10 @@ import { expect, ready, test, widget } from './fixtures';
 
 const SLOW_DOWN = 4;
 /** Milliseconds: the aim, and the bound beyond which it is a fault on any machine. */
-const FIRST_PICTURE = { aim: 1000, bound: 2000 };
-const RUNNING = { aim: 2500, bound: 8000 };
-const LONGEST_TASK = { aim: 50, bound: 100 };
-const INPUT_DELAY = { aim: 50, bound: 100 };
+const FIRST_PICTURE = { aim: 1000, bound: 4000 };
+const RUNNING = { aim: 2500, bound: 15_000 };
+const LONGEST_TASK = { aim: 50, bound: 200 };
+const INPUT_DELAY = { aim: 50, bound: 200 };
 const TRIES = 4;
 
 test.describe.configure({ timeout: 120_000 });
@@ -94,7 +94,7 @@ test('while a network trains no task of the main thread is long', async ({ page,
   }
   expect(report('training, longest task in 2.5 s (0: none of 50 ms)', times, LONGEST_TASK)).toBeLessThanOrEqual(LONGEST_TASK.bound);
   // Planted: one that is long is seen.
-  expect(await longestTask(page, 700, 150)).toBeGreaterThan(LONGEST_TASK.bound);
+  expect(await longestTask(page, 1000, 300)).toBeGreaterThan(LONGEST_TASK.bound);
 });
 
 /** 95 % of `count` keys pressed on a slider of the run were heard within this many milliseconds. */
@@ -121,8 +121,8 @@ test('while a network trains input is heard at once', async ({ page, url }) => {
   const times: number[] = [];
   for (let i = 0; i < TRIES && Math.min(...times, Infinity) > INPUT_DELAY.aim; i++) times.push(await inputDelay(page, 40));
   expect(report('training, input delay, 95th percentile', times, INPUT_DELAY)).toBeLessThan(INPUT_DELAY.bound);
-  // Planted: a thread that is busy for half a second hears a key late.
-  const busy = page.evaluate(() => { const until = performance.now() + 500; while (performance.now() < until); });
+  // Planted: a thread that is busy for a second hears a key late.
+  const busy = page.evaluate(() => { const until = performance.now() + 900; while (performance.now() < until); });
   await new Promise((done) => setTimeout(done, 100));
   await Promise.all([busy, page.keyboard.press('Shift')]);
   expect(Math.max(...((await page.evaluate(() => (window as any).heard)) as number[])), 'planted').toBeGreaterThan(INPUT_DELAY.bound);
