@@ -9,7 +9,7 @@ function other(p: ParamSpec): string {
   const text = p.integer ? String(Math.round(middle)) : String(Number(middle.toPrecision(3)));
   return text === p.default ? String(p.integer ? Math.round(middle) - 1 : Number((middle * 0.9).toPrecision(3))) : text;
 }
-const subject = catalog.experiments.find((e) => e.cost === 'cheap' && e.params.filter((p) => p.kind === 'number').length >= 2)!;
+const subject = catalog.experiments.find((e) => e.cost === 'cheap' && e.bundle === 'core' && e.params.filter((p) => p.kind === 'number').length >= 2)!;
 
 test('a control moves the address, and the address gives the same first frame', async ({ page, url, context }) => {
   const element = await openExperiment(page, url, subject.id);
