@@ -234,7 +234,7 @@ impl Evolution {
 mod tests {
     use super::*;
     use crate::diffusion::{
-        Method, MixtureModel, VpLinear,
+        Method, VpLinear,
         few_steps::{RingTask, SPAN},
         methods::{Ddim, DpmMultistep, LowerFinal},
         metrics::{paired_distances, rms},
