@@ -93,8 +93,13 @@ const TIME: &[&str] = &[
     "exponential-euler",
 ];
 
+/// 1500, or as many as EDDY_FUZZ says.
+fn cases() -> u32 {
+    std::env::var("EDDY_FUZZ").ok().and_then(|n| n.parse().ok()).unwrap_or(1500)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1500, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), ..ProptestConfig::default() })]
     #[test]
     fn no_panic(
         left in pick(&["u_t", "u_tt", "u"]),

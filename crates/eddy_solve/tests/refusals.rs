@@ -63,3 +63,14 @@ fn a_singularity_is_a_result() {
     assert!((time - 1.0).abs() < 1e-6 && !cause.is_empty() && !advice.is_empty());
     assert!(s.values()[0].re[0].is_finite());
 }
+
+#[test]
+fn a_stabilized_step_far_too_long_stops_with_its_cause() {
+    let text = "equations = \"u_t = 1e300*u + lap(u)\"\ninitial.u = \"sin(2*pi*x)\"\n[domain]\nx = { max = 1, points = 32 }\n\
+                [time]\nend = 1\ndt = 0.1\n[method]\nspace = \"fd4\"\ntime = \"rkc\"\n";
+    let mut s = Simulation::<f64>::new(Statement::new(Problem::parse(text).unwrap()).unwrap()).unwrap();
+    assert!(!s.advance(1.0, || true));
+    let eddy_solve::Outcome::Diverged { cause, advice, .. } = &s.outcome else { panic!("{:?}", s.outcome) };
+    assert!(cause.contains("stages") && !advice.is_empty(), "{cause} {advice}");
+    assert!(s.values()[0].re.iter().all(|v| v.is_finite()));
+}

@@ -18,6 +18,11 @@ pub enum SolveFailed {
     /// The state or the right side was not finite.
     #[error("The implicit solve met a value that is not finite; take a shorter step.")]
     NotFinite,
+    /// A stabilized step of the length asked for would need more stages than rounding and patience allow.
+    #[error(
+        "A stabilized step of this length needs {stages:.1e} stages, at most {most} are made; take a shorter step."
+    )]
+    TooManyStages { stages: f64, most: u32 },
 }
 
 /// y' = N(t, y) + L y + b(t): N is treated explicitly, the affine part L y + b(t) implicitly.

@@ -496,6 +496,9 @@ pub struct StabilizedStep<R: Scalar> {
 }
 
 impl<R: Scalar> StabilizedStep<R> {
+    /// Most stages of a step: rounding inside it grows like their square, here to 1e-8 of the state.
+    const MOST: u32 = 10_000;
+
     pub fn new(size: usize, radius: f64) -> Self {
         Self { inner: Rkc::new(size), radius }
     }
@@ -507,8 +510,11 @@ impl<R: Scalar> OneStep<R> for StabilizedStep<R> {
     }
     fn advance(&mut self, system: &mut Discrete<R>, t: f64, dt: f64, y: &mut [R]) -> Result<(), SolveFailed> {
         // The interval of s stages is about 0.65 s².
-        let stages = (1.0 + 1.54 * dt * self.radius).sqrt().ceil().max(2.0) as u32 + 1;
-        self.inner.step_with_stages(system, t, dt, y, stages);
+        let stages = (1.0 + 1.54 * dt * self.radius).sqrt().ceil().max(2.0) + 1.0;
+        if stages > f64::from(Self::MOST) {
+            return Err(SolveFailed::TooManyStages { stages, most: Self::MOST });
+        }
+        self.inner.step_with_stages(system, t, dt, y, stages as u32);
         Ok(())
     }
     fn reset(&mut self) {}
