@@ -1,4 +1,15 @@
-//! Nonlinear least squares.
+//! Least squares: a line through points, and nonlinear fits.
+
+/// Slope of the least-squares line; NaN for fewer than three points.
+pub fn line_slope(points: &[(f64, f64)]) -> f64 {
+    if points.len() < 3 {
+        return f64::NAN;
+    }
+    let n = points.len() as f64;
+    let (mx, my) = (points.iter().map(|p| p.0).sum::<f64>() / n, points.iter().map(|p| p.1).sum::<f64>() / n);
+    let top: f64 = points.iter().map(|p| (p.0 - mx) * (p.1 - my)).sum();
+    top / points.iter().map(|p| (p.0 - mx).powi(2)).sum::<f64>()
+}
 
 /// How a fit ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

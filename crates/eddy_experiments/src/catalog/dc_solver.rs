@@ -18,11 +18,11 @@
 
 use eddy_numerics::{
     diffusion::{
-        Batch, Denoiser, DiffusionError, MixtureModel, Prediction, Sampler, Status,
+        Denoiser, MixtureModel, Prediction, Sampler,
         compensation::{Abscissa, Compensated, RANGE, RatioFit, exact_states},
-        few_steps::{FINE_STEPS, RingTask, log_distances},
+        few_steps::RingTask,
         methods::{Ddim, DpmMultistep, Method, RungeKutta, Tableau, UniPc, Variable, Variant},
-        metrics::{paired_distances, quantile, rms},
+        metrics::{quantile, rms},
     },
     rng::Stream,
 };
@@ -34,8 +34,7 @@ use eddy_spec::{
 use crate::{
     Baseline, Budget, Context, DeviceKind, Experiment, Lab, LocalFuture, Precision, Progress, Record, Run,
     labs::{
-        flow::{Cloud, Trails, density},
-        sampler,
+        sampler::{self, CURVE_PARTICLES, ErrorCurve, RingBench, refused},
     },
     ready,
 };
@@ -102,17 +101,9 @@ params! { pub struct Params {
 
 /// The fit draws from a seed far from the ones people type.
 const APART: u32 = 1_000_003;
-const TRAILS: usize = 40;
 /// Budgets of the curve, and particles of its runs.
 const BUDGETS: [usize; 7] = [4, 5, 6, 7, 8, 9, 10];
-const CURVE_PARTICLES: usize = 400;
-/// Steps of the converged run per unit of work, and of Runge-Kutta 4 between two nodes of the exact trajectories.
-const FINE_UNIT: usize = 10;
 const PER_STEP: usize = 24;
-
-fn refused(error: DiffusionError) -> EddyError {
-    EddyError::start(error.to_string())
-}
 
 fn host() -> UniPc {
     UniPc::new(2, Variant::Bh2, Prediction::Data)
@@ -255,11 +246,7 @@ const LINES: [(&str, Role, Solver); 4] = [
 /// First the converged end points, then the fit, then the sampling, then the curve.
 struct DcRun {
     params: Params,
-    task: RingTask,
-    model: MixtureModel<f64>,
-    start: Batch<f64>,
-    fine: Option<Sampler<f64>>,
-    reference: Option<Batch<f64>>,
+    bench: RingBench,
     /// Where a fit is wanted, begun by the first of its steps.
     fit: Option<RatioFit>,
     ratios: Vec<f64>,
@@ -267,11 +254,7 @@ struct DcRun {
     moving: Option<Sampler<f64>>,
     evaluations: u64,
     done: usize,
-    trails: Trails,
-    limit: f64,
-    backdrop: ViewData,
-    /// Points of each line of the curve, and the fit of the budget in hand.
-    curve: Vec<(Vec<f64>, Vec<f64>)>,
+    curve: ErrorCurve,
     measured: usize,
     steps: u64,
     record: Record,
@@ -279,28 +262,16 @@ struct DcRun {
 
 impl DcRun {
     fn new(p: &Params) -> Result<Self, EddyError> {
-        let task = p.task()?;
-        let start = task.noise(p.seed, Stream::Prior, p.particles as usize);
-        let limit = (1.15 * task.mixture().extent()).max(2.8);
-        let mut trails = Trails::of(TRAILS);
-        trails.push(&start);
         Ok(Self {
-            fine: Some(task.fine(start.clone()).map_err(refused)?),
-            model: task.model().map_err(refused)?,
-            backdrop: density(&task.target(), limit),
+            bench: RingBench::new(p.task()?, p.seed, p.particles)?,
             ratios: if p.sampler == Solver::Hand { p.hand() } else { Vec::new() },
             params: p.clone(),
-            task,
-            start,
-            reference: None,
             fit: None,
             fit_evaluations: 0,
             moving: None,
             evaluations: 0,
             done: 0,
-            trails,
-            limit,
-            curve: vec![Default::default(); LINES.len()],
+            curve: ErrorCurve::of(LINES.len()),
             measured: 0,
             steps: 0,
             record: Record::of(DcSolver::METRICS),
@@ -318,7 +289,7 @@ impl DcRun {
         if self.params.sampler == Solver::Fitted { self.budget() - 1 } else { 0 }
     }
     fn all_steps(&self) -> u64 {
-        (FINE_STEPS / FINE_UNIT + self.fit_steps() + self.budget() + self.points()) as u64
+        (RingBench::CONVERGING + self.fit_steps() + self.budget() + self.points()) as u64
     }
     fn is_done(&self) -> bool {
         self.done == self.budget() && self.measured == self.points()
@@ -329,23 +300,17 @@ impl DcRun {
 
     fn step(&mut self) -> Result<(), EddyError> {
         self.steps += 1;
-        if let Some(fine) = &mut self.fine {
-            let mut model = self.task.model().map_err(refused)?;
-            for _ in 0..FINE_UNIT {
-                fine.step(&mut model);
-            }
-            if fine.status() != Status::Running {
-                self.reference = Some(fine.x().clone());
-                self.fine = None;
-            }
-        } else if self.wants_fit() {
-            let before = self.model.evaluations();
+        if self.bench.converge()? {
+            return Ok(());
+        }
+        if self.wants_fit() {
+            let before = self.bench.model.evaluations();
             match &mut self.fit {
-                None => self.fit = Some(self.params.fit(&self.task, self.budget(), &mut self.model)?),
-                Some(fit) => fit.step(&mut self.model),
+                None => self.fit = Some(self.params.fit(&self.bench.task, self.budget(), &mut self.bench.model)?),
+                Some(fit) => fit.step(&mut self.bench.model),
             }
             self.ratios = self.fit.as_ref().map_or(Vec::new(), |f| f.ratios().to_vec());
-            self.fit_evaluations += self.model.evaluations() - before;
+            self.fit_evaluations += self.bench.model.evaluations() - before;
         } else if self.done < self.budget() {
             self.sample()?;
         } else {
@@ -356,21 +321,19 @@ impl DcRun {
 
     fn sample(&mut self) -> Result<(), EddyError> {
         if self.moving.is_none() {
-            let nodes = self.task.grid(self.budget()).map_err(refused)?;
+            let nodes = self.bench.task.grid(self.budget()).map_err(refused)?;
             let method = self.params.method(self.params.sampler, &self.ratios);
-            self.moving = Some(self.task.sampler(method, &nodes, self.start.clone()));
+            self.moving = Some(self.bench.task.sampler(method, &nodes, self.bench.start.clone()));
         }
         let Some(moving) = &mut self.moving else { return Ok(()) };
-        let before = self.model.evaluations();
-        moving.step(&mut self.model);
-        self.evaluations += self.model.evaluations() - before;
+        let before = self.bench.model.evaluations();
+        moving.step(&mut self.bench.model);
+        self.evaluations += self.bench.model.evaluations() - before;
         self.done += 1;
         let x = moving.x();
-        self.trails.push(x);
-        let (error, median) = self.reference.as_ref().map_or((f64::NAN, f64::NAN), |r| {
-            let distances = paired_distances(x, r);
-            (rms(&distances), quantile(&distances, 0.5))
-        });
+        self.bench.follow(x);
+        let distances = self.bench.distances(x);
+        let (error, median) = distances.map_or((f64::NAN, f64::NAN), |d| (rms(&d), quantile(&d, 0.5)));
         let used = self.evaluations as f64;
         self.record.push(used, &[error, median, used, self.fit_evaluations as f64]);
         Ok(())
@@ -382,34 +345,17 @@ impl DcRun {
         self.measured += 1;
         let mut ratios = Vec::new();
         if LINES[line].2 == Solver::Fitted {
-            let mut model = self.task.model().map_err(refused)?;
-            let mut fit = self.params.fit(&self.task, budget, &mut model)?;
+            let mut model = self.bench.task.model().map_err(refused)?;
+            let mut fit = self.params.fit(&self.bench.task, budget, &mut model)?;
             while !fit.is_done() {
                 fit.step(&mut model);
             }
             ratios = fit.ratios().to_vec();
         }
         let method = self.params.method(LINES[line].2, &ratios);
-        let (x, used) = self.task.run(method, budget, self.start.head(CURVE_PARTICLES)).map_err(refused)?;
-        if let Some(reference) = &self.reference {
-            let error = rms(&paired_distances(&x, &reference.head(CURVE_PARTICLES)));
-            if error.is_finite() {
-                self.curve[line].0.push(used as f64);
-                self.curve[line].1.push(error.clamp(1e-6, 1e3));
-            }
-        }
+        let (x, used) = self.bench.task.run(method, budget, self.bench.start.head(CURVE_PARTICLES)).map_err(refused)?;
+        self.curve.push(line, used, self.bench.error(&x));
         Ok(())
-    }
-
-    fn curve_lines(&self) -> ViewData {
-        let series = LINES
-            .iter()
-            .zip(&self.curve)
-            .map(|(l, (xs, ys))| Series::dotted(l.0, l.1, xs.clone(), ys.clone()))
-            .collect();
-        let all: Vec<f64> = self.curve.iter().flat_map(|(_, ys)| ys.clone()).collect();
-        let (low, high) = (all.iter().copied().fold(0.1, f64::min), all.iter().copied().fold(0.5, f64::max));
-        ViewData::Lines { series, x: (3.7, 11.0), y: (0.7 * low, 1.4 * high) }
     }
 
     fn ratio_lines(&self) -> ViewData {
@@ -424,18 +370,6 @@ impl DcRun {
             Series::line("bounds of the search", Role::Third, ends, vec![RANGE.1; 2]),
         ];
         ViewData::Lines { series, x: (0.5, budget as f64 + 0.5), y: (0.4, 2.1) }
-    }
-
-    fn particles(&self) -> ViewData {
-        let x = self.moving.as_ref().map_or(&self.start, Sampler::x);
-        let colours = match &self.reference {
-            Some(r) => log_distances(x, r),
-            None => vec![0.0; x.len()],
-        };
-        let mut cloud = Cloud::new(x, colours, (-3.0, 0.5), self.limit);
-        cloud.trails = self.trails.clone();
-        cloud.backdrop = Some(self.backdrop.clone());
-        cloud.view()
     }
 }
 
@@ -462,7 +396,7 @@ impl Run for DcRun {
             steps: self.steps,
             position: self.evaluations as f64,
             fraction: (self.steps as f64 / self.all_steps() as f64).min(1.0),
-            work: self.model.evaluations() as f64,
+            work: self.bench.model.evaluations() as f64,
             work_unit: "evaluations",
         }
     }
@@ -476,9 +410,9 @@ impl Run for DcRun {
 
     fn view<'a>(&'a mut self, key: &'a str) -> LocalFuture<'a, Result<ViewData, EddyError>> {
         ready(Ok(match key {
-            "race" => self.curve_lines(),
+            "race" => self.curve.view(LINES.iter().map(|l| (l.0, l.1)), (3.7, 11.0)),
             "ratios" => self.ratio_lines(),
-            _ => self.particles(),
+            _ => self.bench.particles(self.moving.as_ref().map_or(&self.bench.start, Sampler::x)),
         }))
     }
 }
@@ -501,7 +435,7 @@ mod tests {
             let p = Params { evaluations, particles: 50, curve: false, ..Params::default() };
             let run = finished(&p);
             assert_eq!((run.evaluations, run.steps), (evaluations.into(), run.all_steps()), "{evaluations}");
-            assert_eq!(run.model.evaluations(), run.evaluations + run.fit_evaluations);
+            assert_eq!(run.bench.model.evaluations(), run.evaluations + run.fit_evaluations);
             assert!(run.fit_evaluations >= (4 * PER_STEP) as u64 * u64::from(evaluations));
         }
     }
@@ -519,7 +453,7 @@ mod tests {
     #[test]
     fn the_cell_where_ddim_is_best() {
         let run = finished(&Params { scale: 3.0, particles: 400, ..Params::default() });
-        let at = |line: usize| run.curve[line].1[run.curve[line].0.iter().position(|n| *n == 5.0).unwrap()];
+        let at = |line: usize| run.curve.at(line, 5.0).unwrap();
         assert!(at(3) < at(0) && at(0) > 0.6 * at(1), "DC {}, UniPC {}, DDIM {}", at(0), at(1), at(3));
     }
 }

@@ -23,10 +23,9 @@ use std::sync::Arc;
 
 use eddy_numerics::{
     diffusion::{
-        Batch, Denoiser, DiffusionError, MixtureModel, Prediction, Sampler, Status,
-        few_steps::{FINE_STEPS, RingTask, SPAN, log_distances},
+        Batch, Denoiser, MixtureModel, Prediction, Sampler,
+        few_steps::{RingTask, SPAN},
         methods::{Ddim, DpmMultistep, Method, UniPc, Variant},
-        metrics::{paired_distances, rms},
         model_statistics::{self, Coordinate, ModelStatistics, StatisticsEstimator},
     },
     rng::Stream,
@@ -39,8 +38,7 @@ use eddy_spec::{
 use crate::{
     Baseline, Budget, Context, DeviceKind, Experiment, Lab, LocalFuture, Precision, Progress, Record, Run,
     labs::{
-        flow::{Cloud, Trails, density},
-        sampler,
+        sampler::{self, CURVE_PARTICLES, ErrorCurve, RingBench, refused},
     },
     ready,
 };
@@ -107,21 +105,13 @@ params! { pub struct Params {
 const NODES: usize = 241;
 /// The measurement draws from a seed far from the ones people type.
 const APART: u32 = 1_000_003;
-const TRAILS: usize = 40;
 /// Budgets of the curve, and particles of its runs.
 const BUDGETS: [usize; 9] = [4, 5, 6, 7, 8, 10, 12, 15, 20];
-const CURVE_PARTICLES: usize = 400;
-/// Steps of the converged run per unit of work.
-const FINE_UNIT: usize = 10;
 
 /// Largest ratio of the errors of two samplers over the budgets of the claim.
 fn worst(m: &Measured, other: [&str; 4]) -> f64 {
     let ratios = ["v3, 5", "v3, 6", "v3, 8", "v3, 10"].iter().zip(other).map(|(a, b)| m.ratio(a, b, "error"));
     ratios.fold(f64::NEG_INFINITY, |a, b| if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) })
-}
-
-fn refused(error: DiffusionError) -> EddyError {
-    EddyError::start(error.to_string())
 }
 
 pub struct DpmSolverV3;
@@ -291,11 +281,7 @@ const LINES: [Line; 5] = [
 /// First the converged end points, then the statistics, then the sampling, then the curve.
 struct V3Run {
     params: Params,
-    task: RingTask,
-    model: MixtureModel<f64>,
-    start: Batch<f64>,
-    fine: Option<Sampler<f64>>,
-    reference: Option<Batch<f64>>,
+    bench: RingBench,
     estimator: Option<StatisticsEstimator>,
     /// The table so far.
     table: Vec<Coordinate>,
@@ -304,11 +290,7 @@ struct V3Run {
     mover: Option<Mover>,
     evaluations: u64,
     done: usize,
-    trails: Trails,
-    limit: f64,
-    backdrop: ViewData,
-    /// Points of each line of the curve.
-    curve: Vec<(Vec<f64>, Vec<f64>)>,
+    curve: ErrorCurve,
     measured: usize,
     steps: u64,
     record: Record,
@@ -316,31 +298,20 @@ struct V3Run {
 
 impl V3Run {
     fn new(p: &Params) -> Result<Self, EddyError> {
-        let task = p.task()?;
-        let start = task.noise(p.seed, Stream::Prior, p.particles as usize);
+        let bench = RingBench::new(p.task()?, p.seed, p.particles)?;
         let needs_table = p.sampler == Solver::V3 || p.curve;
-        let ends = task.grid(1).map_err(refused)?;
-        let limit = (1.15 * task.mixture().extent()).max(2.8);
-        let mut trails = Trails::of(TRAILS);
-        trails.push(&start);
+        let ends = bench.task.grid(1).map_err(refused)?;
         Ok(Self {
-            fine: Some(task.fine(start.clone()).map_err(refused)?),
-            model: task.model().map_err(refused)?,
-            estimator: if needs_table { Some(p.estimator(&task)?) } else { None },
-            backdrop: density(&task.target(), limit),
+            estimator: if needs_table { Some(p.estimator(&bench.task)?) } else { None },
+            bench,
             params: p.clone(),
-            task,
-            start,
-            reference: None,
             table: Vec::new(),
             lambda: (ends[0].lambda, ends[1].lambda),
             statistics: None,
             mover: None,
             evaluations: 0,
             done: 0,
-            trails,
-            limit,
-            curve: vec![Default::default(); LINES.len()],
+            curve: ErrorCurve::of(LINES.len()),
             measured: 0,
             steps: 0,
             record: Record::of(DpmSolverV3::METRICS),
@@ -352,7 +323,7 @@ impl V3Run {
     }
     fn all_steps(&self) -> u64 {
         let table = if self.params.curve || self.params.sampler == Solver::V3 { NODES } else { 0 };
-        (FINE_STEPS / FINE_UNIT + table + self.params.evaluations as usize + self.points()) as u64
+        (RingBench::CONVERGING + table + self.params.evaluations as usize + self.points()) as u64
     }
     fn is_done(&self) -> bool {
         self.done == self.params.evaluations as usize && self.measured == self.points()
@@ -360,17 +331,11 @@ impl V3Run {
 
     fn step(&mut self) -> Result<(), EddyError> {
         self.steps += 1;
-        if let Some(fine) = &mut self.fine {
-            let mut model = self.task.model().map_err(refused)?;
-            for _ in 0..FINE_UNIT {
-                fine.step(&mut model);
-            }
-            if fine.status() != Status::Running {
-                self.reference = Some(fine.x().clone());
-                self.fine = None;
-            }
-        } else if let Some(work) = &mut self.estimator {
-            if let Some(statistics) = work.step(&mut self.model) {
+        if self.bench.converge()? {
+            return Ok(());
+        }
+        if let Some(work) = &mut self.estimator {
+            if let Some(statistics) = work.step(&mut self.bench.model) {
                 let statistics = if self.params.scaling { statistics } else { statistics.without_scaling() };
                 self.table = statistics.coordinates().to_vec();
                 self.statistics = Some(Arc::new(statistics));
@@ -391,16 +356,16 @@ impl V3Run {
             let p = &self.params;
             let line = Line { name: "", role: Role::Result, solver: p.sampler, corrector: p.corrector };
             let steps = p.evaluations as usize;
-            self.mover = Some(p.mover(&self.task, line, self.statistics.as_ref(), steps, self.start.clone())?);
+            self.mover = Some(p.mover(&self.bench.task, line, self.statistics.as_ref(), steps, self.bench.start.clone())?);
         }
         let Some(mover) = &mut self.mover else { return Ok(()) };
-        let before = self.model.evaluations();
-        mover.step(&mut self.model);
-        self.evaluations += self.model.evaluations() - before;
+        let before = self.bench.model.evaluations();
+        mover.step(&mut self.bench.model);
+        self.evaluations += self.bench.model.evaluations() - before;
         self.done += 1;
         let x = mover.x();
-        self.trails.push(x);
-        let error = self.reference.as_ref().map_or(f64::NAN, |r| rms(&paired_distances(x, r)));
+        self.bench.follow(x);
+        let error = self.bench.error(x);
         let measurement = self.statistics.as_ref().map_or(0, |s| s.evaluations);
         self.record.push(self.evaluations as f64, &[error, self.evaluations as f64, measurement as f64]);
         Ok(())
@@ -410,29 +375,12 @@ impl V3Run {
         let (line, budget) =
             (self.measured % LINES.len(), BUDGETS[(self.measured / LINES.len()).min(BUDGETS.len() - 1)]);
         self.measured += 1;
-        let x = self.start.head(CURVE_PARTICLES);
-        let mut mover = self.params.mover(&self.task, LINES[line], self.statistics.as_ref(), budget, x)?;
-        let mut model = self.task.model().map_err(refused)?;
+        let x = self.bench.start.head(CURVE_PARTICLES);
+        let mut mover = self.params.mover(&self.bench.task, LINES[line], self.statistics.as_ref(), budget, x)?;
+        let mut model = self.bench.task.model().map_err(refused)?;
         while mover.step(&mut model) {}
-        if let Some(reference) = &self.reference {
-            let error = rms(&paired_distances(mover.x(), &reference.head(CURVE_PARTICLES)));
-            if error.is_finite() {
-                self.curve[line].0.push(model.evaluations() as f64);
-                self.curve[line].1.push(error.clamp(1e-6, 1e3));
-            }
-        }
+        self.curve.push(line, model.evaluations(), self.bench.error(mover.x()));
         Ok(())
-    }
-
-    fn curve_lines(&self) -> ViewData {
-        let series = LINES.iter().zip(&self.curve).map(|(line, (xs, ys))| {
-            // The first line is the run's own form; what it changes is said beside the controls.
-            Series::dotted(line.name, line.role, xs.clone(), ys.clone())
-        });
-        let all: Vec<f64> = self.curve.iter().flat_map(|(_, ys)| ys.clone()).collect();
-        let low = all.iter().copied().fold(0.1, f64::min);
-        let high = all.iter().copied().fold(0.5, f64::max);
-        ViewData::Lines { series: series.collect(), x: (3.5, 23.0), y: (0.7 * low, 1.4 * high) }
     }
 
     fn statistics_lines(&self) -> ViewData {
@@ -448,18 +396,6 @@ impl V3Run {
             series.push(line(format!("s, coordinate {}", d + 1), Role::Second, &row.scaling));
         }
         ViewData::Lines { series, x: self.lambda, y: (-4.0, 4.0) }
-    }
-
-    fn particles(&self) -> ViewData {
-        let x = self.mover.as_ref().map_or(&self.start, Mover::x);
-        let colours = match &self.reference {
-            Some(r) => log_distances(x, r),
-            None => vec![0.0; x.len()],
-        };
-        let mut cloud = Cloud::new(x, colours, (-3.0, 0.5), self.limit);
-        cloud.trails = self.trails.clone();
-        cloud.backdrop = Some(self.backdrop.clone());
-        cloud.view()
     }
 }
 
@@ -486,7 +422,7 @@ impl Run for V3Run {
             steps: self.steps,
             position: self.evaluations as f64,
             fraction: (self.steps as f64 / self.all_steps() as f64).min(1.0),
-            work: self.model.evaluations() as f64,
+            work: self.bench.model.evaluations() as f64,
             work_unit: "evaluations",
         }
     }
@@ -500,9 +436,10 @@ impl Run for V3Run {
 
     fn view<'a>(&'a mut self, key: &'a str) -> LocalFuture<'a, Result<ViewData, EddyError>> {
         ready(Ok(match key {
-            "race" => self.curve_lines(),
+            // The first line is the run's own form; what it changes is said beside the controls.
+            "race" => self.curve.view(LINES.iter().map(|l| (l.name, l.role)), (3.5, 23.0)),
             "statistics" => self.statistics_lines(),
-            _ => self.particles(),
+            _ => self.bench.particles(self.mover.as_ref().map_or(&self.bench.start, Mover::x)),
         }))
     }
 }
@@ -510,6 +447,7 @@ impl Run for V3Run {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use eddy_numerics::diffusion::metrics::paired_distances;
 
     fn finished(p: &Params) -> V3Run {
         let mut run = V3Run::new(p).unwrap();
@@ -526,7 +464,7 @@ mod tests {
         assert_eq!((run.evaluations, run.steps), (6, run.all_steps()));
         // 2 dim + 2 per node, and the last node is not left.
         assert_eq!(run.statistics.as_ref().unwrap().evaluations, 6 * NODES as u64 - 1);
-        assert_eq!(run.model.evaluations(), 6 + 6 * NODES as u64 - 1);
+        assert_eq!(run.bench.model.evaluations(), 6 + 6 * NODES as u64 - 1);
     }
 
     #[test]
@@ -534,17 +472,14 @@ mod tests {
         let p = Params { samples: 64, particles: 64, ..Params::default() };
         let task = p.task().unwrap();
         let x = task.noise(p.seed.wrapping_add(APART), Stream::Control, 64);
-        assert!(paired_distances(&x, &V3Run::new(&p).unwrap().start).iter().all(|d| *d > 0.0));
+        assert!(paired_distances(&x, &V3Run::new(&p).unwrap().bench.start).iter().all(|d| *d > 0.0));
     }
 
     #[test]
     fn the_pitfalls_that_the_page_names() {
         let p = Params { samples: 512, particles: 300, ..Params::default() };
         let run = finished(&p);
-        let at = |line: usize, budget: f64| {
-            let (xs, ys) = &run.curve[line];
-            ys[xs.iter().position(|x| *x == budget).unwrap()]
-        };
+        let at = |line: usize, budget: f64| run.curve.at(line, budget).unwrap();
         assert!(at(1, 5.0) > 1.3 * at(2, 5.0), "without corrector {}, 2M {}", at(1, 5.0), at(2, 5.0));
         assert!(at(0, 5.0) < 0.6 * at(3, 5.0) && at(0, 10.0) > 0.5 * at(3, 10.0), "UniPC catches up");
     }

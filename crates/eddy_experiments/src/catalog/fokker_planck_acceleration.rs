@@ -21,8 +21,11 @@
 
 use std::any::Any;
 
-use eddy_numerics::systems::stochastic_acceleration::{
-    Accelerator, MomentumFlux, MomentumGrid, ParticleEnsemble, ROUNDS, steady_spectrum,
+use eddy_numerics::{
+    least_squares::line_slope,
+    systems::stochastic_acceleration::{
+        Accelerator, MomentumFlux, MomentumGrid, ParticleEnsemble, ROUNDS, steady_spectrum,
+    },
 };
 use eddy_spec::{
     Arm, Axis, Better, Bound, Citation, Claim, ColorMap, Cost, Counter, EddyError, Marker, Metric, Outcome, Role,
@@ -290,7 +293,7 @@ impl Features {
         let (law, start) = (a.slopes().0, n[grid.injection].ln());
         let from_law = |(x, y): &(f64, f64)| (y - start - law * x).abs();
         Self {
-            slope: fitted_slope(&window),
+            slope: line_slope(&window),
             bumps: bumps.into_iter().map(|b| b.1).collect(),
             law_miss: range.iter().map(from_law).reduce(f64::max).map_or(f64::NAN, f64::exp),
             best_law_miss: best_line_miss(&range).exp(),
@@ -298,17 +301,6 @@ impl Features {
             escaped,
         }
     }
-}
-
-/// Slope of the least-squares line; NaN for fewer than three points.
-fn fitted_slope(points: &[(f64, f64)]) -> f64 {
-    if points.len() < 3 {
-        return f64::NAN;
-    }
-    let n = points.len() as f64;
-    let (mx, my) = (points.iter().map(|p| p.0).sum::<f64>() / n, points.iter().map(|p| p.1).sum::<f64>() / n);
-    let top: f64 = points.iter().map(|p| (p.0 - mx) * (p.1 - my)).sum();
-    top / points.iter().map(|p| (p.0 - mx).powi(2)).sum::<f64>()
 }
 
 /// Largest deviation of the points from the line for which it is smallest, by golden sections over the slope (the deviation
@@ -551,12 +543,12 @@ mod tests {
     #[test]
     fn lines_are_fitted_and_missed_as_they_should() {
         let line: Vec<(f64, f64)> = (0..20).map(|i| f64::from(i)).map(|x| (x, 3.0 - 1.7 * x)).collect();
-        assert!((fitted_slope(&line) + 1.7).abs() < 1e-12);
+        assert!((line_slope(&line) + 1.7).abs() < 1e-12);
         assert!(best_line_miss(&line) < 1e-9);
         // The best line for a roof of height 1 is flat and misses by one half.
         let roof: Vec<(f64, f64)> = (0..=20).map(|i| f64::from(i) - 10.0).map(|x| (x, 1.0 - 0.1 * x.abs())).collect();
         assert!((best_line_miss(&roof) - 0.5).abs() < 1e-9);
-        assert!(fitted_slope(&line[..2]).is_nan() && best_line_miss(&line[..2]).is_nan());
+        assert!(line_slope(&line[..2]).is_nan() && best_line_miss(&line[..2]).is_nan());
     }
 
     #[test]

@@ -28,7 +28,7 @@ use std::sync::Arc;
 
 use eddy_numerics::{
     diffusion::{
-        Batch, Component, DiffusionError, Mixture, MixtureModel, Sampler, Schedule, Spacing, Status, grid,
+        Batch, Component, Mixture, MixtureModel, Sampler, Schedule, Spacing, Status, grid,
         mean_reverting::{Held, MeanReverting, MeanRevertingSampler, MrMethod},
         methods::{RungeKutta, Tableau, Variable},
         metrics::{paired_distances, rms, sliced_wasserstein},
@@ -43,7 +43,10 @@ use eddy_spec::{
 
 use crate::{
     Baseline, Budget, Context, DeviceKind, Experiment, Lab, LocalFuture, Precision, Progress, Record, Run,
-    labs::flow::{Cloud, Trails, angles, density},
+    labs::{
+        flow::{Cloud, Trails, angles, density, error_lines},
+        sampler::refused,
+    },
     ready,
 };
 
@@ -176,10 +179,6 @@ fn shift(x: &mut Batch<f64>, mean: [f64; 2], c: f64) {
     for (d, m) in mean.iter().enumerate() {
         x.coordinate_mut(d).iter_mut().for_each(|v| *v += c * m);
     }
-}
-
-fn refused(error: DiffusionError) -> EddyError {
-    EddyError::start(error.to_string())
 }
 
 /// The same end points by another way: Runge-Kutta of order 4 in σ/α on y = x − μ, whose target is the ring moved by
@@ -467,11 +466,8 @@ impl MrRun {
             let xs = BUDGETS[..ys.len()].iter().map(|n| *n as f64).collect();
             Series::dotted(*name, *role, xs, ys)
         };
-        let all = self.curve.iter().copied().filter(|e| e.is_finite() && *e > 0.0);
-        let (low, high) = all.fold((1e-2_f64, 0.2_f64), |(a, b), e| (a.min(e), b.max(e)));
         let ends = (BUDGETS[0] as f64, BUDGETS[BUDGETS.len() - 1] as f64);
-        let series = LINES.iter().enumerate().map(line).collect();
-        ViewData::Lines { series, x: ends, y: (0.7 * low, 1.4 * high) }
+        error_lines(LINES.iter().enumerate().map(line).collect(), ends, (1e-2, 0.2))
     }
 }
 

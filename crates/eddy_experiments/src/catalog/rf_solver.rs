@@ -29,6 +29,7 @@ use eddy_numerics::{
         rectified::{FlowSolver, RectifiedFlow as Flow},
         targets,
     },
+    least_squares::line_slope,
     rng::{Philox, Stream},
 };
 use eddy_spec::{
@@ -38,7 +39,7 @@ use eddy_spec::{
 
 use crate::{
     Baseline, Budget, Context, DeviceKind, Experiment, Lab, LocalFuture, Precision, Progress, Record, Run,
-    labs::flow::{Cloud, Trails, angles, density},
+    labs::flow::{Cloud, Trails, angles, density, error_lines},
     ready,
 };
 
@@ -414,8 +415,8 @@ impl TripRun {
         let own = self.params.line();
         let used = |(line, n): &(usize, usize)| *line == own && (ORDER_FROM.0..=ORDER_FROM.1).contains(n);
         let pairs = self.sweep.iter().zip(&self.curve).filter(|(at, _)| used(at));
-        let (xs, ys): (Vec<f64>, Vec<f64>) = pairs.map(|((_, n), e)| ((*n as f64).ln(), e.ln())).unzip();
-        -slope(&xs, &ys)
+        let points: Vec<(f64, f64)> = pairs.map(|((_, n), e)| ((*n as f64).ln(), e.ln())).collect();
+        -line_slope(&points)
     }
 
     fn write_row(&mut self) {
@@ -491,21 +492,9 @@ impl TripRun {
             let (xs, ys) = own.map(|((_, n), e)| (*n as f64, shown(*e))).unzip();
             Series::dotted(*name, *role, xs, ys)
         };
-        let all = self.curve.iter().copied().filter(|e| e.is_finite() && *e > 0.0);
-        let (low, high) = all.fold((1e-2_f64, 0.2_f64), |(a, b), e| (a.min(e), b.max(e)));
         let ends = (BUDGETS[0] as f64, BUDGETS[BUDGETS.len() - 1] as f64);
-        let series = LINES.iter().enumerate().map(line).collect();
-        ViewData::Lines { series, x: ends, y: (0.7 * low, 1.4 * high) }
+        error_lines(LINES.iter().enumerate().map(line).collect(), ends, (1e-2, 0.2))
     }
-}
-
-/// Slope of the least-squares line.
-fn slope(xs: &[f64], ys: &[f64]) -> f64 {
-    let mean = |v: &[f64]| v.iter().sum::<f64>() / v.len() as f64;
-    let (x, y) = (mean(xs), mean(ys));
-    let (top, bottom) =
-        xs.iter().zip(ys).fold((0.0, 0.0), |(a, b), (u, v)| (a + (u - x) * (v - y), b + (u - x) * (u - x)));
-    top / bottom
 }
 
 impl Run for TripRun {

@@ -19,8 +19,8 @@ use std::sync::Arc;
 
 use eddy_numerics::{
     diffusion::{
-        Batch, Denoiser, DiffusionError, MixtureModel, Prediction, Sampler, Status,
-        few_steps::{FINE_STEPS, RingTask, SPAN, log_distances},
+        Batch, Denoiser, MixtureModel, Prediction, Sampler,
+        few_steps::{RingTask, SPAN},
         methods::{Ddim, DpmMultistep, Method},
         metrics::{paired_distances, rms},
         searched::{Evolution, Free, Genome, GenomeRun},
@@ -35,8 +35,8 @@ use eddy_spec::{
 use crate::{
     Baseline, Budget, Context, DeviceKind, Experiment, Lab, LocalFuture, Precision, Progress, Record, Run,
     labs::{
-        flow::{Cloud, Trails, density},
-        sampler,
+        flow::error_lines,
+        sampler::{self, RingBench, refused},
     },
     ready,
 };
@@ -83,16 +83,10 @@ params! { pub struct Params {
 
 /// The search draws from a seed far from the ones people type.
 const APART: u32 = 1_000_003;
-const TRAILS: usize = 40;
-const FINE_UNIT: usize = 10;
 /// Rows of the picture of the genomes.
 const SHOWN: usize = 24;
 /// Cells across a genome's strip.
 const CELLS: usize = 120;
-
-fn refused(error: DiffusionError) -> EddyError {
-    EddyError::start(error.to_string())
-}
 
 pub struct Usf;
 
@@ -247,11 +241,7 @@ fn error(x: &Batch<f64>, ends: &Batch<f64>) -> f64 {
 /// First the converged end points, then the search, then the sampling, then the other density.
 struct UsfRun {
     params: Params,
-    task: RingTask,
-    model: MixtureModel<f64>,
-    start: Batch<f64>,
-    fine: Option<Sampler<f64>>,
-    reference: Option<Batch<f64>>,
+    bench: RingBench,
     /// Noises of the search and where the exact flow takes them.
     seen: Option<Arc<(Batch<f64>, Batch<f64>)>>,
     evolution: Option<Evolution>,
@@ -262,9 +252,6 @@ struct UsfRun {
     mover: Option<Mover>,
     evaluations: u64,
     done: u32,
-    trails: Trails,
-    limit: f64,
-    backdrop: ViewData,
     finished: bool,
     steps: u64,
     record: Record,
@@ -273,19 +260,10 @@ struct UsfRun {
 impl UsfRun {
     fn new(p: &Params) -> Result<Self, EddyError> {
         let task = RingTask::new(p.radius, p.sd, None).map_err(refused)?;
-        let start = task.noise(p.seed, Stream::Prior, p.particles as usize);
-        let limit = (1.15 * task.mixture().extent()).max(2.8);
-        let mut trails = Trails::of(TRAILS);
-        trails.push(&start);
         Ok(Self {
-            fine: Some(task.fine(start.clone()).map_err(refused)?),
-            model: task.model().map_err(refused)?,
-            backdrop: density(task.mixture(), limit),
+            bench: RingBench::new(task, p.seed, p.particles)?,
             evolution: (p.sampler == Solver::Searched).then(|| p.evolution()),
             params: p.clone(),
-            task,
-            start,
-            reference: None,
             seen: None,
             history: Vec::new(),
             tried: 0,
@@ -293,8 +271,6 @@ impl UsfRun {
             mover: None,
             evaluations: 0,
             done: 0,
-            trails,
-            limit,
             finished: false,
             steps: 0,
             record: Record::of(Usf::METRICS),
@@ -307,7 +283,7 @@ impl UsfRun {
     /// One step for the noises of the search, one for the other density.
     fn all_steps(&self) -> u64 {
         let search = if self.evolution.is_some() { u64::from(self.trials()) + 1 } else { 0 };
-        (FINE_STEPS / FINE_UNIT) as u64 + search + u64::from(self.params.evaluations) + 1
+        RingBench::CONVERGING as u64 + search + u64::from(self.params.evaluations) + 1
     }
     fn best(&self) -> Option<&Genome> {
         self.evolution.as_ref().and_then(Evolution::best).map(|(_, genome)| genome)
@@ -315,19 +291,13 @@ impl UsfRun {
 
     fn step(&mut self) -> Result<(), EddyError> {
         self.steps += 1;
-        if let Some(fine) = &mut self.fine {
-            let mut model = self.task.model().map_err(refused)?;
-            for _ in 0..FINE_UNIT {
-                fine.step(&mut model);
-            }
-            if fine.status() != Status::Running {
-                self.reference = Some(fine.x().clone());
-                self.fine = None;
-            }
-        } else if self.evolution.is_some() && self.seen.is_none() {
+        if self.bench.converge()? {
+            return Ok(());
+        }
+        if self.evolution.is_some() && self.seen.is_none() {
             let p = &self.params;
-            let x = self.task.noise(p.seed.wrapping_add(APART), Stream::Control, p.samples as usize);
-            let ends = self.task.converged(x.clone()).map_err(refused)?;
+            let x = self.bench.task.noise(p.seed.wrapping_add(APART), Stream::Control, p.samples as usize);
+            let ends = self.bench.task.converged(x.clone()).map_err(refused)?;
             self.seen = Some(Arc::new((x, ends)));
         } else if self.tried < self.trials() {
             self.trial();
@@ -343,7 +313,7 @@ impl UsfRun {
     /// Scores one schedule.
     fn trial(&mut self) {
         let (Some(evolution), Some(seen)) = (&mut self.evolution, self.seen.clone()) else { return };
-        let (task, model) = (&self.task, &mut self.model);
+        let (task, model) = (&self.bench.task, &mut self.bench.model);
         let before = model.evaluations();
         let progress = f64::from(self.tried) / f64::from(self.params.trials);
         evolution.step(progress, |genome| {
@@ -362,14 +332,14 @@ impl UsfRun {
 
     fn sample(&mut self) -> Result<(), EddyError> {
         if self.mover.is_none() {
-            self.mover = Some(mover(&self.params, &self.task, self.best(), self.start.clone())?);
+            self.mover = Some(mover(&self.params, &self.bench.task, self.best(), self.bench.start.clone())?);
         }
         let Some(mover) = &mut self.mover else { return Ok(()) };
-        let before = self.model.evaluations();
-        mover.step(&mut self.model);
-        self.evaluations += self.model.evaluations() - before;
+        let before = self.bench.model.evaluations();
+        mover.step(&mut self.bench.model);
+        self.evaluations += self.bench.model.evaluations() - before;
         self.done += 1;
-        self.trails.push(mover.x());
+        self.bench.follow(mover.x());
         self.write_row(f64::NAN, f64::NAN);
         Ok(())
     }
@@ -378,12 +348,12 @@ impl UsfRun {
     fn elsewhere(&mut self) -> Result<(), EddyError> {
         let p = &self.params;
         let other = RingTask::new(p.radius, p.other_sd, None).map_err(refused)?;
-        let ends = other.converged(self.start.clone()).map_err(refused)?;
+        let ends = other.converged(self.bench.start.clone()).map_err(refused)?;
         let plain = Params { sampler: Solver::DpmPlus2m, ..p.clone() };
         let mut out = [f64::NAN; 2];
         for (out, (p, genome)) in out.iter_mut().zip([(p, self.best()), (&plain, None)]) {
             let mut model = other.model().map_err(refused)?;
-            let mut mover = mover(p, &other, genome, self.start.clone())?;
+            let mut mover = mover(p, &other, genome, self.bench.start.clone())?;
             while mover.step(&mut model) {}
             *out = error(mover.x(), &ends);
         }
@@ -393,7 +363,7 @@ impl UsfRun {
 
     fn write_row(&mut self, other: f64, other_2m: f64) {
         let Some(mover) = &self.mover else { return };
-        let here = self.reference.as_ref().map_or(f64::NAN, |r| error(mover.x(), r));
+        let here = self.bench.error(mover.x());
         let seen = self.history.last().map_or(f64::NAN, |h| h.1);
         let used = self.evaluations as f64;
         self.record.push(used, &[here, used, seen, other, other_2m, self.search_evaluations as f64]);
@@ -405,7 +375,7 @@ impl UsfRun {
         let order = if self.params.sampler == Solver::Ddim { 1 } else { 2 };
         let own = [(0.0, Genome::uniform(n, order, Prediction::Data, true))];
         let population = self.evolution.as_ref().map(Evolution::population).filter(|p| !p.is_empty()).unwrap_or(&own);
-        let schedule = self.task.schedule();
+        let schedule = self.bench.task.schedule();
         let (first, last) = (schedule.node(SPAN.0), schedule.node(SPAN.1));
         let mut data = vec![0.0_f32; SHOWN * CELLS];
         for (row, (_, genome)) in population.iter().take(SHOWN).enumerate() {
@@ -432,18 +402,8 @@ impl UsfRun {
 
     fn progress_lines(&self) -> ViewData {
         let (xs, ys): (Vec<f64>, Vec<f64>) = self.history.iter().map(|(x, y)| (*x, y.clamp(1e-6, 1e6))).unzip();
-        let (low, high) = (ys.iter().copied().fold(0.1, f64::min), ys.iter().copied().fold(0.3, f64::max));
         let series = vec![Series::dotted("best so far", Role::Result, xs, ys)];
-        ViewData::Lines { series, x: (0.0, f64::from(self.params.trials)), y: (0.7 * low, 1.4 * high) }
-    }
-
-    fn particles(&self) -> ViewData {
-        let x = self.mover.as_ref().map_or(&self.start, Mover::x);
-        let colours = self.reference.as_ref().map_or_else(|| vec![0.0; x.len()], |r| log_distances(x, r));
-        let mut cloud = Cloud::new(x, colours, (-3.0, 0.5), self.limit);
-        cloud.trails = self.trails.clone();
-        cloud.backdrop = Some(self.backdrop.clone());
-        cloud.view()
+        error_lines(series, (0.0, f64::from(self.params.trials)), (0.1, 0.3))
     }
 }
 
@@ -470,7 +430,7 @@ impl Run for UsfRun {
             steps: self.steps,
             position: self.evaluations as f64,
             fraction: (self.steps as f64 / self.all_steps() as f64).min(1.0),
-            work: self.model.evaluations() as f64,
+            work: self.bench.model.evaluations() as f64,
             work_unit: "evaluations",
         }
     }
@@ -486,7 +446,7 @@ impl Run for UsfRun {
         ready(Ok(match key {
             "genomes" => self.genomes(),
             "progress" => self.progress_lines(),
-            _ => self.particles(),
+            _ => self.bench.particles(self.mover.as_ref().map_or(&self.bench.start, Mover::x)),
         }))
     }
 }
@@ -511,7 +471,7 @@ mod tests {
         let p = Params { trials: 60, samples: 16, particles: 50, ..Params::default() };
         let run = finished(&p);
         assert_eq!((run.evaluations, run.search_evaluations, run.steps), (5, 300, run.all_steps()));
-        assert_eq!(run.model.evaluations(), 305);
+        assert_eq!(run.bench.model.evaluations(), 305);
     }
 
     #[test]

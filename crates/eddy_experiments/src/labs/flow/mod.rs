@@ -7,4 +7,4 @@ pub mod reflow;
 
 pub use network::{FieldNetwork, Loss};
 pub use paths::{euler, euler_maruyama, heun, straightness, transport_cost};
-pub use pictures::{Cloud, Trails, angles, density, energy_floor};
+pub use pictures::{Cloud, Trails, angles, density, energy_floor, error_lines};

@@ -4,7 +4,7 @@ use eddy_numerics::{
     diffusion::{Batch, Mixture, metrics::energy_distance},
     rng::{Philox, Stream},
 };
-use eddy_spec::{Axis, ColorMap, ViewData, ViewSpec};
+use eddy_spec::{Axis, ColorMap, Series, ViewData, ViewSpec};
 
 /// Cells per side of a backdrop.
 const CELLS: usize = 80;
@@ -82,6 +82,13 @@ impl Cloud {
             y: side,
         }
     }
+}
+
+/// Lines of errors, to be drawn on a logarithmic axis that holds all of them and at least the `usual` range.
+pub fn error_lines(series: Vec<Series>, x: (f64, f64), usual: (f64, f64)) -> ViewData {
+    let all = series.iter().flat_map(|line| &line.ys).filter(|e| e.is_finite() && **e > 0.0);
+    let (low, high) = all.fold(usual, |(low, high), e| (low.min(*e), high.max(*e)));
+    ViewData::Lines { series, x, y: (0.7 * low, 1.4 * high) }
 }
 
 /// x, y pairs of the first two coordinates; what is not finite or far outside is put far outside.

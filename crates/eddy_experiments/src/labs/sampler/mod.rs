@@ -7,6 +7,7 @@ mod choices;
 mod metrics;
 mod pictures;
 mod reference;
+mod ring;
 mod run;
 mod stability;
 mod sweep;
@@ -29,6 +30,7 @@ pub use metrics::{
     DIVERGED, ENERGY, ERROR, EVALUATIONS, FLOOR, LEVEL, LIKELIHOOD, MEDIAN, WASSERSTEIN, WASSERSTEIN_FLOOR,
 };
 pub use pictures::{DENSITY_MAP, LIKELIHOOD_MAP, PARTICLES, PARTICLES_BY_DENSITY};
+pub use ring::{CURVE_PARTICLES, ErrorCurve, RingBench};
 pub use stability::STABILITY;
 pub use sweep::{BUDGETS, CURVE_ENERGY, CURVE_ERROR, CURVE_WASSERSTEIN, Score, Sweep};
 
@@ -154,7 +156,7 @@ impl Setup {
 }
 
 /// What cannot start, at the control that can repair it.
-fn refused(error: DiffusionError) -> EddyError {
+pub fn refused(error: DiffusionError) -> EddyError {
     let key = match &error {
         DiffusionError::Evaluations { .. } | DiffusionError::NoSteps => Some("evaluations"),
         DiffusionError::Class { .. } => Some("class"),
