@@ -224,13 +224,7 @@ impl Lowering<'_> {
             Node::Leaf(leaf) => match source_of(leaf) {
                 Some(source) => self.array(source, [0; 3], offset),
                 None => match leaf {
-                    Leaf::Coordinate(axis) if offset[usize::from(axis)] != 0 => {
-                        let x = self.target.leaf(leaf);
-                        let points = self.target.real(f64::from(offset[usize::from(axis)]));
-                        let inverse = self.target.leaf(Leaf::InverseSpacing(axis));
-                        let shift = self.target.div(points, inverse);
-                        self.target.add(x, shift)
-                    }
+                    Leaf::Coordinate(axis) => self.coordinate(axis, f64::from(offset[usize::from(axis)])),
                     _ => self.target.leaf(leaf),
                 },
             },
@@ -265,6 +259,18 @@ impl Lowering<'_> {
             }
         }
         Ok(self.target.mul(scale, difference))
+    }
+
+    /// A coordinate so many points further along its axis.
+    fn coordinate(&mut self, axis: u8, points: f64) -> Id {
+        let x = self.target.leaf(Leaf::Coordinate(axis));
+        if points == 0.0 {
+            return x;
+        }
+        let points = self.target.real(points);
+        let inverse = self.target.leaf(Leaf::InverseSpacing(axis));
+        let shift = self.target.div(points, inverse);
+        self.target.add(x, shift)
     }
 
     fn array(&mut self, source: Source, orders: Orders, offset: [i8; 3]) -> Id {

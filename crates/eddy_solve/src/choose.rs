@@ -68,6 +68,21 @@ pub const TIME_METHODS: &[(&str, &str)] = &[
     ("exponential-euler", "for noise, the linear part exact (Fourier)"),
 ];
 
+/// Those of them that solve with the system's matrix.
+const IMPLICIT: &[&str] = &[
+    "cnab2",
+    "sbdf1",
+    "sbdf2",
+    "sbdf3",
+    "sbdf4",
+    "ark3",
+    "ark4",
+    "crank-nicolson",
+    "backward-euler",
+    "midpoint",
+    "rodas",
+];
+
 /// Methods in space, by name.
 pub const SPACE_METHODS: &[(&str, &str)] = &[
     ("auto", "chosen for the sides"),
@@ -177,9 +192,7 @@ pub fn choose<R: Scalar>(
                     .into(),
             );
         }
-        let implicit =
-            ["cnab2", "sbdf1", "sbdf2", "sbdf3", "sbdf4", "ark3", "ark4", "crank-nicolson", "backward-euler"];
-        if implicit.contains(&time.as_str()) || matches!(time.as_str(), "midpoint" | "rodas") {
+        if IMPLICIT.contains(&time.as_str()) {
             return Err(SolveError::value(
                 "method.time",
                 format!(
@@ -189,17 +202,12 @@ pub fn choose<R: Scalar>(
         }
     }
     let is_automatic = time == "auto";
-    let name = if is_automatic { automatic(statement, &discrete, has_jumps, &mut choice).to_string() } else { time };
+    let fits = !has_jumps && can_be_implicit(&discrete);
+    let name = if is_automatic { automatic(statement, &discrete, fits, &mut choice).to_string() } else { time };
     // Waves are followed, not damped: where they limit the steps, accuracy asks for the same ones.
     let waves = choice.limits.rate(Process::Advection) + choice.limits.rate(Process::Dispersion);
     let may_stiffen = statement.grid.dimension() == 0 || waves < 0.5 * choice.limits.total();
-    let march = if is_automatic
-        && name == "dop853"
-        && statement.dt.is_none()
-        && may_stiffen
-        && !has_jumps
-        && can_be_implicit(&discrete)
-    {
+    let march = if is_automatic && name == "dop853" && statement.dt.is_none() && may_stiffen && fits {
         choice.time = name;
         let (tolerance, scaled) = tolerances::<R>(statement, "dop853", &state);
         choice.tolerance = Some(tolerance);
@@ -276,11 +284,11 @@ fn degree_name(degree: Option<u32>) -> String {
 /// Steps that an explicit method would be forced to by stability beyond which an implicit one is cheaper.
 const MANY_STEPS: f64 = 3e3;
 
-/// The method in time that suits a system.
+/// The method in time that suits a system; `fits` says whether implicit steps can be made.
 fn automatic<R: Scalar>(
     statement: &Statement,
     discrete: &Discrete<R>,
-    has_jumps: bool,
+    fits: bool,
     choice: &mut Choice,
 ) -> &'static str {
     let interval = statement.end - statement.start;
@@ -329,7 +337,6 @@ fn automatic<R: Scalar>(
             }
         }
         Discrete::Difference(_) => {
-            let fits = can_be_implicit(discrete) && !has_jumps;
             if dimension == 0 {
                 if reactive > 3e4 { rosenbrock } else { not_stiff }
             } else if stiff > MANY_STEPS && fits {

@@ -153,7 +153,10 @@ impl Lowering<'_> {
                         self.mean(a, b)
                     }
                     None => match leaf {
-                        Leaf::Coordinate(along) => self.coordinate(along, offset, usize::from(along) == axis),
+                        Leaf::Coordinate(along) => {
+                            let half = if usize::from(along) == axis { 0.5 } else { 0.0 };
+                            self.coordinate(along, f64::from(offset[usize::from(along)]) + half)
+                        }
                         _ => self.target.leaf(leaf),
                     },
                 },
@@ -180,16 +183,6 @@ impl Lowering<'_> {
             image[id.index()] = Some(new);
         }
         Ok(image[root.index()].unwrap_or(root))
-    }
-
-    /// A coordinate at an offset in points, and half a point further.
-    fn coordinate(&mut self, axis: u8, offset: [i8; 3], half: bool) -> Id {
-        let points = f64::from(offset[usize::from(axis)]) + if half { 0.5 } else { 0.0 };
-        let x = self.target.leaf(Leaf::Coordinate(axis));
-        let points = self.target.real(points);
-        let inverse = self.target.leaf(Leaf::InverseSpacing(axis));
-        let shift = self.target.div(points, inverse);
-        self.target.add(x, shift)
     }
 
     fn mean(&mut self, a: Id, b: Id) -> Id {

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{MAX_FIELDS, MAX_PARAMETERS, Options, Parameter, System};
+use super::{MAX_FIELDS, MAX_PARAMETERS, Options, Parameter, System, solve_for};
 use crate::{
     builtins,
     check::{Checker, Definition, DefinitionState, MAX_ERRORS, Meaning, UserFunction},
@@ -94,11 +94,12 @@ impl Lines {
             self.fail(Code::System, low.span, "Only a parameter has a range.", "Remove 'in […]' from this line.");
             return;
         }
+        if let Some((base, order, span)) = solve_for::derivative(left) {
+            self.evolution(&base, order, span, statement);
+            return;
+        }
         match &left.kind {
-            ExprKind::Name(name) => match time_derivative(name) {
-                Some((base, order)) => self.evolution(base, order, left.span, statement),
-                None => self.named(name, left.span, statement),
-            },
+            ExprKind::Name(name) => self.named(name, left.span, statement),
             ExprKind::Call { name, arguments, .. } => {
                 let plain: Option<Vec<String>> = arguments
                     .iter()
@@ -107,14 +108,11 @@ impl Lines {
                         _ => None,
                     })
                     .collect();
-                match (name.as_str(), plain) {
-                    ("dt" | "dtt", Some(arguments)) if arguments.len() == 1 => {
-                        self.evolution(&arguments[0], name.len() - 1, left.span, statement);
-                    }
-                    (_, Some(arguments)) if builtins::function(name).is_none() && !arguments.is_empty() => {
+                match plain {
+                    Some(arguments) if builtins::function(name).is_none() && !arguments.is_empty() => {
                         self.function(name, arguments, left.span, statement);
                     }
-                    (_, _) if builtins::function(name).is_some() => self.implicit(left, statement),
+                    _ if builtins::function(name).is_some() => self.implicit(left, statement),
                     _ => self.fail(
                         Code::Definition,
                         left.span,
@@ -130,7 +128,7 @@ impl Lines {
 
     /// A line with an expression on its left: solved for a rate of change, or an elliptic one.
     fn implicit(&mut self, left: &Expr, statement: &Statement) {
-        match super::solve_for::rate(left, &statement.right) {
+        match solve_for::rate(left, &statement.right) {
             Ok(Some(solved)) => {
                 let statement = Statement { left: None, right: solved.right, range: None, span: statement.span };
                 self.evolution(&solved.base, solved.order, solved.span, &statement);

@@ -94,7 +94,7 @@ fn one(span: Span) -> Expr {
 }
 
 /// u_t, u_tt, dt(u) or dtt(u).
-fn derivative(expr: &Expr) -> Option<(String, usize, Span)> {
+pub(super) fn derivative(expr: &Expr) -> Option<(String, usize, Span)> {
     match &expr.kind {
         ExprKind::Name(name) => time_derivative(name).map(|(base, order)| (base.to_string(), order, expr.span)),
         ExprKind::Call { name, arguments, .. } if matches!(name.as_str(), "dt" | "dtt") => match arguments.as_slice() {
