@@ -111,6 +111,20 @@ export const readView = (element: Locator, key: string, pane = 0): Promise<ViewP
     [key, pane] as const,
   );
 
+/** Milliseconds from the address to the first picture of the page that is open. */
+export const firstPicture = (page: Page): Promise<number> =>
+  page.evaluate(() => new Promise<number>((done) => {
+    new PerformanceObserver((list) => list.getEntries().forEach((e) => e.name === 'first-contentful-paint' && done(e.startTime))).observe({ type: 'paint', buffered: true });
+  }));
+
+/** How far the page that is open has shifted since its address was opened. */
+export const layoutShift = (page: Page): Promise<number> =>
+  page.evaluate(() => new Promise<number>((done) => {
+    let sum = 0;
+    new PerformanceObserver((list) => list.getEntries().forEach((e: any) => (sum += e.value))).observe({ type: 'layout-shift', buffered: true });
+    setTimeout(() => done(sum), 200);
+  }));
+
 /** Different colours in the middle of a picture of `locator`; a blank canvas has one. */
 export async function colorsOf(page: Page, locator: Locator): Promise<number> {
   const shot = (await locator.screenshot()).toString('base64');

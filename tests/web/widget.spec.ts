@@ -1,6 +1,6 @@
 /** `<eddy-experiment>` on pages of other sites: frames by default, inline by choice; calls, events, theme, rest. */
 import type { Page } from '@playwright/test';
-import { expect, ready, test } from './fixtures';
+import { expect, layoutShift, ready, test } from './fixtures';
 import { serve } from './server';
 
 const HEAT = 'heat-1d';
@@ -78,11 +78,7 @@ test('a still, a caption and a link stand before the figure, and nothing shifts 
   await expect(page.locator('#caption')).toBeVisible();
   await expect.poll(() => steps(page)).toBeGreaterThan(0);
   await expect(page.getByAltText('Blocks of heat')).toBeHidden();
-  const shift = await page.evaluate(() => new Promise<number>((done) => {
-    let sum = 0;
-    new PerformanceObserver((list) => list.getEntries().forEach((e: any) => (sum += e.value))).observe({ type: 'layout-shift', buffered: true });
-    setTimeout(() => done(sum), 200);
-  }));
+  const shift = await layoutShift(page);
   expect(shift).toBeLessThan(0.005);
 });
 

@@ -34,7 +34,7 @@ export class EddySurface extends LitElement {
   private scene = new Scene();
   private camera = new PerspectiveCamera(38, 1, 0.05, 20);
   private mesh: Mesh<PlaneGeometry, MeshLambertMaterial> | undefined;
-  private frame: LineSegments | undefined;
+  private frame: LineSegments<EdgesGeometry, LineBasicMaterial> | undefined;
   private shape = '';
   private reading = false;
   private again = false;
@@ -122,7 +122,7 @@ export class EddySurface extends LitElement {
       return;
     }
     this.reading = true;
-    const { key, colors } = { key: model.view.key, colors: model.view.colors ?? 'viridis' };
+    const { key, colors } = model.view;
     model
       .readView(key, this.pane)
       .then((payload) => this.show(payload, colors))
@@ -184,7 +184,7 @@ export class EddySurface extends LitElement {
     geometry.setAttribute('color', new BufferAttribute(new Float32Array(3 * columns * rows), 3));
     for (const name of ['position', 'color', 'normal']) (geometry.getAttribute(name) as BufferAttribute).setUsage(DynamicDrawUsage);
     this.mesh = new Mesh(geometry, this.mesh?.material ?? new MeshLambertMaterial({ vertexColors: true, side: DoubleSide }));
-    this.frame = new LineSegments(new EdgesGeometry(new BoxGeometry(width, depth, HEIGHT)), new LineBasicMaterial({ color: 0x5b6675 }));
+    this.frame = new LineSegments(new EdgesGeometry(new BoxGeometry(width, depth, HEIGHT)), this.frame?.material ?? new LineBasicMaterial({ color: 0x5b6675 }));
     this.scene.add(this.mesh, this.frame);
   }
 
