@@ -7,10 +7,11 @@ use crate::{
     check::{Checker, Meaning, Value},
     complex,
     diagnostic::{Code, Diagnostic, Span},
-    ir::{Graph, Id, Leaf, Node},
+    ir::{Graph, Id, Leaf, Node, Orders},
     lower::latex,
     program::{Program, UniformInput},
     real::Real,
+    simplify,
     syntax::{self, Expr},
 };
 
@@ -156,6 +157,20 @@ impl Expression {
     /// Whether the value depends on coordinate 0, 1 or 2.
     pub fn needs_coordinate(&self, axis: u8) -> bool {
         self.graph.nodes().any(|(_, node)| node == Node::Leaf(Leaf::Coordinate(axis)))
+    }
+
+    /// A partial derivative in space; `None` where the value reads fields, which have none here, or grows too large. Of a
+    /// function in pieces it is that of each piece.
+    pub fn derivative(&self, orders: Orders) -> Option<Self> {
+        let mut graph = self.graph.clone();
+        let wanted: Vec<Id> = self.roots.iter().map(|root| graph.derivative(orders, *root)).collect();
+        let mut roots = graph.expand_derivatives(&wanted).ok()?;
+        roots = simplify::simplify(&mut graph, &roots);
+        if graph.leaves(&roots).iter().any(|leaf| matches!(leaf, Leaf::Variable(_))) {
+            return None;
+        }
+        let program = Program::compile(&graph, &roots, &[]).ok()?;
+        Some(Self { graph, roots, program, tree: self.tree.clone(), ..*self })
     }
 
     /// LaTeX of the text as typed, without `$`.

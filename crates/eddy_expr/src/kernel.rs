@@ -4,6 +4,9 @@
 //! make them by transforms); a stencil kernel reads neighbours and works the derivatives out by central differences.
 
 mod flux;
+mod residual;
+
+pub use residual::{Read, ResidualError, Residuals};
 
 use std::collections::HashMap;
 
