@@ -6,7 +6,7 @@
 use std::{env, fmt::Write as _, fs, path::Path};
 
 /// The bundles that catalogue files may name: features of this crate and of eddy_wasm.
-const BUNDLES: [&str; 5] = ["core", "pinn", "sampler", "equations", "learn"];
+const BUNDLES: [&str; 6] = ["core", "pinn", "sampler", "flow", "equations", "learn"];
 
 fn main() {
     let root = env::var("CARGO_MANIFEST_DIR").expect("cargo sets it");

@@ -21,11 +21,12 @@ const SMALL: &[&str] = &["-Oz", "--skip-pass=inlining-optimizing"];
 
 /// A visitor downloads one bundle for an experiment, so what is counted is one bundle. Those without burn share the budget
 /// of `core`.
-pub const BUNDLES: [Bundle; 6] = [
+pub const BUNDLES: [Bundle; 7] = [
     Bundle { name: "core", features: "core gpu", profile: "wasm", wasm_opt: SMALL, budget: 400_000 },
     Bundle { name: "pinn", features: "pinn gpu", profile: "wasm", wasm_opt: SMALL, budget: 400_000 },
-    // No sampler runs on the GPU, so this one goes without.
+    // No sampler runs on the GPU, so these two go without.
     Bundle { name: "sampler", features: "sampler", profile: "wasm", wasm_opt: SMALL, budget: 400_000 },
+    Bundle { name: "flow", features: "flow", profile: "wasm", wasm_opt: SMALL, budget: 400_000 },
     Bundle { name: "equations", features: "equations gpu", profile: "wasm", wasm_opt: SMALL, budget: 900_000 },
     // Both with burn share a profile, and so most of what is compiled for them. The operations of burn-flex exist for
     // every number format and the kernel generators run once per shape: size first.

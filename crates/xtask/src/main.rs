@@ -14,7 +14,7 @@ const USAGE: &str = "\
 usage: cargo run -p xtask -- <command>
 
   pkg --bundle NAME [--fast]
-                      build the WebAssembly bundle NAME (core, pinn, sampler, equations, learn, learn-gpu, all) into pkg/dist/<bundle>; --fast skips wasm-opt
+                      build the WebAssembly bundle NAME (core, pinn, sampler, flow, equations, learn, learn-gpu, all) into pkg/dist/<bundle>; --fast skips wasm-opt
                       and link-time optimization
   catalog [--check]   write web/src/generated/catalog.json from the experiments; --check only compares
   sizes [NAME...]     compressed sizes against their budgets (the bundles and page; default all)

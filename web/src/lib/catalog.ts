@@ -99,7 +99,7 @@ export interface Experiment {
   claim: Claim | null;
   devices: ('cpu' | 'gpu')[];
   cost: 'cheap' | 'slow';
-  bundle: 'core' | 'pinn' | 'sampler' | 'equations' | 'learn';
+  bundle: 'core' | 'pinn' | 'sampler' | 'flow' | 'equations' | 'learn';
   file: string;
   /** Whether the site holds `posters/<id>.jpg`. */
   still: boolean;

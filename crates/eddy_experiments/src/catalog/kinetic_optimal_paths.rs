@@ -1,4 +1,4 @@
-//@ feature: sampler
+//@ feature: flow
 //! # The laziest way from noise to data
 //!
 //! Mix data and noise, $x_t = a(t)\,x_1 + m(t)\,x_0$, and let particles follow the law. Which schedule moves them least? Write

@@ -1,4 +1,4 @@
-//@ feature: sampler
+//@ feature: flow
 //! # A Schrödinger bridge in seconds
 //!
 //! Particles start at random and move like Brownian motion of variance $\varepsilon$, but must arrive in a given law. The likeliest

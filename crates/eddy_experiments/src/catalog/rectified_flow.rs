@@ -1,4 +1,4 @@
-//@ feature: sampler
+//@ feature: flow
 //! # Straighten the flow, then take one step
 //!
 //! Couple starts $Z_0$ and ends $Z_1$ at random, draw the straight line between them, and fit one velocity to all lines:

@@ -1,4 +1,4 @@
-//@ feature: sampler
+//@ feature: flow
 //! # One reflow is enough, if it is trained well
 //!
 //! A rectified flow fits lines between coupled points, $v(Z_t, t) \approx Z_1 - Z_0$, and each *reflow* fits the lines between

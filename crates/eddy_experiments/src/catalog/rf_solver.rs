@@ -1,4 +1,4 @@
-//@ feature: sampler
+//@ feature: flow
 //! # There and back again
 //!
 //! To edit a picture, first find the noise it comes from: run the flow $\dot x = v(x, t)$ backward from the data at

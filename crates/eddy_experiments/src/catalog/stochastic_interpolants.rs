@@ -1,4 +1,4 @@
-//@ feature: sampler
+//@ feature: flow
 //! # One law in time, many ways to follow it
 //!
 //! Blend a start and an end and add noise that vanishes at both:

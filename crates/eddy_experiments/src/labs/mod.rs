@@ -1,12 +1,12 @@
 //! Labs: what the experiments of one kind of problem share. The time or training loop of a kind exists once, here.
 
-#[cfg(feature = "sampler")]
+#[cfg(any(feature = "sampler", feature = "flow"))]
 pub mod flow;
 #[cfg(feature = "core")]
 pub mod pde;
 #[cfg(feature = "pinn")]
 pub mod pinn;
-#[cfg(feature = "sampler")]
+#[cfg(any(feature = "sampler", feature = "flow"))]
 pub mod sampler;
 #[cfg(feature = "equations")]
 pub mod typed;
