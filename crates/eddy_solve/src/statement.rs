@@ -145,6 +145,11 @@ impl Statement {
         self.system.stepped().collect()
     }
 
+    /// The initial value of a stepped variable (by its position in [`Statement::stepped`]) as it was given.
+    pub fn initial_expression(&self, position: usize) -> Option<&Expression> {
+        self.initial.get(position)?.as_ref()
+    }
+
     /// Initial values of a stepped variable (by its position in [`Statement::stepped`]) on the grid: real and imaginary
     /// parts.
     pub fn initial(&self, position: usize, grid: &Grid) -> Result<(Vec<f64>, Vec<f64>), SolveError> {

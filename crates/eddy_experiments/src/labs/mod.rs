@@ -4,7 +4,7 @@
 pub mod flow;
 #[cfg(feature = "core")]
 pub mod pde;
-#[cfg(feature = "pinn")]
+#[cfg(any(feature = "pinn", feature = "equations"))]
 pub mod pinn;
 #[cfg(any(feature = "sampler", feature = "flow"))]
 pub mod sampler;

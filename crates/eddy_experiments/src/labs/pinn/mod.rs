@@ -16,7 +16,9 @@ pub mod sobolev;
 mod weighting;
 
 use eddy_nets::{Architecture, JetSpec, Real, Tile};
-use eddy_spec::{Axis, Better, Metric, Role, Series, ViewData, ViewSpec};
+use eddy_spec::{Axis, Better, Metric, ViewData, ViewSpec};
+#[cfg(feature = "pinn")]
+use eddy_spec::{Role, Series};
 
 #[cfg(test)]
 pub(crate) use descent::check_objective;
@@ -24,6 +26,7 @@ pub use descent::{
     Descent, DescentRun, ERROR, LOSS, Method, Objective, SECONDS, refused, relative_error, start_descent,
 };
 pub use gpu::start_line;
+pub(crate) use run::residual_view;
 pub use run::{PinnRun, Training, start};
 pub use weighting::{Slices, Weigher, Weighting};
 
@@ -95,6 +98,7 @@ pub const RESIDUAL_VIEW: ViewSpec = ViewSpec::curves(
 pub const AXIS: Axis = Axis::linear("training steps", "n");
 
 /// Lines of the solution with the reference dashed behind; `columns` picks (output, name, role).
+#[cfg(feature = "pinn")]
 pub(crate) fn compared(
     ts: &[f64],
     solution: &[f64],
@@ -115,7 +119,7 @@ pub(crate) fn compared(
 
 /// The gradient that `backward` leads to against central differences of the mean squared residual, without weights; and
 /// with a wrong entry, which must be seen.
-#[cfg(test)]
+#[cfg(all(test, feature = "pinn"))]
 pub(crate) fn check_gradient<P: Problem>(problem: &P) {
     use eddy_nets::{Engine, Network};
     let mut network = Network::<f64>::new(problem.architecture(), 11).unwrap();

@@ -207,7 +207,7 @@ pub(super) fn weights_view(weigher: &Weigher) -> ViewData {
 }
 
 /// The mean squared residual in time, after a first step.
-pub(super) fn residual_view(weigher: &Weigher, steps: u64) -> ViewData {
+pub(crate) fn residual_view(weigher: &Weigher, steps: u64) -> ViewData {
     if steps == 0 {
         return ViewData::Empty;
     }

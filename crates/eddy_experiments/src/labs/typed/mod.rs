@@ -1,10 +1,11 @@
 //! The lab of typed equations: a problem as short texts, its run, and what an editor shows of it as one types.
 //!
 //! [`Texts`] are the texts of the lab's form; they make an [`eddy_solve::Problem`] and come back from one. [`TypedRun`]
-//! runs it. [`analyse`] checks a form without running it.
+//! runs it, [`network`] trains a network on it. [`analyse`] checks a form without running it.
 
 mod analyse;
 pub mod gpu;
+pub mod network;
 mod overlays;
 mod pictures;
 mod refine;

@@ -1,0 +1,175 @@
+//@ feature: equations
+//! Any equation you can type, solved by a network that never sees the solution:
+//!
+//! $$\mathcal L(\theta) = \overline{r_\theta^2} + \lambda\,\overline{b_\theta^2}, \qquad r_\theta = \partial_t u_\theta - F(u_\theta, \partial_x u_\theta, \dots)$$
+//!
+//! The residual $r$ and its derivatives are made from your equations; $b$ is what the conditions at the sides leave. The
+//! initial values are built in, $u_\theta = u_0 + \tau N_\theta$ with $\tau = t/T$ ($\tau^2$ for equations of second order in time), and
+//! so are periods: the network $N$ sees a periodic coordinate only through sines and cosines. The same equations go to the
+//! solver of this lab, and its solution is drawn beside the network's.
+//!
+//! Coefficients can be learnt: name one under *Coefficients to be found* with a first guess. The network then gets noisy
+//! values of the solution at a few points and finds it together with the solution.
+//!
+//! What to look for: diffusion comes easily, long times and sharp fronts do not. Try the causal weights where the later
+//! times stay wrong, and L-BFGS where Adam no longer gets better. Take the points of the last step to see where the residual
+//! is large.
+//!
+//! Three coordinates at most with time, derivatives to order four, no noise and no integrals.
+
+use eddy_solve::Statement;
+use eddy_spec::{Axis, Citation, Claim, ColorMap, Cost, EddyError, Metric, ViewSpec, choice, params};
+
+use crate::labs::{
+    pinn::{self, Descent, Method, start_descent},
+    typed::{
+        Texts,
+        network::{Data, Size, Training, TypedNetwork, guesses},
+    },
+};
+use crate::{Baseline, Context, DeviceKind, Experiment, Lab, Run};
+
+choice! { pub enum Optimizer {
+    /// Adam
+    Adam = "adam",
+    /// L-BFGS on fixed points
+    Lbfgs = "lbfgs",
+} }
+
+params! { pub struct Params {
+    /// Preset. It stands in for what is left empty below, as long as there are no equations of your own.
+    preset: String = "burgers".into() => expression(80).group("problem"),
+    /// Equations.
+    equations: String = String::new() => expression(4000).group("problem"),
+    /// Domain along x. From, to and points of the solver: 0 .. 2*pi, 128. None for ordinary differential equations.
+    x: String = String::new() => expression(80).group("problem"),
+    /// Domain along y.
+    y: String = String::new() => expression(80).group("problem"),
+    /// Domain along z.
+    z: String = String::new() => expression(80).group("problem"),
+    /// Conditions at the sides. Lines such as u = dirichlet: 0; periodic where empty.
+    boundary: String = String::new() => expression(800).group("problem"),
+    /// Initial values. Lines such as u = sin(x).
+    initial: String = String::new() => expression(2000).group("problem"),
+    /// Parameters. Values that replace those in the equations: nu = 0.1.
+    parameters: String = String::new() => expression(800).group("problem"),
+    /// End. The network learns all times until then.
+    end: String = String::new() => expression(60).symbol("T").group("problem"),
+    /// Coefficients to be found. Lines of a parameter and a first guess: nu = 0.5. The reference has the true ones.
+    sought: String = String::new() => expression(400).group("data"),
+    /// Measured points. They are used where coefficients are to be found.
+    measured: u32 = 200 => steps(1, 5_000).group("data"),
+    /// Noise of the measurements, relative to the largest value.
+    noise: f64 = 0.01 => range(0.0, 1.0).symbol("\\sigma").group("data"),
+    /// Weight of the measurements.
+    data_weight: f64 = 10.0 => log(1e-3, 1e4).symbol("\\lambda_d").group("data"),
+    /// Units of a hidden layer.
+    width: u32 = 24 => steps(2, 96).group("network"),
+    /// Hidden layers.
+    layers: u32 = 3 => steps(1, 8).group("network"),
+    /// Waves of a periodic coordinate that the network sees.
+    harmonics: u32 = 3 => steps(1, 16).group("network"),
+    /// Points per step.
+    points: u32 = 512 => steps(32, 8_192).group("training"),
+    /// Points per side and condition.
+    side_points: u32 = 32 => steps(4, 512).group("training"),
+    /// Weight of the conditions at the sides.
+    side_weight: f64 = 10.0 => log(1e-3, 1e4).symbol("\\lambda").group("training"),
+    /// Strictness of causal weights. Earlier times first; 0 weighs all alike.
+    causality: f64 = 0.0 => range(0.0, 1000.0).symbol("\\varepsilon").group("training"),
+    /// Optimizer.
+    optimizer: Optimizer = Optimizer::Adam => choice().group("training"),
+    /// Training steps.
+    steps: u32 = 5_000 => steps(10, 100_000).group("training"),
+    /// Learning rate of Adam. It falls to a hundredth along half a cosine.
+    rate: f64 = 5e-3 => log(1e-5, 1e-1).symbol("\\eta").group("training").only_when("optimizer", &["adam"]),
+    /// Field shown. Its name; the first one where empty.
+    shown: String = String::new() => expression(40).group("view"),
+    /// Seed of the network and of its points.
+    seed: u32 = 1 => seed(),
+} }
+
+impl Params {
+    fn texts(&self) -> Texts {
+        Texts {
+            preset: self.preset.clone(),
+            equations: self.equations.clone(),
+            x: self.x.clone(),
+            y: self.y.clone(),
+            z: self.z.clone(),
+            boundary: self.boundary.clone(),
+            initial: self.initial.clone(),
+            parameters: self.parameters.clone(),
+            end: self.end.clone(),
+            space: "auto".into(),
+            time: "auto".into(),
+            dealias: "auto".into(),
+            seed: self.seed,
+            ..Texts::default()
+        }
+    }
+
+    fn training(&self) -> Result<Training, EddyError> {
+        Ok(Training {
+            size: Size {
+                width: self.width as usize,
+                layers: self.layers as usize,
+                harmonics: self.harmonics as usize,
+            },
+            points: self.points as usize,
+            side_points: self.side_points as usize,
+            side_weight: self.side_weight,
+            causality: self.causality,
+            is_resampled: self.optimizer == Optimizer::Adam,
+            seed: self.seed,
+            sought: guesses(&self.sought)?,
+            data: Data { points: self.measured as usize, noise: self.noise, weight: self.data_weight },
+            shown: self.shown.clone(),
+        })
+    }
+}
+
+pub struct TypedPinn;
+
+const X: Axis = Axis::linear("position", "x");
+const Y: Axis = Axis::linear("time or position", "t, y");
+const U: Axis = Axis::linear("value", "u");
+
+impl Experiment for TypedPinn {
+    type Params = Params;
+    const TITLE: &'static str = "Type an equation, train a network";
+    const SUMMARY: &'static str =
+        "A network learns the solution of your own equations, or their coefficients, beside the solver's.";
+    const LAB: Lab = Lab::Pinn;
+    const PAPERS: &'static [Citation] = &[];
+    const AXIS: Axis = pinn::AXIS;
+    const METRICS: &'static [Metric] = TypedNetwork::METRICS;
+    const VIEWS: &'static [ViewSpec] = &[
+        ViewSpec::lines("profile", "network and solver", Axis::linear("position or time", "x, t"), U),
+        ViewSpec::field("solution", "network", X, Y, U, ColorMap::Viridis),
+        ViewSpec::field("reference", "solver", X, Y, U, ColorMap::Viridis),
+        ViewSpec::field("difference", "error", X, Y, Axis::linear("difference", "u - u_{ref}"), ColorMap::Diverging),
+        ViewSpec::points("points", "points", X, Y, Axis::linear("squared residual", "\\log_{10} r^2"), ColorMap::Viridis),
+        pinn::RESIDUAL_VIEW,
+        ViewSpec::lines("coefficients", "coefficients", pinn::AXIS, Axis::linear("coefficient", "p")),
+    ];
+    const BASELINE: Option<Baseline> = Some(Baseline { label: "one hidden layer", change: "layers=1" });
+    const CLAIM: Option<Claim> = None;
+    const DEVICES: &'static [DeviceKind] = &[DeviceKind::Cpu];
+    const COST: Cost = Cost::Slow;
+
+    fn start(p: &Params, context: &Context) -> Result<Box<dyn Run>, EddyError> {
+        let refused = |e: &crate::labs::typed::FormError| EddyError::start(e.sentence()).at(e.key.clone());
+        let texts = p.texts().filled().map_err(|e| refused(&e))?;
+        let problem = texts.problem(false).map_err(|e| refused(&e))?;
+        let statement = Statement::new(problem).map_err(|e| {
+            texts.place(&e).first().map_or_else(|| EddyError::start(e.to_string()), refused)
+        })?;
+        let method = match p.optimizer {
+            Optimizer::Adam => Method::Adam { rate: p.rate },
+            Optimizer::Lbfgs => Method::Lbfgs,
+        };
+        let descent = Descent { method, steps: u64::from(p.steps), seed: p.seed, record_every: 20 };
+        start_descent(TypedNetwork::new(statement, p.training()?)?, descent, context)
+    }
+}

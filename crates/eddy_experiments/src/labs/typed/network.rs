@@ -1,0 +1,509 @@
+//! A typed system solved by a network: the residuals of the equations, as typed, are driven to zero.
+//!
+//! The equations give the residual and its derivatives ([`eddy_expr::Residuals`]); the network gives the derivatives of the
+//! candidate; the same system gives the reference. Conditions at the sides, and measured values where coefficients are to be
+//! found from them, are further terms of the loss.
+
+mod candidate;
+mod pictures;
+mod reference;
+mod sides;
+
+use eddy_expr::{BlockKernel, Column, Expression, Field, Read, ResidualError, Residuals, Row, program::UniformInput};
+use eddy_nets::{
+    NetError,
+    graph::{Derivatives, Graph, GraphEngine},
+    normal, uniform,
+};
+use eddy_solve::Statement;
+use eddy_spec::{Axis, Better, EddyError, Metric, ViewData};
+
+use candidate::Candidate;
+pub use candidate::Size;
+use reference::Reference;
+use sides::Sides;
+
+use super::texts::Texts;
+use crate::labs::pinn::{Objective, Slices, Weigher, refused};
+
+/// How the network is trained.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Training {
+    pub size: Size,
+    /// Points inside, per step.
+    pub points: usize,
+    /// Points per side.
+    pub side_points: usize,
+    /// Factor of the conditions at the sides in the loss.
+    pub side_weight: f64,
+    /// Strictness of the causal weights; 0 for none.
+    pub causality: f64,
+    /// Whether the points differ from step to step.
+    pub is_resampled: bool,
+    pub seed: u32,
+    /// Coefficients to be found, with first guesses.
+    pub sought: Vec<(String, f64)>,
+    pub data: Data,
+    /// Name of the field that is drawn; the first one where empty.
+    pub shown: String,
+}
+
+/// Measurements from which coefficients are found: values of the reference, with noise.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Data {
+    pub points: usize,
+    /// Standard deviation relative to the largest magnitude of the field.
+    pub noise: f64,
+    pub weight: f64,
+}
+
+/// Those of every descent, then [`Objective::extras`].
+const METRICS: &[Metric] = &[
+    crate::labs::pinn::ERROR,
+    crate::labs::pinn::LOSS,
+    crate::labs::pinn::SECONDS,
+    Metric::new(
+        "residual",
+        Axis::log("mean squared residual", "\\overline{r^2}"),
+        Better::Lower,
+        "Mean of the squared residual over the points of the step, without causal weights, times the length of the run squared.",
+    ),
+    Metric::new(
+        "sides",
+        Axis::log("mean squared error at the sides", "\\overline{b^2}"),
+        Better::Lower,
+        "Mean of the squared error of the conditions at the sides; not defined without such.",
+    ),
+    Metric::new(
+        "coefficient",
+        Axis::log("error of the coefficients", "\\max|p - p^*|/|p^*|"),
+        Better::Lower,
+        "Largest relative error of the coefficients to be found; not defined without such.",
+    ),
+];
+
+/// Slices in time.
+const SLICES: usize = 32;
+
+/// The loss of a typed system.
+pub struct TypedNetwork {
+    statement: Statement,
+    training: Training,
+    candidate: Candidate,
+    reference: Reference,
+    residuals: Residuals,
+    kernel: BlockKernel<f64>,
+    engine: GraphEngine<f64>,
+    /// By read: output and component of the network's derivatives; none for the time.
+    sources: Vec<Option<(usize, usize)>>,
+    /// What is added to each read, [read][point].
+    bases: Vec<Vec<f64>>,
+    /// Factor of each residual: T for rates, T² for second order.
+    scales: Vec<f64>,
+    /// [point][input]
+    points: Vec<f64>,
+    weigher: Weigher,
+    sides: Option<Sides>,
+    values: GraphEngine<f64>,
+    data: Measurements,
+    sought: Vec<Sought>,
+    is_drawn: bool,
+    side_loss: f64,
+    /// By output, at the points of the reference, as last measured.
+    solution: Vec<Vec<f64>>,
+    /// By output: what is added to the network's at the points of the reference.
+    probe_bases: Vec<Vec<f64>>,
+    /// Squared residual at each point of the last step.
+    squares: Vec<f64>,
+    /// The step, and the sought coefficients at it.
+    history: Vec<(f64, Vec<f64>)>,
+    step: u64,
+}
+
+/// A coefficient to be found.
+struct Sought {
+    parameter: usize,
+    /// Where it is among the trained numbers, and the factor of that number.
+    at: usize,
+    scale: f64,
+}
+
+#[derive(Default)]
+struct Measurements {
+    points: Vec<f64>,
+    /// By output.
+    values: Vec<Vec<f64>>,
+    bases: Vec<Vec<f64>>,
+}
+
+impl TypedNetwork {
+    /// What a run records.
+    pub const METRICS: &'static [Metric] = METRICS;
+
+    /// An error names the text of the form that it is about.
+    pub fn new(statement: Statement, training: Training) -> Result<Self, EddyError> {
+        let mut statement = statement;
+        let mut candidate = Candidate::new(&statement, training.size)?;
+        let mut sought = Vec::new();
+        let mut asked = Vec::new();
+        for (name, guess) in &training.sought {
+            let Some(parameter) = statement.system.parameter(name) else {
+                let names: Vec<&str> = statement.system.parameters.iter().map(|p| p.name.as_str()).collect();
+                let message = format!("There is no parameter {name} to be found; there are: {}.", names.join(", "));
+                return Err(EddyError::start(message).at("sought"));
+            };
+            asked.push(parameter);
+            let scale = if *guess == 0.0 { 1.0 } else { guess.abs() };
+            let at = candidate.graph.scalar(guess / scale);
+            sought.push(Sought { parameter: usize::from(parameter), at, scale });
+        }
+        let residuals = statement.system.residuals(&asked).map_err(|e| match e {
+            ResidualError::Kernel(e) => {
+                EddyError::start(format!("The equations cannot be compiled: {e}.")).at("equations")
+            }
+            e => EddyError::start(format!("A network cannot be trained on this: {e}.")).at("equations"),
+        })?;
+        if let Some(idle) = (0..asked.len()).find(|k| !residuals.parameter_slopes.iter().any(|(_, other)| other == k)) {
+            let message =
+                format!("{} does not stand in the equations, so nothing can be learnt of it.", training.sought[idle].0);
+            return Err(EddyError::start(message).at("sought"));
+        }
+        let inputs = candidate.inputs;
+        let orders_of = |read: &Read, dimension: usize, has_time: bool| match read {
+            Read::Time => vec![0; inputs],
+            Read::Jet { orders, time, .. } => {
+                let mut all: Vec<usize> = orders[..dimension].iter().map(|o| usize::from(*o)).collect();
+                all.extend(has_time.then_some(usize::from(*time)));
+                all
+            }
+        };
+        let (dimension, has_time) = (statement.grid.dimension(), candidate.has_time);
+        let wanted: Vec<Vec<usize>> = residuals.reads.iter().map(|r| orders_of(r, dimension, has_time)).collect();
+        let net = |e: NetError| match e {
+            NetError::TooManyDerivatives { order, .. } => EddyError::start(format!(
+                "The equations differentiate {order} times; networks are differentiated at most {} times here.",
+                eddy_nets::graph::MAX_ORDER
+            ))
+            .at("equations"),
+            e => refused(e),
+        };
+        let derivatives =
+            Derivatives::new(inputs, &wanted.iter().map(Vec::as_slice).collect::<Vec<_>>()).map_err(net)?;
+        let mut sources = Vec::new();
+        for (read, orders) in residuals.reads.iter().zip(&wanted) {
+            sources.push(match read {
+                Read::Time => None,
+                Read::Jet { variable, part, orders: space, .. } => {
+                    // Algebraic fields are put in, so what is read has an output.
+                    let output = candidate.output(*variable, *part).unwrap_or(0);
+                    candidate.need(&statement, output, *space)?;
+                    derivatives.component(orders).map(|component| (output, component))
+                }
+            });
+        }
+        let engine = GraphEngine::new(&candidate.graph, &derivatives).map_err(refused)?;
+        let values =
+            GraphEngine::new(&candidate.graph, &Derivatives::all(inputs, 0).map_err(refused)?).map_err(refused)?;
+        let length = statement.end - statement.start;
+        let scales = residuals
+            .fields
+            .iter()
+            .map(|(variable, part)| {
+                let order = candidate.output(*variable, *part).map_or(0, |o| candidate.outputs[o].order);
+                length.powi(i32::from(order))
+            })
+            .collect();
+        let slices = match has_time {
+            true => Slices { count: SLICES, points: training.points.div_ceil(SLICES).max(1), end: length },
+            false => Slices { count: 1, points: training.points.max(1), end: 1.0 },
+        };
+        let sides = Sides::new(&statement, &mut candidate, training.side_points, training.seed)?;
+        let reference = Reference::new(&statement, &candidate)?;
+        let probe_bases: Vec<Vec<f64>> =
+            (0..candidate.outputs.len()).map(|o| candidate.base(o, [0; 3], 0, &reference.points)).collect();
+        let data = match sought.is_empty() {
+            true => Measurements::default(),
+            false => measured(&candidate, &reference, &training),
+        };
+        Ok(Self {
+            kernel: BlockKernel::new(residuals.program.clone()),
+            bases: vec![Vec::new(); residuals.reads.len()],
+            points: Vec::new(),
+            weigher: Weigher::new(slices),
+            is_drawn: false,
+            side_loss: f64::NAN,
+            solution: probe_bases.clone(),
+            history: Vec::new(),
+            squares: Vec::new(),
+            step: 0,
+            statement,
+            training,
+            candidate,
+            reference,
+            residuals,
+            engine,
+            sources,
+            scales,
+            sides,
+            values,
+            data,
+            sought,
+            probe_bases,
+        })
+    }
+
+    /// Random points inside, slice by slice in order of time.
+    fn draw_inside(&mut self, step: u64) {
+        let slices = self.weigher.slices();
+        let (inputs, dimension) = (self.candidate.inputs, self.statement.grid.dimension());
+        let count = slices.count * slices.points;
+        let seed = u64::from(self.training.seed);
+        let mut counter = step * (count * inputs) as u64;
+        let mut next = || {
+            counter += 1;
+            uniform(seed ^ 0x5eed, counter)
+        };
+        self.points.clear();
+        for slice in 0..slices.count {
+            for _ in 0..slices.points {
+                for axis in &self.statement.grid.axes[..dimension] {
+                    self.points.push(axis.min + axis.length() * next());
+                }
+                if self.candidate.has_time {
+                    let share = (slice as f64 + next()) / slices.count as f64;
+                    self.points.push(self.statement.start + (self.statement.end - self.statement.start) * share);
+                }
+            }
+        }
+        for ((read, source), base) in self.residuals.reads.iter().zip(&self.sources).zip(&mut self.bases) {
+            *base = match (read, source) {
+                (Read::Jet { orders, time, .. }, Some((output, _))) => {
+                    self.candidate.base(*output, *orders, *time, &self.points)
+                }
+                _ => self.points.iter().skip(dimension).step_by(inputs).copied().collect(),
+            };
+        }
+        if !self.candidate.has_time {
+            let time = self.residuals.reads.iter().position(|read| *read == Read::Time);
+            time.iter().for_each(|read| self.bases[*read] = vec![self.statement.start; count]);
+        }
+    }
+
+    /// The parameters of the system with the sought ones at their present values.
+    fn coefficients(&self, parameters: &[f64]) -> Vec<f64> {
+        let mut values = self.statement.parameters.clone();
+        for one in &self.sought {
+            values[one.parameter] = one.scale * parameters[one.at];
+        }
+        values
+    }
+
+    fn inside(&mut self, parameters: &[f64], gradient: &mut [f64]) -> f64 {
+        let coefficients = self.coefficients(parameters);
+        self.kernel.set_uniforms(|input| match input {
+            UniformInput::Parameter(index) => coefficients.get(usize::from(index)).copied().unwrap_or(f64::NAN),
+            _ => f64::NAN,
+        });
+        let mut moved = vec![0.0; self.sought.len()];
+        let Self { kernel, residuals, sources, bases, scales, weigher, sought, engine, statement, squares, .. } = self;
+        let (dimension, count) = (statement.grid.dimension(), residuals.fields.len());
+        weigher.begin(self.training.causality);
+        let mut columns: Vec<Vec<f64>> = vec![Vec::new(); residuals.reads.len()];
+        let mut outputs: Vec<Vec<f64>> = vec![Vec::new(); residuals.program.outputs.len()];
+        let mut total = 0.0;
+        squares.clear();
+        engine.add_gradient(parameters, &self.points, gradient, |tile| {
+            for ((column, source), base) in columns.iter_mut().zip(sources.iter()).zip(bases.iter()) {
+                column.clear();
+                column.extend_from_slice(&base[tile.start..tile.start + tile.len]);
+                if let Some((output, component)) = source {
+                    column.iter_mut().zip(tile.jet(*output, *component)).for_each(|(c, j)| *c += j);
+                }
+            }
+            outputs.iter_mut().for_each(|output| output.resize(tile.len, 0.0));
+            let fields: Vec<Field<'_, f64>> = columns.iter().map(|data| Field { data, start: 0 }).collect();
+            let at = |axis: usize| match axis < dimension {
+                true => Column::Values(tile.input(axis)),
+                false => Column::Constant(0.0),
+            };
+            let row = Row { fields: &fields, strides: [1, 0, 0], coordinates: [at(0), at(1), at(2)] };
+            let mut slices: Vec<&mut [f64]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();
+            if kernel.run(&row, &mut slices).is_err() {
+                return f64::NAN;
+            }
+            let mut loss = 0.0;
+            let factors: Vec<f64> = (0..tile.len)
+                .map(|i| {
+                    let squared: f64 = (0..count).map(|k| (scales[k] * outputs[k][i]).powi(2)).sum();
+                    squares.push(squared);
+                    let factor = weigher.weigh(tile.start + i, squared);
+                    loss += factor * squared;
+                    factor
+                })
+                .collect();
+            let pull = |k: usize, i: usize| 2.0 * factors[i] * scales[k] * scales[k] * outputs[k][i];
+            for (n, (k, read)) in residuals.slopes.iter().enumerate() {
+                let Some((output, component)) = sources[*read] else { continue };
+                let adjoint = tile.adjoint(output, component);
+                for (i, a) in adjoint.iter_mut().enumerate() {
+                    *a += pull(*k, i) * outputs[count + n][i];
+                }
+            }
+            let after = count + residuals.slopes.len();
+            for (n, (k, position)) in residuals.parameter_slopes.iter().enumerate() {
+                moved[*position] += (0..tile.len).map(|i| pull(*k, i) * outputs[after + n][i]).sum::<f64>();
+            }
+            total += loss;
+            loss
+        });
+        for (one, slope) in sought.iter().zip(moved) {
+            gradient[one.at] += one.scale * slope;
+        }
+        total
+    }
+
+    /// Mean squared distance from the measurements, relative to the size of each field.
+    fn at_measurements(&mut self, parameters: &[f64], gradient: &mut [f64]) -> f64 {
+        let outputs = self.candidate.outputs.len();
+        let count = self.data.points.len() / self.candidate.inputs;
+        let (data, sizes, weight) = (&self.data, &self.reference.sizes, self.training.data.weight);
+        self.values.add_gradient(parameters, &data.points, gradient, |tile| {
+            let mut loss = 0.0;
+            for o in 0..outputs {
+                if sizes[o] == 0.0 {
+                    continue;
+                }
+                let factor = weight / (count as f64 * sizes[o] * sizes[o]);
+                for i in 0..tile.len {
+                    let gap = tile.jet(o, 0)[i] + data.bases[o][tile.start + i] - data.values[o][tile.start + i];
+                    loss += factor * gap * gap;
+                    tile.adjoint(o, 0)[i] = 2.0 * factor * gap;
+                }
+            }
+            loss
+        })
+    }
+
+    /// Fields that the equations leave free by a constant: elliptic ones without a condition on the value.
+    fn is_floating(&self, output: usize) -> bool {
+        let output = &self.candidate.outputs[output];
+        output.order == 0 && !self.sides.as_ref().is_some_and(|sides| sides.fixes(output.variable))
+    }
+}
+
+/// Measurements at random points of the reference after the start.
+fn measured(candidate: &Candidate, reference: &Reference, training: &Training) -> Measurements {
+    let inputs = candidate.inputs;
+    let all = reference.points.len() / inputs;
+    let first = if candidate.has_time { reference.per_time() } else { 0 };
+    let seed = u64::from(training.seed) ^ 0xda7a;
+    let mut data = Measurements { values: vec![Vec::new(); candidate.outputs.len()], ..Measurements::default() };
+    for n in 0..training.data.points as u64 {
+        let at = first + ((all - first) as f64 * uniform(seed, n)) as usize;
+        data.points.extend_from_slice(&reference.points[at * inputs..][..inputs]);
+        for (o, values) in data.values.iter_mut().enumerate() {
+            let noise = normal(seed ^ 1, n * 16 + o as u64) * training.data.noise * reference.sizes[o];
+            values.push(reference.values[o][at] + noise);
+        }
+    }
+    data.bases = (0..candidate.outputs.len()).map(|o| candidate.base(o, [0; 3], 0, &data.points)).collect();
+    data
+}
+
+impl Objective for TypedNetwork {
+    fn graph(&self) -> &Graph {
+        &self.candidate.graph
+    }
+    fn extras(&self) -> &'static [Metric] {
+        &METRICS[3..]
+    }
+    fn draw(&mut self, step: u64) {
+        if !self.is_drawn || self.training.is_resampled {
+            self.draw_inside(step);
+            if let Some(sides) = &mut self.sides {
+                sides.draw(&self.statement, &self.candidate, step);
+            }
+            self.is_drawn = true;
+        }
+    }
+    fn points(&self) -> usize {
+        self.points.len() / self.candidate.inputs
+    }
+    fn gradient(&mut self, parameters: &[f64], gradient: &mut [f64]) -> f64 {
+        self.step += 1;
+        gradient.fill(0.0);
+        let mut loss = self.inside(parameters, gradient);
+        if let Some(sides) = &mut self.sides {
+            self.side_loss = sides.add_gradient(parameters, self.training.side_weight, gradient);
+            loss += self.training.side_weight * self.side_loss;
+        }
+        if !self.sought.is_empty() {
+            loss += self.at_measurements(parameters, gradient);
+        }
+        loss
+    }
+    fn measure(&mut self, parameters: &[f64]) -> Vec<f64> {
+        let outputs = self.candidate.outputs.len();
+        let mut solution = self.probe_bases.clone();
+        self.values.evaluate(parameters, &self.reference.points, |tile| {
+            for (o, values) in solution.iter_mut().enumerate() {
+                let there = &mut values[tile.start..tile.start + tile.len];
+                there.iter_mut().zip(tile.jet(o, 0)).for_each(|(v, j)| *v += j);
+            }
+        });
+        let (mut squares, mut counted) = (0.0, 0.0);
+        for o in 0..outputs {
+            let reference = &self.reference.values[o];
+            if self.is_floating(o) {
+                let per = self.reference.per_time();
+                for (own, theirs) in solution[o].chunks_mut(per).zip(reference.chunks(per)) {
+                    let shift = (theirs.iter().sum::<f64>() - own.iter().sum::<f64>()) / per as f64;
+                    own.iter_mut().for_each(|v| *v += shift);
+                }
+            }
+            // Of a field that is zero throughout there is no relative error.
+            if self.reference.sizes[o] > 0.0 {
+                squares += crate::labs::pinn::relative_error(&solution[o], reference).powi(2);
+                counted += 1.0;
+            }
+        }
+        self.solution = solution;
+        let coefficients = self.coefficients(parameters);
+        let gap = |one: &Sought| {
+            let truth = self.statement.parameters[one.parameter];
+            (coefficients[one.parameter] - truth).abs() / if truth == 0.0 { 1.0 } else { truth.abs() }
+        };
+        let worst = self.sought.iter().map(gap).reduce(f64::max).unwrap_or(f64::NAN);
+        if !self.sought.is_empty() {
+            let found = self.sought.iter().map(|one| coefficients[one.parameter]).collect();
+            self.history.push((self.step as f64, found));
+        }
+        vec![(squares / f64::max(counted, 1.0)).sqrt(), self.weigher.mean(), self.side_loss, worst]
+    }
+    fn view(&mut self, key: &str) -> ViewData {
+        self.picture(key)
+    }
+}
+
+/// The lines `name = first guess` of a text.
+pub fn guesses(text: &str) -> Result<Vec<(String, f64)>, EddyError> {
+    let texts = Texts { parameters: text.to_owned(), ..Texts::default() };
+    let lines = texts.parameter_values().map_err(|e| EddyError::start(e.sentence()).at("sought"))?;
+    lines
+        .into_iter()
+        .map(|(name, number)| match number {
+            eddy_solve::problem::Number::Value(value) => Ok((name, value)),
+            eddy_solve::problem::Number::Text(text) => match Expression::constant(&text) {
+                Ok(value) => Ok((name, value)),
+                Err(_) => {
+                    let message =
+                        format!("The first guess of {name} is no number: {text}. Write for example {name} = 0.1.");
+                    Err(EddyError::start(message).at("sought"))
+                }
+            },
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,191 @@
+//! The candidate solution: a network with the initial values and the periods built in.
+
+use eddy_expr::{Column, Expression, Inputs, Role, kernel::Part};
+use eddy_nets::graph::{Function, Graph};
+use eddy_solve::Statement;
+use eddy_spec::EddyError;
+
+/// One real component of a field: an output of the network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Output {
+    pub variable: u16,
+    pub part: Part,
+    /// As it is written in legends: `u`, `re psi`.
+    pub name: String,
+    /// Order in time of its equation; 0 where it has none.
+    pub order: u8,
+    /// Positions among the stepped variables of its initial value and of that of its velocity.
+    initial: [Option<usize>; 2],
+}
+
+/// u = u₀(x) + τN, u₀ + (t - t₀)v₀ + τ²N for equations of second order in time, and N where there is no time, with
+/// τ = (t - t₀)/(t₁ - t₀): initial values hold exactly (Lagaris, Likas, Fotiadis 1998, eq. 2). N sees a periodic coordinate
+/// only through sines and cosines of the period (Dong and Ni 2021).
+pub struct Candidate {
+    pub outputs: Vec<Output>,
+    /// Axes, then time where there is one.
+    pub inputs: usize,
+    pub has_time: bool,
+    pub graph: Graph,
+    /// Of each derivative asked for so far.
+    known: Vec<((usize, [u8; 3]), Option<Expression>)>,
+    start: f64,
+    parameters: Vec<f64>,
+    dimension: usize,
+}
+
+/// Size of the network.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Size {
+    pub width: usize,
+    pub layers: usize,
+    /// Waves per periodic coordinate.
+    pub harmonics: usize,
+}
+
+/// Order in time that the highest time derivative has.
+fn order_of(role: Role) -> Option<u8> {
+    match role {
+        Role::FirstOrder => Some(1),
+        Role::SecondOrder { .. } => Some(2),
+        Role::Elliptic => Some(0),
+        Role::Velocity { .. } | Role::Algebraic => None,
+    }
+}
+
+impl Candidate {
+    pub fn new(statement: &Statement, size: Size) -> Result<Self, EddyError> {
+        let stepped = statement.stepped();
+        let position = |variable: u16| stepped.iter().position(|other| *other == variable);
+        let mut outputs = Vec::new();
+        for (index, variable) in statement.system.variables.iter().enumerate() {
+            let Some(order) = order_of(variable.role) else { continue };
+            let index = index as u16;
+            let initial = match variable.role {
+                Role::FirstOrder => [position(index), None],
+                Role::SecondOrder { velocity } => [position(index), position(velocity)],
+                _ => [None, None],
+            };
+            let parts: &[(Part, &str)] = match variable.is_complex {
+                true => &[(Part::Real, "re "), (Part::Imaginary, "im ")],
+                false => &[(Part::Real, "")],
+            };
+            for (part, prefix) in parts {
+                let name = format!("{prefix}{}", variable.name);
+                outputs.push(Output { variable: index, part: *part, name, order, initial });
+            }
+        }
+        let has_time = !stepped.is_empty();
+        let dimension = statement.grid.dimension();
+        let inputs = dimension + usize::from(has_time);
+        if inputs == 0 {
+            return Err(
+                EddyError::start("There is nothing to be found: give an equation with a derivative.").at("equations")
+            );
+        }
+        if inputs > eddy_nets::graph::MAX_INPUTS {
+            let message = "A network of four coordinates (x, y, z and t) is not trained here. Take one axis away.";
+            return Err(EddyError::start(message).at("z"));
+        }
+        let graph = build(statement, &outputs, inputs, has_time, size);
+        let (start, parameters) = (statement.start, statement.parameters.clone());
+        let mut candidate = Self { outputs, inputs, has_time, graph, known: Vec::new(), start, parameters, dimension };
+        for output in 0..candidate.outputs.len() {
+            candidate.need(statement, output, [0; 3])?;
+        }
+        Ok(candidate)
+    }
+
+    /// The component that is a part of a variable.
+    pub fn output(&self, variable: u16, part: Part) -> Option<usize> {
+        self.outputs.iter().position(|output| (output.variable, output.part) == (variable, part))
+    }
+
+    /// Makes ∂^orders of the initial values of an output known.
+    pub fn need(&mut self, statement: &Statement, output: usize, orders: [u8; 3]) -> Result<(), EddyError> {
+        for position in self.outputs[output].initial.into_iter().flatten() {
+            if self.known.iter().any(|(key, _)| *key == (position, orders)) {
+                continue;
+            }
+            let derivative = match statement.initial_expression(position) {
+                None => None,
+                Some(expression) => Some(expression.derivative(orders).ok_or_else(|| {
+                    let name = &self.outputs[output].name;
+                    let message = format!(
+                        "The initial value of {name} is random or too long to be differentiated. Give a formula in the \
+                         coordinates."
+                    );
+                    EddyError::start(message).at("initial")
+                })?),
+            };
+            self.known.push(((position, orders), derivative));
+        }
+        Ok(())
+    }
+
+    /// The part of a derivative of an output that is not the network's, at points [point][input]. Needs
+    /// [`need`](Self::need) before.
+    pub fn base(&self, output: usize, orders: [u8; 3], time: u8, points: &[f64]) -> Vec<f64> {
+        let count = points.len() / self.inputs;
+        let mut values = vec![0.0; count];
+        let part = self.outputs[output].part;
+        for (which, position) in self.outputs[output].initial.iter().enumerate() {
+            let Some(position) = position else { continue };
+            // ∂ₜ of u₀ and of (t - t₀)v₀.
+            let is_there = if which == 0 { time == 0 } else { time <= 1 };
+            let known = self.known.iter().find(|(key, _)| *key == (*position, orders));
+            let Some((_, Some(expression))) = known.filter(|_| is_there) else { continue };
+            let columns: Vec<Vec<f64>> = (0..self.dimension)
+                .map(|axis| points.iter().skip(axis).step_by(self.inputs).copied().collect())
+                .collect();
+            let at = |axis: usize| columns.get(axis).map_or(Column::Constant(0.0), |column| Column::Values(column));
+            let inputs = Inputs {
+                coordinates: [at(0), at(1), at(2)],
+                time: self.start,
+                parameters: &self.parameters,
+                fields: &[],
+            };
+            let (mut re, mut im) = (vec![0.0; count], vec![0.0; count]);
+            if expression.eval_block_complex(&inputs, &mut re, &mut im).is_err() {
+                values.fill(f64::NAN);
+            }
+            let found = if part == Part::Real { re } else { im };
+            for (i, (value, found)) in values.iter_mut().zip(found).enumerate() {
+                let factor =
+                    if which == 1 && time == 0 { points[i * self.inputs + self.dimension] - self.start } else { 1.0 };
+                *value += factor * found;
+            }
+        }
+        values
+    }
+}
+
+fn build(statement: &Statement, outputs: &[Output], inputs: usize, has_time: bool, size: Size) -> Graph {
+    let mut graph = Graph::new(inputs);
+    let coordinates = graph.coordinates();
+    let mut features = Vec::new();
+    for (index, axis) in statement.grid.axes.iter().enumerate() {
+        features.push(if axis.is_periodic {
+            graph.periodic(index, axis.length(), size.harmonics)
+        } else {
+            graph.pick(coordinates, index, 2.0 / axis.length(), -(axis.max + axis.min) / axis.length())
+        });
+    }
+    let length = statement.end - statement.start;
+    let dimension = statement.grid.dimension();
+    if has_time {
+        features.push(graph.pick(coordinates, dimension, 2.0 / length, -(statement.end + statement.start) / length));
+    }
+    let first = features[0];
+    let features = features[1..].iter().fold(first, |all, one| graph.join(all, *one));
+    let network = graph.mlp(features, &vec![size.width; size.layers], outputs.len(), Function::Tanh);
+    if !has_time {
+        return graph;
+    }
+    let tau = graph.pick(coordinates, dimension, 1.0 / length, -statement.start / length);
+    let powers = [graph.fixed(coordinates, &[vec![0.0; inputs]], &[1.0]), tau, graph.multiply(tau, tau)];
+    let first = powers[usize::from(outputs[0].order)];
+    let envelope = outputs[1..].iter().fold(first, |all, output| graph.join(all, powers[usize::from(output.order)]));
+    graph.multiply(network, envelope);
+    graph
+}

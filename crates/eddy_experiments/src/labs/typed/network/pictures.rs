@@ -1,0 +1,157 @@
+//! What is drawn of a network in training.
+
+use eddy_spec::{Role, Series, ViewData};
+
+use super::TypedNetwork;
+use crate::labs::pinn::residual_view;
+
+const ROLES: [Role; 3] = [Role::Result, Role::Second, Role::Third];
+
+impl TypedNetwork {
+    pub(super) fn picture(&self, key: &str) -> ViewData {
+        match key {
+            "profile" if self.statement.grid.dimension() == 0 => self.in_time(),
+            "profile" => self.profile(),
+            "solution" | "reference" | "difference" if self.statement.grid.dimension() > 0 => self.plane(key),
+            "points" => self.where_points_are(),
+            "residual" if self.candidate.has_time => residual_view(&self.weigher, u64::from(self.is_measured())),
+            "coefficients" => self.coefficients_so_far(),
+            _ => ViewData::Empty,
+        }
+    }
+
+    fn is_measured(&self) -> bool {
+        self.weigher.mean() > 0.0
+    }
+
+    /// The output that is shown.
+    fn shown(&self) -> usize {
+        let name = self.training.shown.trim();
+        self.candidate.outputs.iter().position(|o| o.name == name || o.name.ends_with(&format!(" {name}"))).unwrap_or(0)
+    }
+
+    /// Limits that hold all of the numbers, never empty.
+    fn limits<'a>(numbers: impl Iterator<Item = &'a f64>) -> (f64, f64) {
+        let (low, high) =
+            numbers.filter(|v| v.is_finite()).fold((f64::MAX, f64::MIN), |(l, h), v| (l.min(*v), h.max(*v)));
+        if low > high {
+            return (-1.0, 1.0);
+        }
+        let margin = (0.05 * (high - low)).max(1e-9 * (1.0 + high.abs()));
+        (low - margin, high + margin)
+    }
+
+    fn in_time(&self) -> ViewData {
+        let times = &self.reference.times;
+        let mut series = Vec::new();
+        let shown: Vec<usize> = (0..self.candidate.outputs.len().min(3)).collect();
+        for o in &shown {
+            let name = format!("{}, reference", self.candidate.outputs[*o].name);
+            series.push(Series::line(name, Role::Reference, times.clone(), self.reference.values[*o].clone()));
+        }
+        for (o, role) in shown.iter().zip(ROLES) {
+            let name = self.candidate.outputs[*o].name.clone();
+            series.push(Series::line(name, role, times.clone(), self.solution[*o].clone()));
+        }
+        let y = Self::limits(shown.iter().flat_map(|o| &self.reference.values[*o]));
+        ViewData::Lines { series, x: (self.statement.start, self.statement.end), y }
+    }
+
+    /// Along x through the middle, at a third, two thirds and the end of the time.
+    fn profile(&self) -> ViewData {
+        let (o, xs) = (self.shown(), &self.reference.axes[0]);
+        let per = self.reference.per_time();
+        let rows = self.reference.times.len();
+        let rows: Vec<usize> = if rows == 1 { vec![0] } else { vec![rows / 3, 2 * rows / 3, rows - 1] };
+        let middle = |axis: usize| self.reference.axes.get(axis).map_or(0, |a| a.len() / 2);
+        let [nx, ny] = [0, 1].map(|axis| self.reference.axes.get(axis).map_or(1, Vec::len));
+        let at = |values: &[f64], row: usize| -> Vec<f64> {
+            values[row * per + (middle(2) * ny + middle(1)) * nx..][..nx].to_vec()
+        };
+        let mut series = Vec::new();
+        for row in &rows {
+            let name = format!("t = {:.3}, reference", self.reference.times[*row]);
+            series.push(Series::line(name, Role::Reference, xs.clone(), at(&self.reference.values[o], *row)));
+        }
+        for (row, role) in rows.iter().zip(ROLES.iter().rev().skip(3 - rows.len())) {
+            let name = format!("t = {:.3}", self.reference.times[*row]);
+            series.push(Series::line(name, *role, xs.clone(), at(&self.solution[o], *row)));
+        }
+        let axis = &self.statement.grid.axes[0];
+        ViewData::Lines { series, x: (axis.min, axis.max), y: Self::limits(self.reference.values[o].iter()) }
+    }
+
+    /// Over x and t in one dimension, else over x and y at the end (and in the middle of z).
+    fn plane(&self, key: &str) -> ViewData {
+        let o = self.shown();
+        let (theirs, own) = (&self.reference.values[o], &self.solution[o]);
+        let axes = &self.statement.grid.axes;
+        let nx = self.reference.axes[0].len();
+        let x = (axes[0].min, axes[0].max);
+        let (first, ny, y) = match axes.get(1) {
+            Some(axis) => {
+                let ny = self.reference.axes[1].len();
+                let slice = self.reference.axes.get(2).map_or(0, |z| z.len() / 2);
+                let last = (self.reference.times.len() - 1) * self.reference.per_time();
+                (last + slice * nx * ny, ny, (axis.min, axis.max))
+            }
+            None if self.candidate.has_time => {
+                (0, self.reference.times.len(), (self.statement.start, self.statement.end))
+            }
+            None => return ViewData::Empty,
+        };
+        let there = first..first + nx * ny;
+        let (theirs, own) = (&theirs[there.clone()], &own[there]);
+        let gaps: Vec<f64> = own.iter().zip(theirs).map(|(a, b)| a - b).collect();
+        let (shown, range) = match key {
+            "reference" => (theirs, Self::limits(theirs.iter())),
+            "solution" => (own, Self::limits(theirs.iter())),
+            _ => {
+                let size = gaps.iter().fold(1e-12, |m: f64, g| m.max(g.abs()));
+                (&gaps[..], (-size, size))
+            }
+        };
+        ViewData::Field { nx, ny, data: shown.iter().map(|v| *v as f32).collect(), x, y, range }
+    }
+
+    /// The points of the last step, coloured by the logarithm of the squared residual.
+    fn where_points_are(&self) -> ViewData {
+        let inputs = self.candidate.inputs;
+        if inputs < 2 {
+            return ViewData::Empty;
+        }
+        let (axes, statement) = (&self.statement.grid.axes, &self.statement);
+        let y = axes.get(1).map_or((statement.start, statement.end), |axis| (axis.min, axis.max));
+        let positions = self.points.chunks_exact(inputs).flat_map(|point| [point[0] as f32, point[1] as f32]).collect();
+        let values: Vec<f32> = self.squares.iter().map(|r| r.max(1e-20).log10() as f32).collect();
+        let numbers: Vec<f64> = values.iter().map(|v| f64::from(*v)).collect();
+        ViewData::Points {
+            positions,
+            range: Self::limits(numbers.iter()),
+            values,
+            trails: Vec::new(),
+            trail_len: 0,
+            backdrop: None,
+            x: (axes[0].min, axes[0].max),
+            y,
+        }
+    }
+
+    fn coefficients_so_far(&self) -> ViewData {
+        if self.sought.is_empty() {
+            return ViewData::Empty;
+        }
+        let steps: Vec<f64> = self.history.iter().map(|row| row.0).collect();
+        let end = steps.last().copied().unwrap_or(1.0).max(1.0);
+        let mut series = Vec::new();
+        for (n, one) in self.sought.iter().enumerate() {
+            let name = &self.statement.system.parameters[one.parameter].name;
+            let truth = self.statement.parameters[one.parameter];
+            series.push(Series::line(format!("{name}, true"), Role::Reference, vec![0.0, end], vec![truth; 2]));
+            let found = self.history.iter().map(|row| row.1[n]).collect();
+            series.push(Series::line(name.clone(), ROLES[n.min(2)], steps.clone(), found));
+        }
+        let y = Self::limits(series.iter().flat_map(|s| &s.ys));
+        ViewData::Lines { series, x: (0.0, end), y }
+    }
+}

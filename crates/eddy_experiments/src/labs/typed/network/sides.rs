@@ -1,0 +1,205 @@
+//! Conditions at the sides of the domain, as a term of the loss.
+
+use eddy_expr::kernel::Part;
+use eddy_nets::{
+    graph::{Derivatives, GraphEngine},
+    uniform,
+};
+use eddy_solve::{
+    Statement,
+    boundary::{Condition, Side},
+};
+use eddy_spec::EddyError;
+
+use super::candidate::Candidate;
+use crate::labs::pinn::refused;
+
+/// One condition of one component: Σ_j c_j ∂ʲu/∂nʲ = g.
+struct Held {
+    output: usize,
+    variable: u16,
+    part: Part,
+    axis: usize,
+    is_high: bool,
+    condition: Condition,
+    /// First of its points.
+    first: usize,
+}
+
+/// All conditions with their points.
+pub struct Sides {
+    held: Vec<Held>,
+    /// Points of each condition.
+    count: usize,
+    /// (output, orders along the axes, component) that the conditions read.
+    engine: GraphEngine<f64>,
+    /// Component of ∂ʲ along each axis.
+    components: [[usize; 4]; 3],
+    points: Vec<f64>,
+    /// By condition: what the initial values add to the left side, less the right side, at its points.
+    bases: Vec<Vec<f64>>,
+    parameters: Vec<f64>,
+    seed: u64,
+}
+
+impl Sides {
+    /// `None` where every side is periodic or free.
+    pub fn new(
+        statement: &Statement,
+        candidate: &mut Candidate,
+        points: usize,
+        seed: u32,
+    ) -> Result<Option<Self>, EddyError> {
+        let mut held = Vec::new();
+        for output in 0..candidate.outputs.len() {
+            let (variable, part) = (candidate.outputs[output].variable, candidate.outputs[output].part);
+            let Some(sides) = &statement.sides[usize::from(variable)] else { continue };
+            for axis in 0..statement.grid.dimension() {
+                for (side, is_high) in sides[axis].iter().zip([false, true]) {
+                    match side {
+                        Side::Periodic | Side::Free => {}
+                        Side::Absorbing => {
+                            let message = "A network knows no absorbing side: give it a condition such as neumann: 0, or none \
+                                           with free.";
+                            return Err(EddyError::start(message).at("boundary"));
+                        }
+                        Side::Conditions(conditions) => {
+                            for condition in conditions {
+                                let (condition, first) = (condition.clone(), held.len() * points);
+                                held.push(Held { output, variable, part, axis, is_high, condition, first });
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        if held.is_empty() || points == 0 {
+            return Ok(None);
+        }
+        let highest = |axis: usize| {
+            held.iter()
+                .filter(|one| one.axis == axis)
+                .filter_map(|one| one.condition.coefficients.iter().rposition(|c| *c != 0.0))
+                .max()
+                .unwrap_or(0)
+        };
+        let along = |axis: usize, order: usize| {
+            let mut orders = vec![0; candidate.inputs];
+            if order > 0 {
+                orders[axis] = order;
+            }
+            orders
+        };
+        let wanted: Vec<Vec<usize>> = (0..statement.grid.dimension()).map(|axis| along(axis, highest(axis))).collect();
+        let derivatives = Derivatives::new(candidate.inputs, &wanted.iter().map(Vec::as_slice).collect::<Vec<_>>())
+            .map_err(refused)?;
+        let component = |axis, order| derivatives.component(&along(axis, order)).unwrap_or(0);
+        let components = [0, 1, 2]
+            .map(|axis| [0, 1, 2, 3].map(|order| if axis < wanted.len() { component(axis, order) } else { 0 }));
+        let engine = GraphEngine::new(&candidate.graph, &derivatives).map_err(refused)?;
+        for one in &held {
+            for order in (0..4u8).filter(|order| one.condition.coefficients[usize::from(*order)] != 0.0) {
+                candidate.need(statement, one.output, normal(one.axis, order))?;
+            }
+        }
+        Ok(Some(Self {
+            bases: vec![Vec::new(); held.len()],
+            held,
+            count: points,
+            engine,
+            components,
+            points: Vec::new(),
+            parameters: statement.parameters.clone(),
+            seed: u64::from(seed) ^ 0x51de,
+        }))
+    }
+
+    /// Whether some side fixes the value of a field.
+    pub fn fixes(&self, variable: u16) -> bool {
+        self.held.iter().any(|one| one.variable == variable && one.condition.coefficients[0] != 0.0)
+    }
+
+    pub fn draw(&mut self, statement: &Statement, candidate: &Candidate, step: u64) {
+        let inputs = candidate.inputs;
+        let mut counter = step * (self.held.len() * self.count * inputs) as u64;
+        self.points.clear();
+        for one in &self.held {
+            for n in 0..self.count {
+                for (index, axis) in statement.grid.axes.iter().enumerate() {
+                    counter += 1;
+                    self.points.push(match (index == one.axis, one.is_high) {
+                        (true, true) => axis.max,
+                        (true, false) => axis.min,
+                        _ => axis.min + axis.length() * uniform(self.seed, counter),
+                    });
+                }
+                if candidate.has_time {
+                    counter += 1;
+                    let share = (n as f64 + uniform(self.seed, counter)) / self.count as f64;
+                    self.points.push(statement.start + (statement.end - statement.start) * share);
+                }
+            }
+        }
+        let dimension = statement.grid.dimension();
+        for (one, base) in self.held.iter().zip(&mut self.bases) {
+            let points = &self.points[one.first * inputs..][..self.count * inputs];
+            base.clear();
+            base.extend(points.chunks_exact(inputs).map(|point| {
+                if one.condition.is_homogeneous {
+                    return 0.0;
+                }
+                let mut at = [0.0; 3];
+                at[..dimension].copy_from_slice(&point[..dimension]);
+                let time = if candidate.has_time { point[dimension] } else { statement.start };
+                let (re, im) = one.condition.value(at, time, &self.parameters);
+                -if one.part == Part::Real { re } else { im }
+            }));
+            for (order, factor) in (0u8..).zip(one.factors()).filter(|(_, factor)| *factor != 0.0) {
+                let added = candidate.base(one.output, normal(one.axis, order), 0, points);
+                base.iter_mut().zip(added).for_each(|(b, a)| *b += factor * a);
+            }
+        }
+    }
+
+    /// The mean of the squared errors; `weight` times its gradient is added to `gradient`.
+    pub fn add_gradient(&mut self, parameters: &[f64], weight: f64, gradient: &mut [f64]) -> f64 {
+        let Self { held, count, engine, components, points, bases, .. } = self;
+        let share = 1.0 / (held.len() * *count) as f64;
+        engine.add_gradient(parameters, points, gradient, |tile| {
+            let mut loss = 0.0;
+            for i in 0..tile.len {
+                let at = tile.start + i;
+                let (one, n) = (&held[at / *count], at % *count);
+                let factors = one.factors();
+                let components = &components[one.axis];
+                let mut error = bases[at / *count][n];
+                for (factor, component) in factors.iter().zip(components).filter(|(factor, _)| **factor != 0.0) {
+                    error += factor * tile.jet(one.output, *component)[i];
+                }
+                loss += share * error * error;
+                for (factor, component) in factors.iter().zip(components).filter(|(factor, _)| **factor != 0.0) {
+                    tile.adjoint(one.output, *component)[i] += 2.0 * weight * share * error * factor;
+                }
+            }
+            loss
+        })
+    }
+}
+
+impl Held {
+    /// Factors of u, ∂u, ∂²u, ∂³u along the axis: the outward normal points down at the low side.
+    fn factors(&self) -> [f64; 4] {
+        let mut factors = self.condition.coefficients;
+        if !self.is_high {
+            factors[1] = -factors[1];
+            factors[3] = -factors[3];
+        }
+        factors
+    }
+}
+
+fn normal(axis: usize, order: u8) -> [u8; 3] {
+    let mut orders = [0; 3];
+    orders[axis] = order;
+    orders
+}

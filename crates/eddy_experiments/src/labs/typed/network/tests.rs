@@ -1,0 +1,130 @@
+use super::*;
+use crate::labs::pinn::{Descent, DescentRun, Method, check_objective};
+use crate::{Budget, Run};
+use eddy_solve::Problem;
+use eddy_spec::Outcome;
+
+fn training() -> Training {
+    Training {
+        size: Size { width: 12, layers: 2, harmonics: 2 },
+        points: 64,
+        side_points: 8,
+        side_weight: 3.0,
+        causality: 0.0,
+        is_resampled: false,
+        seed: 3,
+        sought: Vec::new(),
+        data: Data { points: 40, noise: 0.01, weight: 10.0 },
+        shown: String::new(),
+    }
+}
+
+fn objective(text: &str, training: Training) -> Result<TypedNetwork, EddyError> {
+    TypedNetwork::new(Statement::new(Problem::parse(text).unwrap()).unwrap(), training)
+}
+
+const HEAT: &str = "equations = \"u_t = D*lap(u); D = 0.1\"\ninitial.u = \"sin(x)\"\n\
+                    [domain]\nx = { max = \"2*pi\", points = 32 }\n[time]\nend = 1\n";
+
+#[test]
+fn gradients_equal_central_differences() {
+    let texts = [
+        HEAT.to_owned(),
+        // Sides of three kinds, second order in time, a moving condition.
+        "equations = \"u_tt = 0.5*dxx(u) - u_t + x*sin(t)\"\ninitial.u = \"x^2\"\ninitial.u_t = \"cos(x)\"\n\
+         boundary.u.x_min = \"dirichlet: sin(t)\"\nboundary.u.x_max = \"robin: 2*u + u_n = 1\"\n\
+         [domain]\nx = { min = -1, max = 1, points = 24 }\n[time]\nend = 0.5\n"
+            .to_owned(),
+        // A complex field; an elliptic line; no space at all; a steady problem on walls.
+        "equations = \"i*psi_t = -dxx(psi) + abs(psi)^2*psi\"\ninitial.psi = \"exp(i*x)\"\n\
+         [domain]\nx = { max = \"2*pi\", points = 16 }\n[time]\nend = 0.2\n"
+            .to_owned(),
+        "equations = \"\"\"\nw_t = -dy(psi)*dx(w) + dx(psi)*dy(w) + 0.1*lap(w)\nlap(psi) = -w\n\"\"\"\n\
+         initial.w = \"cos(x) + cos(2*y)\"\n\
+         [domain]\nx = { max = \"2*pi\", points = 12 }\ny = { max = \"2*pi\", points = 12 }\n[time]\nend = 0.2\n"
+            .to_owned(),
+        "equations = \"x_t = y; y_t = -x - 0.1*y\"\ninitial.x = 1\n[time]\nend = 2\n".to_owned(),
+        "equations = \"lap(u) - u = x*y\"\nboundary.u = \"dirichlet: x - y\"\n\
+         [domain]\nx = { max = 1, points = 12 }\ny = { max = 1, points = 12 }\n"
+            .to_owned(),
+    ];
+    for text in texts {
+        let mut one = objective(&text, training()).unwrap_or_else(|e| panic!("{e:?}\n{text}"));
+        check_objective(&mut one, 5);
+    }
+    let sought = vec![("D".to_owned(), 0.4)];
+    check_objective(&mut objective(HEAT, Training { sought, ..training() }).unwrap(), 5);
+}
+
+/// What the last row of a training says.
+fn trained(text: &str, training: Training, method: Method, steps: u64) -> (f64, f64) {
+    let descent = Descent { method, steps, seed: 1, record_every: 50 };
+    let mut run = DescentRun::new(objective(text, training).unwrap(), descent).unwrap();
+    while run.outcome().is_running() {
+        pollster::block_on(run.advance(Budget::steps(100))).unwrap();
+    }
+    assert_eq!(run.outcome(), Outcome::Finished);
+    (run.record().latest("error"), run.record().latest("coefficient"))
+}
+
+#[test]
+fn initial_values_and_periods_hold_without_training() {
+    let mut one = objective(HEAT, training()).unwrap();
+    let parameters: Vec<f64> = one.graph().start(9).unwrap();
+    one.measure(&parameters);
+    let columns = one.reference.per_time();
+    for (own, theirs) in one.solution[0].iter().zip(&one.reference.values[0]).take(columns) {
+        assert!((own - theirs).abs() < 1e-14);
+    }
+    // Later it is another function.
+    let last = one.solution[0].len() - columns;
+    assert!((one.solution[0][last] - one.reference.values[0][last]).abs() > 1e-3);
+    let mut engine = GraphEngine::new(one.graph(), &Derivatives::all(2, 0).unwrap()).unwrap();
+    let mut values: Vec<f64> = Vec::new();
+    engine.evaluate(&parameters, &[0.3, 0.7, 0.3 + std::f64::consts::TAU, 0.7], |tile| values.extend(tile.jet(0, 0)));
+    assert!((values[0] - values[1]).abs() < 1e-13, "{values:?}");
+}
+
+#[test]
+fn networks_learn_what_is_typed() {
+    // The solver's own error is below 1e-6 here: these are the network's.
+    let (error, _) = trained(HEAT, training(), Method::Lbfgs, 150);
+    assert!(error < 2e-3, "{error}");
+    // A wrong sign of the reaction would be another solution altogether.
+    let decay = "equations = \"u_t = -u\"\ninitial.u = 1\n[time]\nend = 2\n";
+    let (error, _) = trained(decay, training(), Method::Lbfgs, 100);
+    assert!(error < 1e-3, "{error}");
+    let steady = "equations = \"dxx(u) = -sin(x)\"\nboundary.u = \"dirichlet: 0\"\n\
+                  [domain]\nx = { max = \"pi\", points = 41 }\n";
+    let (error, _) = trained(steady, training(), Method::Lbfgs, 150);
+    assert!(error < 1e-2, "{error}");
+}
+
+#[test]
+fn a_coefficient_is_found_from_noisy_values() {
+    // ∂u/∂D = -t u is 0.35 on average, so 40 values of noise σ leave D = 0.1 uncertain by σ/(0.35·√40)/0.1 = 4.5 σ.
+    for (noise, bound) in [(0.0, 2e-3), (2e-3, 0.03)] {
+        let sought = vec![("D".to_owned(), 0.4)];
+        let data = Data { noise, ..training().data };
+        let (_, gap) = trained(HEAT, Training { sought, data, points: 128, ..training() }, Method::Lbfgs, 300);
+        assert!(gap < bound, "{noise}: {gap}");
+    }
+}
+
+#[test]
+fn what_cannot_be_trained_is_refused_at_its_text() {
+    let key = |text: &str, training: Training| objective(text, training).err().and_then(|e| e.key);
+    let with = |equations: &str| HEAT.replace("u_t = D*lap(u); D = 0.1", equations);
+    assert_eq!(key(&with("u_t = lap(u) + noise()"), training()).as_deref(), Some("equations"));
+    assert_eq!(key(&with("u_t = lap(u) - mean(u)"), training()).as_deref(), Some("equations"));
+    assert_eq!(key(&with("u_t = dxx(dxx(dxx(u)))"), training()).as_deref(), Some("equations"));
+    assert_eq!(key(&HEAT.replace("sin(x)", "rand"), training()).as_deref(), Some("initial"));
+    let sought = |name: &str| Training { sought: vec![(name.to_owned(), 1.0)], ..training() };
+    assert_eq!(key(HEAT, sought("E")).as_deref(), Some("sought"));
+    assert_eq!(key(&with("u_t = lap(u); D = 2"), sought("D")).as_deref(), Some("sought"));
+    assert_eq!(
+        guesses("D = 0.1; E = pi/2").unwrap(),
+        [("D".to_owned(), 0.1), ("E".to_owned(), std::f64::consts::PI / 2.0)]
+    );
+    assert_eq!(guesses("D = x").err().and_then(|e| e.key).as_deref(), Some("sought"));
+}
