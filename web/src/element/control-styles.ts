@@ -58,6 +58,7 @@ export const controlStyles = css`
     width: 100%; min-height: 34px; border: 1px solid var(--line-strong); border-radius: var(--radius); background: var(--surface); padding: 4px 10px; font-size: 14px;
     appearance: none;
   }
+  textarea.expression { resize: vertical; line-height: 1.45; font-size: 13px; padding: 7px 10px; }
   .switch { cursor: pointer; }
   .switch input { appearance: none; width: 36px; height: 20px; border-radius: 99px; background: var(--line-strong); position: relative; margin: 0; cursor: pointer; flex: none; }
   .switch input::after { content: ''; position: absolute; left: 2px; top: 2px; width: 16px; height: 16px; border-radius: 50%; background: var(--surface); transition: translate 0.12s; }

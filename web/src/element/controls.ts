@@ -15,6 +15,8 @@ import { Watch } from './watch';
 const SLIDER_STEPS = 1000;
 /** Up to this many options, with short enough labels, stand side by side. */
 const SEGMENTS = 5;
+/** Texts that may be this long are edited as lines. */
+const LINES_FROM = 400;
 
 @customElement('eddy-controls')
 export class EddyControls extends LitElement {
@@ -165,9 +167,17 @@ export class EddyControls extends LitElement {
   }
 
   private text(p: TextParam, value: string, error: string | undefined): TemplateResult {
+    const lines = value.split('\n').length;
+    const change = (e: Event) => this.set(p, (e.target as HTMLInputElement | HTMLTextAreaElement).value);
+    // Long texts have lines, which an input would join.
+    if (p.max_len >= LINES_FROM) {
+      return html`<label class="stacked">${this.label(p)}
+        <textarea class="expression mono" rows=${Math.min(lines + 1, 8)} maxlength=${p.max_len} autocomplete="off" autocapitalize="off" spellcheck="false"
+          aria-invalid=${error ? 'true' : 'false'} aria-describedby=${error ? `error-${p.key}` : nothing} .value=${live(value)} @change=${change}></textarea></label>`;
+    }
     return html`<label class="stacked">${this.label(p)}
       <input class="expression mono" type="text" maxlength=${p.max_len} autocomplete="off" autocapitalize="off" spellcheck="false" aria-invalid=${error ? 'true' : 'false'}
-        aria-describedby=${error ? `error-${p.key}` : nothing} .value=${live(value)} @change=${(e: Event) => this.set(p, (e.target as HTMLInputElement).value)} /></label>`;
+        aria-describedby=${error ? `error-${p.key}` : nothing} .value=${live(value)} @change=${change} /></label>`;
   }
 }
 

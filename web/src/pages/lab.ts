@@ -14,6 +14,7 @@ import { numberText } from '../lib/format';
 import { icon } from '../lib/icons';
 import { setFormula } from '../lib/math';
 import { textFromValues } from '../lib/permalink';
+import { experimentHref } from '../lib/router';
 import type { RunModel } from '../lib/run-model';
 import '../styles/lab.css';
 
@@ -291,6 +292,7 @@ export class EddyLabPage extends LitElement {
           ${!isOwn && about?.look_for ? html`<p class="lab-look"><b>Look for</b> ${about.look_for}</p>` : nothing}
           ${!isOwn && about?.question ? html`<p class="lab-look"><b>Try</b> ${about.question}</p>` : nothing}
           ${this.method()}
+          ${this.networkLink()}
         </div>
       </div>
       <eddy-plots .model=${this.model}></eddy-plots>
@@ -436,6 +438,22 @@ export class EddyLabPage extends LitElement {
     return html`<div class="chips" role="group" aria-label="Field shown">${fields.map(
       ([key, label]) => html`<button class="chip" type="button" aria-pressed=${key === shown} @click=${() => { this.form = { ...this.form, shown: key }; this.model?.set('shown', key); if (this.facts && this.model) this.dress(this.model, this.facts); }}>${label}</button>`,
     )}</div>`;
+  }
+
+  /** The same problem for a network; noise it cannot learn. */
+  private networkLink() {
+    const { facts } = this;
+    const network = experimentById('typed-pinn');
+    if (!network || !facts || facts.errors.length || /\bnoise\s*\(/.test(String(facts.texts.equations ?? ''))) return nothing;
+    const isOwn = Boolean(this.form.equations?.trim());
+    const key = this.form.preset ?? '';
+    const preset = network.params.find((p) => p.key === 'preset');
+    const known = !isOwn && preset?.kind === 'choice' && preset.options.some(([option]) => option === key);
+    // A preset that the network's page knows needs only its name and what was changed; any other goes in full.
+    const from = known ? this.form : texts(facts);
+    const values = new Map(network.params.filter((p) => p.kind === 'text' && p.key in from).map((p) => [p.key, String(from[p.key]).trim()]));
+    if (known) values.set('preset', key);
+    return html`<p class="lab-look"><a class="lab-network" href=${experimentHref(textFromValues(network, values))}>Train a network on these equations</a></p>`;
   }
 
   private method() {

@@ -36,9 +36,42 @@ choice! { pub enum Optimizer {
     Lbfgs = "lbfgs",
 } }
 
+choice! { pub enum Preset {
+    /// Burgers, a shock layer
+    Burgers = "burgers",
+    /// Burgers, waves that steepen
+    Steepening = "burgers-steepening",
+    /// heat
+    Heat = "heat",
+    /// bistable front
+    Bistable = "bistable",
+    /// Fisher's front
+    Fisher = "fisher-kpp",
+    /// damped wave
+    Wave = "wave-damped",
+    /// Klein-Gordon
+    KleinGordon = "klein-gordon",
+    /// soliton of Korteweg and de Vries
+    Kdv = "kdv",
+    /// swinging beam
+    Beam = "beam",
+    /// soliton of nonlinear Schrödinger
+    Nls = "nls-soliton",
+    /// quantum particle in a harmonic well
+    Well = "schroedinger-harmonic",
+    /// Black-Scholes
+    BlackScholes = "black-scholes",
+    /// harmonic oscillator
+    Oscillator = "oscillator",
+    /// Van der Pol
+    VanDerPol = "van-der-pol",
+    /// Poisson
+    Poisson = "poisson",
+} }
+
 params! { pub struct Params {
     /// Preset. It stands in for what is left empty below, as long as there are no equations of your own.
-    preset: String = "burgers".into() => expression(80).group("problem"),
+    preset: Preset = Preset::Burgers => choice().group("problem"),
     /// Equations.
     equations: String = String::new() => expression(4000).group("problem"),
     /// Domain along x. From, to and points of the solver: 0 .. 2*pi, 128. None for ordinary differential equations.
@@ -92,7 +125,7 @@ params! { pub struct Params {
 impl Params {
     fn texts(&self) -> Texts {
         Texts {
-            preset: self.preset.clone(),
+            preset: self.preset.key().to_owned(),
             equations: self.equations.clone(),
             x: self.x.clone(),
             y: self.y.clone(),
@@ -171,5 +204,28 @@ impl Experiment for TypedPinn {
         };
         let descent = Descent { method, steps: u64::from(p.steps), seed: p.seed, record_every: 20 };
         start_descent(TypedNetwork::new(statement, p.training()?)?, descent, context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Budget;
+
+    #[test]
+    fn every_preset_starts_and_learns() {
+        for preset in Preset::ALL {
+            let small = Params { width: 6, layers: 1, points: 32, side_points: 4, steps: 20, ..Params::default() };
+            let p = Params { preset: *preset, ..small };
+            let mut run = TypedPinn::start(&p, &Context::cpu()).unwrap_or_else(|e| panic!("{}: {e:?}", preset.key()));
+            pollster::block_on(run.advance(Budget::steps(20))).unwrap();
+            let record = run.record();
+            assert!(record.latest("error").is_finite() && record.latest("loss").is_finite(), "{}", preset.key());
+            for view in TypedPinn::VIEWS {
+                let data = pollster::block_on(run.view(view.key)).unwrap();
+                assert!(data.is_finite(), "{}: {}", preset.key(), view.key);
+                assert!(data != eddy_spec::ViewData::Empty, "{}: {}", preset.key(), view.key);
+            }
+        }
     }
 }

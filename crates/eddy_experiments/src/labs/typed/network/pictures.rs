@@ -12,9 +12,9 @@ impl TypedNetwork {
         match key {
             "profile" if self.statement.grid.dimension() == 0 => self.in_time(),
             "profile" => self.profile(),
-            "solution" | "reference" | "difference" if self.statement.grid.dimension() > 0 => self.plane(key),
+            "solution" | "reference" | "difference" => self.plane(key),
             "points" => self.where_points_are(),
-            "residual" if self.candidate.has_time => residual_view(&self.weigher, u64::from(self.is_measured())),
+            "residual" => residual_view(&self.weigher, u64::from(self.is_measured())),
             "coefficients" => self.coefficients_so_far(),
             _ => ViewData::Empty,
         }
@@ -81,13 +81,19 @@ impl TypedNetwork {
         ViewData::Lines { series, x: (axis.min, axis.max), y: Self::limits(self.reference.values[o].iter()) }
     }
 
-    /// Over x and t in one dimension, else over x and y at the end (and in the middle of z).
+    /// Over x and t in one dimension, else over x and y at the end (and in the middle of z); without space over t, a row
+    /// for each field.
     fn plane(&self, key: &str) -> ViewData {
-        let o = self.shown();
-        let (theirs, own) = (&self.reference.values[o], &self.solution[o]);
-        let axes = &self.statement.grid.axes;
-        let nx = self.reference.axes[0].len();
-        let x = (axes[0].min, axes[0].max);
+        let (shown, axes) = (self.shown(), &self.statement.grid.axes);
+        let span = (self.statement.start, self.statement.end);
+        let (theirs, own) = match axes.len() {
+            0 => (self.reference.values.concat(), self.solution.concat()),
+            _ => (self.reference.values[shown].clone(), self.solution[shown].clone()),
+        };
+        let (nx, x) = match axes.first() {
+            Some(axis) => (self.reference.axes[0].len(), (axis.min, axis.max)),
+            None => (self.reference.times.len(), span),
+        };
         let (first, ny, y) = match axes.get(1) {
             Some(axis) => {
                 let ny = self.reference.axes[1].len();
@@ -95,10 +101,9 @@ impl TypedNetwork {
                 let last = (self.reference.times.len() - 1) * self.reference.per_time();
                 (last + slice * nx * ny, ny, (axis.min, axis.max))
             }
-            None if self.candidate.has_time => {
-                (0, self.reference.times.len(), (self.statement.start, self.statement.end))
-            }
-            None => return ViewData::Empty,
+            None if axes.is_empty() => (0, self.candidate.outputs.len(), (0.0, self.candidate.outputs.len() as f64)),
+            None if self.candidate.has_time => (0, self.reference.times.len(), span),
+            None => (0, 1, (0.0, 1.0)),
         };
         let there = first..first + nx * ny;
         let (theirs, own) = (&theirs[there.clone()], &own[there]);
@@ -116,14 +121,16 @@ impl TypedNetwork {
 
     /// The points of the last step, coloured by the logarithm of the squared residual.
     fn where_points_are(&self) -> ViewData {
-        let inputs = self.candidate.inputs;
-        if inputs < 2 {
-            return ViewData::Empty;
-        }
         let (axes, statement) = (&self.statement.grid.axes, &self.statement);
-        let y = axes.get(1).map_or((statement.start, statement.end), |axis| (axis.min, axis.max));
-        let positions = self.points.chunks_exact(inputs).flat_map(|point| [point[0] as f32, point[1] as f32]).collect();
+        let span = (statement.start, statement.end);
+        let x = axes.first().map_or(span, |axis| (axis.min, axis.max));
+        let y =
+            axes.get(1).map_or(if self.candidate.inputs > 1 { span } else { (-1.0, 1.0) }, |axis| (axis.min, axis.max));
+        let place = |point: &[f64]| [point[0] as f32, point.get(1).copied().unwrap_or(0.0) as f32];
+        let positions = self.points.chunks_exact(self.candidate.inputs).flat_map(place).collect();
+        // Before the first step no residual is known.
         let values: Vec<f32> = self.squares.iter().map(|r| r.max(1e-20).log10() as f32).collect();
+        let values = if values.is_empty() { vec![0.0; self.points.len() / self.candidate.inputs] } else { values };
         let numbers: Vec<f64> = values.iter().map(|v| f64::from(*v)).collect();
         ViewData::Points {
             positions,
@@ -132,14 +139,15 @@ impl TypedNetwork {
             trails: Vec::new(),
             trail_len: 0,
             backdrop: None,
-            x: (axes[0].min, axes[0].max),
+            x,
             y,
         }
     }
 
     fn coefficients_so_far(&self) -> ViewData {
         if self.sought.is_empty() {
-            return ViewData::Empty;
+            let series = vec![Series::line("none are looked for", Role::Result, Vec::new(), Vec::new())];
+            return ViewData::Lines { series, x: (0.0, 1.0), y: (0.0, 1.0) };
         }
         let steps: Vec<f64> = self.history.iter().map(|row| row.0).collect();
         let end = steps.last().copied().unwrap_or(1.0).max(1.0);
