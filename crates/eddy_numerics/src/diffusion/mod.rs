@@ -14,6 +14,7 @@ mod kernel;
 mod lane;
 mod likelihood;
 pub mod mean_reverting;
+pub mod measurement;
 pub mod methods;
 pub mod metrics;
 mod mixture;
@@ -27,6 +28,7 @@ mod sampler;
 mod schedule;
 pub mod searched;
 pub mod targets;
+pub mod templates;
 mod threshold;
 
 pub use batch::Batch;
