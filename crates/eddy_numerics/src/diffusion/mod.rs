@@ -22,6 +22,7 @@ mod model;
 pub mod model_statistics;
 mod ode;
 mod plan;
+pub mod poisson_flow;
 mod prediction;
 pub mod rectified;
 mod sampler;
