@@ -39,8 +39,8 @@ use eddy_spec::{
 use crate::{
     Baseline, Budget, Context, DeviceKind, Experiment, Lab, LocalFuture, Precision, Progress, Record, Run,
     labs::flow::{
-        restore::{Problem, Task, Truth, decibel_limits, is_lost, noises},
-        shapes::{PICTURES, PIXELS, add_noise, mosaic, prior},
+        restore::{Pictures, Problem, Task, Truth, decibel_limits, is_lost, noises},
+        shapes::{PICTURES, PIXELS, Size, add_noise, mosaic, prior},
     },
     ready,
 };
@@ -68,6 +68,8 @@ params! { pub struct Params {
     task: Task = Task::Box => choice().group("Problem"),
     /// Noise of the measurement.
     noise: f64 = 0.02 => range(0.0, 0.5).symbol("\\sigma_y").group("Problem"),
+    /// Size of the shapes. The box may hide a small one as a whole.
+    shapes: Size = Size::Large => choice().group("Problem"),
     /// Pictures to restore.
     truth: Truth = Truth::HeldOut => choice().group("Problem"),
     /// Steering.
@@ -362,10 +364,11 @@ struct SteerRun {
 
 impl SteerRun {
     fn new(p: &Params) -> Result<Self, EddyError> {
-        let prior = prior()?;
+        let prior = prior(p.shapes)?;
+        let of = Pictures { size: p.shapes, truth: p.truth };
         let images = p.samples as usize;
         Ok(Self {
-            problem: Problem::new(&prior, p.task, p.noise, p.truth, images, p.seed),
+            problem: Problem::new(&prior, of, p.task, p.noise, images, p.seed),
             prior,
             steering: Steering::new(p, p.method, p.evaluations as usize, images),
             way: (Vec::new(), Vec::new()),

@@ -6,7 +6,7 @@ use eddy_numerics::{
 };
 use eddy_spec::choice;
 
-use super::shapes::{PIXELS, SIDE, add_noise, box_mask, contrast, misfit, psnr, truths};
+use super::shapes::{PIXELS, SIDE, Size, add_noise, box_mask, contrast, misfit, psnr, truths};
 
 choice! { pub enum Task {
     /// 8 × 8 pixels missing
@@ -34,6 +34,13 @@ choice! { pub enum Truth {
     Prior = "prior",
 } }
 
+/// Which pictures are measured.
+#[derive(Clone, Copy, Debug)]
+pub struct Pictures {
+    pub size: Size,
+    pub truth: Truth,
+}
+
 /// The true pictures and what was measured of them.
 pub struct Problem {
     pub a: Measurement,
@@ -45,9 +52,9 @@ pub struct Problem {
 
 impl Problem {
     /// `count` pictures measured with normal noise of standard deviation `noise`.
-    pub fn new(prior: &Templates, task: Task, noise: f64, truth: Truth, count: usize, seed: u32) -> Self {
+    pub fn new(prior: &Templates, of: Pictures, task: Task, noise: f64, count: usize, seed: u32) -> Self {
         let a = task.measurement();
-        let truths = truths(prior, count, truth == Truth::HeldOut, seed);
+        let truths = truths(prior, of.size, count, of.truth == Truth::HeldOut, seed);
         let measure = |(k, x): (usize, &Vec<f64>)| {
             let mut y = a.apply(x);
             add_noise(&mut y, noise, &Philox::new(seed), Stream::Corrector, k as u32, 0);
@@ -112,9 +119,10 @@ mod tests {
 
     #[test]
     fn the_truth_fits_up_to_its_noise_and_its_gradient_is_small() {
-        let prior = prior().unwrap();
+        let of = Pictures { size: Size::Large, truth: Truth::HeldOut };
+        let prior = prior(of.size).unwrap();
         for task in [Task::Box, Task::Blocks, Task::Blur] {
-            let problem = Problem::new(&prior, task, 0.02, Truth::HeldOut, 20, 3);
+            let problem = Problem::new(&prior, of, task, 0.02, 20, 3);
             let [psnr, misfit, contrast] = problem.quality(&problem.truths);
             assert!(psnr > 200.0 && (misfit - 0.02).abs() < 4e-3 && (contrast - 1.0).abs() < 1e-12, "{misfit}");
             // A step of length 1 along the gradient fits exactly where A Aᵀ is a multiple of the identity.

@@ -4,7 +4,7 @@ use eddy_numerics::{
     diffusion::{measurement::Measurement, templates::Templates},
     rng::{Philox, Stream},
 };
-use eddy_spec::{Axis, ColorMap, EddyError, ViewData, ViewSpec};
+use eddy_spec::{Axis, ColorMap, EddyError, ViewData, ViewSpec, choice};
 
 /// Pixels along a side, and all.
 pub const SIDE: usize = 16;
@@ -12,6 +12,24 @@ pub const PIXELS: usize = SIDE * SIDE;
 /// Pictures of the prior, and the standard deviation around each.
 const TEMPLATES: usize = 600;
 const SPREAD: f64 = 0.1;
+
+choice! { pub enum Size {
+    /// large
+    Large = "large",
+    /// small
+    Small = "small",
+} }
+
+impl Size {
+    /// Least distance of a centre from the edge, and least radius. A large shape reaches beyond a box of 8 × 8 in the
+    /// middle, a small one may lie within.
+    fn bounds(self) -> (f64, f64) {
+        match self {
+            Self::Large => (6.5, 4.0),
+            Self::Small => (5.0, 2.5),
+        }
+    }
+}
 
 /// Mosaics of pictures.
 pub const PICTURES: ViewSpec = ViewSpec::field(
@@ -24,9 +42,11 @@ pub const PICTURES: ViewSpec = ViewSpec::field(
 );
 
 /// Picture `index`: a disc, a square or a ring, bright (1) on dark (−1), edges smoothed over a pixel.
-fn shape(rng: &Philox, stream: Stream, index: u32) -> Vec<f64> {
+fn shape(which: Size, rng: &Philox, stream: Stream, index: u32) -> Vec<f64> {
     let [kind, x, y, size] = rng.uniforms(stream, 0, index, 0);
-    let (cx, cy, radius) = (5.0 + 6.0 * x, 5.0 + 6.0 * y, 2.5 + 2.5 * size);
+    let (edge, least) = which.bounds();
+    let centre = |u: f64| edge + (SIDE as f64 - 2.0 * edge) * u;
+    let (cx, cy, radius) = (centre(x), centre(y), least + 2.5 * size);
     let inside = |i: usize, j: usize| {
         let (dx, dy) = (i as f64 + 0.5 - cx, j as f64 + 0.5 - cy);
         let depth = match (3.0 * kind) as u32 {
@@ -40,18 +60,18 @@ fn shape(rng: &Philox, stream: Stream, index: u32) -> Vec<f64> {
 }
 
 /// The prior: the same at every seed.
-pub fn prior() -> Result<Templates, EddyError> {
+pub fn prior(size: Size) -> Result<Templates, EddyError> {
     let rng = Philox::new(0x5EED);
-    let means = (0..TEMPLATES as u32).flat_map(|k| shape(&rng, Stream::Data, k)).collect();
+    let means = (0..TEMPLATES as u32).flat_map(|k| shape(size, &rng, Stream::Data, k)).collect();
     Templates::new(PIXELS, means, SPREAD).map_err(|e| EddyError::start(e.to_string()))
 }
 
 /// `count` pictures to be restored: of the prior itself, or drawn by the same rule but not among its templates.
-pub fn truths(prior: &Templates, count: usize, held_out: bool, seed: u32) -> Vec<Vec<f64>> {
+pub fn truths(prior: &Templates, size: Size, count: usize, held_out: bool, seed: u32) -> Vec<Vec<f64>> {
     let rng = Philox::new(seed);
     let picture = |k: usize| {
         if held_out {
-            return shape(&rng, Stream::Control, k as u32);
+            return shape(size, &rng, Stream::Control, k as u32);
         }
         let pick = rng.uniforms(Stream::Control, 0, k as u32, 0)[0];
         let mut out = prior.mean(((pick * prior.count() as f64) as usize).min(prior.count() - 1)).to_vec();
@@ -122,8 +142,9 @@ mod tests {
 
     #[test]
     fn shapes_are_pictures_of_three_kinds_and_held_out_ones_are_new() {
-        let prior = prior().unwrap();
-        let (new, known) = (truths(&prior, 30, true, 1), truths(&prior, 30, false, 1));
+        let size = Size::Large;
+        let prior = prior(size).unwrap();
+        let (new, known) = (truths(&prior, size, 30, true, 1), truths(&prior, size, 30, false, 1));
         let nearest = |x: &[f64]| (0..prior.count()).map(|k| psnr(x, prior.mean(k))).fold(f64::NEG_INFINITY, f64::max);
         for (new, known) in new.iter().zip(&known) {
             assert!(new.iter().any(|v| *v > 0.9) && new.iter().all(|v| (-1.0..=1.0).contains(v)));
@@ -142,6 +163,18 @@ mod tests {
         assert_eq!((nx, ny), (33, 33));
         // Row 0 is the bottom: the bright one is above, on the left.
         assert_eq!((data[32 * nx], data[0], data[32 * nx + 32], data[32]), (1.0, 0.0, 0.0, -1.0));
+    }
+
+    #[test]
+    fn the_box_hides_small_shapes_and_no_large_one() {
+        let seen = box_mask();
+        let is_hidden = |x: &Vec<f64>| x.iter().zip(&seen).all(|(x, seen)| !seen || *x < -0.9);
+        let hidden = |size| {
+            let prior = prior(size).unwrap();
+            truths(&prior, size, 200, true, 1).iter().filter(|x| is_hidden(x)).count()
+        };
+        assert_eq!(hidden(Size::Large), 0);
+        assert!(hidden(Size::Small) > 0);
     }
 
     #[test]
