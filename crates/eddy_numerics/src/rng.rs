@@ -34,6 +34,8 @@ pub enum Stream {
     Control = 4,
     /// Langevin corrections.
     Corrector = 5,
+    /// Noise that lifts a state to a higher level before a step.
+    Lift = 6,
 }
 
 /// A seeded family of streams.

@@ -1,5 +1,6 @@
 //! `eddy sample`: a sampler from a file to its samples.
 
+mod measured;
 mod npy;
 mod spec;
 mod toml_reader;
@@ -11,7 +12,8 @@ use eddy_experiments::{
     labs::sampler::{
         diffusion::{
             Batch, Denoiser, DiffusionError, Lane, MixtureModel, Node, Sampler, Status, Thresholded,
-            methods::named::SAMPLERS,
+            methods::named::{DPM_SOLVER_V3, PFGM_PP, SAMPLERS},
+            poisson_flow::PoissonFlow,
         },
         rng::{Philox, Stream},
     },
@@ -100,6 +102,10 @@ fn start(spec: &Spec, path: &std::path::Path) -> Result<Batch<f64>, EddyError> {
     }
     let setup = spec.sampler.setup(&*spec.schedule, &spec.times, &spec.options).map_err(|e| unfit(spec, &e))?;
     let sd = spec.schedule.prior_sd(setup.grid[0].t);
+    if spec.sampler.name == PFGM_PP {
+        let (len, rng) = (spec.samples.unwrap_or(1024), Philox::new(spec.seed));
+        return Ok(PoissonFlow::prior(dim, len, spec.options.extra_dimensions, sd, &rng));
+    }
     Ok(Batch::normal(dim, spec.samples.unwrap_or(1024), sd, &Philox::new(spec.seed), Stream::Prior, 0))
 }
 
@@ -121,6 +127,22 @@ fn unfit(spec: &Spec, error: &DiffusionError) -> EddyError {
 
 fn sample<T: Lane>(args: &Args, spec: &Spec, start: &Batch<f64>) -> Result<i32, EddyError> {
     let started = Instant::now();
+    if spec.sampler.name == PFGM_PP {
+        let flow = PoissonFlow::new(spec.mixture.clone(), spec.options.extra_dimensions);
+        let run = trace::<T>(args, spec, start, flow.map_err(|e| refused("sampler.D", e))?)?;
+        return report(args, spec, start, &run, started.elapsed().as_secs_f64());
+    }
+    if spec.sampler.name == DPM_SOLVER_V3 {
+        let mut model = MixtureModel::<f64>::new(spec.mixture.clone());
+        if let Some(guidance) = spec.guidance {
+            model = model.with_guidance(guidance).map_err(|e| refused("guidance.class", e))?;
+        }
+        let run = match spec.threshold {
+            None => measured::trace(args.trajectory, spec, start, model)?,
+            Some(threshold) => measured::trace(args.trajectory, spec, start, Thresholded { model, threshold })?,
+        };
+        return report(args, spec, start, &run, started.elapsed().as_secs_f64());
+    }
     let mut model = MixtureModel::<T>::new(spec.mixture.clone());
     if let Some(guidance) = spec.guidance {
         model = model.with_guidance(guidance).map_err(|e| refused("guidance.class", e))?;
@@ -129,19 +151,26 @@ fn sample<T: Lane>(args: &Args, spec: &Spec, start: &Batch<f64>) -> Result<i32, 
         None => trace(args, spec, start, model)?,
         Some(threshold) => trace(args, spec, start, Thresholded { model, threshold })?,
     };
-    let seconds = started.elapsed().as_secs_f64();
+    report(args, spec, start, &run, started.elapsed().as_secs_f64())
+}
+
+/// Writes and prints what a run left.
+fn report(args: &Args, spec: &Spec, start: &Batch<f64>, run: &Trace, seconds: f64) -> Result<i32, EddyError> {
     let outcome = match run.status {
         _ if run.non_finite > 0 => "diverged",
         Status::Finished | Status::Running => "finished",
         Status::OutOfEvaluations => "out-of-evaluations",
         Status::Stuck => "stuck",
     };
-    let meta = json!({
+    let mut meta = json!({
         "sampler": spec.sampler.name, "method": run.method, "schedule": spec.schedule_name, "steps": run.steps,
         "evaluations": run.evaluations, "samples": start.len(), "dimensions": start.dim(), "seed": spec.seed,
         "t_start": run.times.first(), "t_end": run.end, "stochastic": run.stochastic, "non_finite": run.non_finite,
         "outcome": outcome, "seconds": seconds, "precision": if spec.double { "f64" } else { "f32" }, "device": "cpu",
     });
+    if let Some(evaluations) = run.measurement {
+        meta["statistics_evaluations"] = evaluations.into();
+    }
     if let Some(path) = &args.out {
         let mut npz = NpzWriter::create(path)?;
         let shape = [start.len() as u64, start.dim() as u64];
@@ -208,6 +237,8 @@ struct Trace {
     /// Times and states of the accepted steps, the start first.
     times: Vec<f64>,
     states: Vec<Vec<f64>>,
+    /// Evaluations of a measurement of the model before the run, where there was one.
+    measurement: Option<u64>,
 }
 
 fn trace<T: Lane>(
@@ -261,5 +292,6 @@ fn trace<T: Lane>(
         x0: x.to_points(),
         times,
         states,
+        measurement: None,
     })
 }

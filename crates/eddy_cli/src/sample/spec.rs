@@ -10,7 +10,7 @@ use eddy_experiments::labs::sampler::diffusion::{
     VpLinear,
     methods::{
         LowerFinal, Quadrature, Variant,
-        named::{Amount, Named, Options, SAMPLERS, Times, named},
+        named::{Amount, DPM_SOLVER_V3, Named, Options, PFGM_PP, SAMPLERS, Times, named},
     },
     shape_of, targets,
 };
@@ -66,6 +66,10 @@ impl Spec {
         let run = root.table("run")?;
         root.finish()?;
         let (sampler, options, times, to_zero) = sampler(&sampler_section, &plan)?;
+        if sampler.name == PFGM_PP && (guidance.is_some() || threshold.is_some()) {
+            let table = if guidance.is_some() { "guidance" } else { "thresholding" };
+            return Err(refused(table, "pfgm-pp takes neither guidance nor thresholding"));
+        }
         let mut spec = Self {
             mixture,
             schedule_name: plan.name,
@@ -320,13 +324,24 @@ fn sampler(s: &Section, plan: &Plan) -> Result<Chosen, EddyError> {
         let hint = if near.is_empty() { String::new() } else { format!("; near it are {}", near.join(", ")) };
         s.refused("name", format!("there is no sampler `{name}`{hint}; `eddy sample --list` shows all"))
     })?;
-    let options = options(s, sampler)?;
     let evaluations = s.whole("evaluations", 1, 10_000_000)?.map(|n| n as usize);
     let steps = s.whole("steps", 1, 10_000_000)?.map(|n| n as usize);
     let grid = s.choice("grid", &GRIDS)?;
     let rho = if grid == "karras" { s.positive("rho")?.unwrap_or(7.0) } else { 7.0 };
     let to_zero = s.boolean("denoise_to_zero")?.unwrap_or(false);
     let times = s.numbers("times")?;
+    // Karras et al. end at σ = 0. An odd number of evaluations says so: every level twice but the last.
+    let to_zero_level = match &times {
+        Some(times) => times.last() == Some(&0.0),
+        None => grid == "karras" && evaluations.is_some_and(|n| n % 2 == 1),
+    };
+    if name == "heun" && plan.name == "edm" && to_zero_level {
+        sampler = named("edm-heun").unwrap_or(sampler);
+    }
+    if sampler.name == PFGM_PP && !["edm", "ve"].contains(&plan.name) {
+        return Err(s.refused("name", "pfgm-pp needs a schedule that keeps the signal as it is: edm or ve"));
+    }
+    let options = options(s, sampler)?;
     s.finish()?;
     if let Some(times) = times {
         if s.has("grid") {
@@ -341,9 +356,6 @@ fn sampler(s: &Section, plan: &Plan) -> Result<Chosen, EddyError> {
         if times.iter().any(|t| *t < 0.0) || (plan.name != "edm" && times[0] > 1.0) {
             return Err(s.refused("times", format!("the times of {} lie between 0 and 1", plan.name)));
         }
-        if plan.name == "edm" && times.last() == Some(&0.0) && name == "heun" {
-            sampler = named("edm-heun").unwrap_or(sampler);
-        }
         return Ok((sampler, options, Times::Given(times), to_zero));
     }
     let adaptive = name == "dopri5";
@@ -354,14 +366,6 @@ fn sampler(s: &Section, plan: &Plan) -> Result<Chosen, EddyError> {
         (None, None) if adaptive => Amount::Steps(1),
         (None, None) => return Err(s.refused("evaluations", "say how many evaluations the sampler may use")),
     };
-    // An odd number of evaluations is that of Karras et al.: every level twice but the last, whose step ends at σ = 0.
-    if name == "heun" && plan.name == "edm" && grid == "karras" {
-        if let Amount::Evaluations(n) = amount {
-            if n % 2 == 1 {
-                sampler = named("edm-heun").unwrap_or(sampler);
-            }
-        }
-    }
     let spacing = match grid {
         "uniform-t" => Spacing::Uniform,
         "quadratic" => Spacing::Quadratic,
@@ -390,6 +394,9 @@ fn options(s: &Section, sampler: &Named) -> Result<Options, EddyError> {
             "rtol" => o.relative = s.positive("rtol")?.unwrap_or(o.relative),
             "snr" => o.snr = s.positive("snr")?.unwrap_or(o.snr),
             "damping" => o.damping = s.positive("damping")?.unwrap_or(o.damping),
+            "order" if sampler.name == DPM_SOLVER_V3 => {
+                o.statistics.order = s.whole("order", 1, 3)?.map_or(o.statistics.order, |n| n as usize);
+            }
             "order" => o.momentum_order = s.positive("order")?.unwrap_or(o.momentum_order),
             "gamma" => {
                 o.gamma = s.number("gamma")?.unwrap_or(o.gamma);
@@ -409,7 +416,52 @@ fn options(s: &Section, sampler: &Named) -> Result<Options, EddyError> {
                 // The authors' DPM-Solver lowers the order below 10 steps only, UniPC always: `true` is each one's own.
                 if s.boolean("lower_order_final")? == Some(false) {
                     o.lower_final = Some(LowerFinal::Never);
+                    (o.stochastic_adams.lower_final, o.statistics.lower_final) = (false, false);
                 }
+            }
+            "second_difference" => {
+                o.polynomial = s.choice("second_difference", &["authors", "polynomial"])? == "polynomial";
+            }
+            "start" => o.single_start = s.choice("start", &["lower", "single"])? == "single",
+            "S_churn" | "S_min" | "S_max" | "S_noise" => churn(s, option, sampler, &mut o)?,
+            "D" => {
+                o.extra_dimensions = s.positive("D")?.unwrap_or(o.extra_dimensions);
+                if o.extra_dimensions < 1.0 {
+                    return Err(
+                        s.refused("D", format!("there is at least one more dimension, not {}", o.extra_dimensions))
+                    );
+                }
+            }
+            "tau" | "tau_start" | "tau_end" => {
+                let v = s.number(option)?;
+                if let Some(v) = v.filter(|v| *v < 0.0) {
+                    return Err(s.refused(option, format!("this must not be below 0, as {v} is")));
+                }
+                let a = &mut o.stochastic_adams;
+                match *option {
+                    "tau" => a.tau = v.unwrap_or(a.tau),
+                    "tau_start" => a.active.1 = v.unwrap_or(a.active.1),
+                    _ => a.active.0 = v.unwrap_or(a.active.0),
+                }
+            }
+            "predictor_order" => {
+                let a = &mut o.stochastic_adams;
+                a.predictor = s.whole("predictor_order", 1, 4)?.map_or(a.predictor, |n| n as usize);
+            }
+            "few_steps" => o.stochastic_adams.few_steps = s.boolean("few_steps")?.unwrap_or(true),
+            "skip_final_step" => o.stochastic_adams.skip_final = s.boolean("skip_final_step")?.unwrap_or(true),
+            "corrector_order" => {
+                let given = s.whole("corrector_order", 0, 4)?.map(|n| n as usize);
+                o.stochastic_adams.corrector = given.unwrap_or(o.stochastic_adams.corrector);
+                o.statistics.corrector = given.unwrap_or(o.statistics.corrector);
+            }
+            "statistics_steps" => {
+                let steps = s.whole("statistics_steps", 2, 10_000)?;
+                o.statistics.steps = steps.map_or(o.statistics.steps, |n| n as usize);
+            }
+            "statistics_samples" => {
+                let samples = s.whole("statistics_samples", 2, 1_000_000)?;
+                o.statistics.samples = samples.map_or(o.statistics.samples, |n| n as usize);
             }
             "quadrature" => {
                 let riemann = s.choice("quadrature", &["riemann", "exact"])? == "riemann";
@@ -419,6 +471,24 @@ fn options(s: &Section, sampler: &Named) -> Result<Options, EddyError> {
         }
     }
     Ok(o)
+}
+
+/// One of the four numbers of Karras et al., also as they are written without capitals.
+fn churn(s: &Section, option: &str, sampler: &Named, o: &mut Options) -> Result<(), EddyError> {
+    let small = option.to_lowercase();
+    let key = if s.has(option) { option } else { &small };
+    let Some(value) = s.unbounded(key)? else { return Ok(()) };
+    if value < 0.0 {
+        return Err(s.refused(key, format!("this must not be below 0, as {value} is")));
+    }
+    let churn = o.churn.get_or_insert(sampler.churn());
+    match option {
+        "S_churn" => churn.amount = value,
+        "S_min" => churn.low = value,
+        "S_max" => churn.high = value,
+        _ => churn.noise = value,
+    }
+    Ok(())
 }
 
 fn guidance(s: &Section, mixture: &Mixture) -> Result<Guidance, EddyError> {
@@ -454,6 +524,8 @@ fn threshold(s: &Section) -> Result<Threshold, EddyError> {
 
 #[cfg(test)]
 mod tests {
+    use eddy_experiments::labs::sampler::diffusion::methods::Churn;
+
     use super::*;
 
     const TARGET: &str = "[target]\nkind = \"gaussian-mixture\"\nweights = [0.5, 0.5]\nmeans = [[-1.0, 0.0], [1.0, 0.0]]\n\
@@ -495,11 +567,65 @@ mod tests {
             ("samples = 16", "samples = 1.5", "run.samples:"),
             ("[run]", "[guidance]\nclass = 5\nscale = 2.0\n[run]", "guidance.class:"),
             ("[run]", "[rnu]", "rnu:"),
+            ("name = \"dpm-solver-pp-2m\"", "name = \"pfgm-pp\"", "sampler.name:"),
+            ("name = \"dpm-solver-pp-2m\"", "name = \"sa-solver\"\ntau = -1.0", "sampler.tau:"),
+            ("name = \"dpm-solver-pp-2m\"", "name = \"sa-solver\"\npredictor_order = 5", "sampler.predictor_order:"),
+            ("name = \"dpm-solver-pp-2m\"", "name = \"edm-heun\"\nS_churn = -1", "sampler.S_churn:"),
+            ("name = \"dpm-solver-pp-2m\"", "name = \"heun\"\nS_churn = 10", "sampler.S_churn:"),
+            ("name = \"dpm-solver-pp-2m\"", "name = \"dpm-solver-v3\"\norder = 4", "sampler.order:"),
+            (
+                "name = \"dpm-solver-pp-2m\"",
+                "name = \"dpm-solver-v3\"\nstatistics_steps = 1",
+                "sampler.statistics_steps:",
+            ),
         ] {
             let text = format!("{TARGET}{REST}");
             assert!(text.contains(from), "{from}");
             let said = Spec::parse(&text.replace(from, to)).err().unwrap().message;
             assert!(said.starts_with(key), "{to}: {said}");
         }
+    }
+
+    fn with_sampler(schedule: &str, sampler: &str) -> Result<Spec, EddyError> {
+        Spec::parse(&format!("{TARGET}[schedule]\nkind = \"{schedule}\"\n[sampler]\n{sampler}\n"))
+    }
+
+    #[test]
+    fn noise_on_the_way() {
+        let churn = |text: &str| with_sampler("edm", text).map(|s| (s.sampler.name, s.options.churn)).ok().unwrap();
+        let (name, given) =
+            churn("name = \"edm-heun\"\nsteps = 18\ngrid = \"karras\"\nS_churn = 30\ns_min = 0.01\nS_max = inf");
+        let expected = Churn { amount: 30.0, low: 0.01, high: f64::INFINITY, noise: 1.0 };
+        assert_eq!((name, given), ("edm-heun", Some(expected)));
+        // The paper's numbers where the file gives none.
+        let (_, given) = churn("name = \"edm-stochastic\"\nsteps = 18\ngrid = \"karras\"\nS_churn = 30");
+        assert_eq!(given, Some(Churn { amount: 30.0, ..Churn::IMAGENET }));
+        // Heun with an odd number of evaluations on these levels is the sampler of Karras et al.
+        let heun = "name = \"heun\"\nevaluations = 35\ngrid = \"karras\"\nS_churn = 10";
+        assert_eq!(churn(heun).0, "edm-heun");
+        assert!(with_sampler("edm", &heun.replace("35", "36")).is_err());
+    }
+
+    #[test]
+    fn options_of_the_stochastic_and_of_the_measured_samplers() {
+        let text = "name = \"sa-solver\"\nevaluations = 9\ntau = 0.4\ntau_start = 0.8\ntau_end = 0.2\ncorrector_order = 2\n\
+                    skip_final_step = false\nprediction = \"noise\"";
+        let o = with_sampler("vp-linear", text).ok().unwrap().options;
+        let a = o.stochastic_adams;
+        assert_eq!((a.tau, a.active, a.predictor, a.corrector, a.skip_final), (0.4, (0.2, 0.8), 3, 2, false));
+        assert_eq!(o.value, Prediction::Epsilon);
+        let text = "name = \"dpm-solver-v3\"\nevaluations = 9\norder = 2\ncorrector_order = 0\nstatistics_samples = 64\n\
+                    lower_order_final = false";
+        let o = with_sampler("vp-linear", text).ok().unwrap().options.statistics;
+        assert_eq!((o.order, o.corrector, o.lower_final, o.steps, o.samples), (2, 0, false, 120, 64));
+        let o = with_sampler("edm", "name = \"pfgm-pp\"\nevaluations = 35\ngrid = \"karras\"\nD = 2048")
+            .ok()
+            .unwrap()
+            .options;
+        assert_eq!(o.extra_dimensions, 2048.0);
+        let text =
+            "name = \"dpm-solver-pp-3m\"\nevaluations = 9\nsecond_difference = \"polynomial\"\nstart = \"single\"";
+        let o = with_sampler("vp-linear", text).ok().unwrap().options;
+        assert!(o.polynomial && o.single_start);
     }
 }

@@ -76,6 +76,16 @@ impl<'a> Section<'a> {
         };
         if number.is_finite() { Ok(number) } else { Err(self.refused(key, "this must be a finite number")) }
     }
+    /// A number that may be infinite.
+    pub fn unbounded(&self, key: &str) -> Result<Option<f64>, EddyError> {
+        match self.table.get(key) {
+            Some(Value::Float(v)) if *v == f64::INFINITY => {
+                self.read.borrow_mut().push(key.into());
+                Ok(Some(*v))
+            }
+            _ => self.number(key),
+        }
+    }
     /// A number above 0.
     pub fn positive(&self, key: &str) -> Result<Option<f64>, EddyError> {
         match self.number(key)? {

@@ -293,6 +293,7 @@ pub struct DpmSolverV3 {
     order: usize,
     /// Values of the corrector, the new one included; 0 for none.
     corrector: usize,
+    lower_final: bool,
     nodes: Vec<Node>,
     done: usize,
     x: Batch<f64>,
@@ -312,11 +313,22 @@ impl DpmSolverV3 {
         x: Batch<f64>,
     ) -> Self {
         let (order, corrector) = (order.clamp(1, 3), if corrector < 2 { 0 } else { corrector.min(4) });
-        Self { statistics, order, corrector, nodes, done: 0, x, before: None, past: VecDeque::new() }
+        let lower_final = false;
+        Self { statistics, order, corrector, lower_final, nodes, done: 0, x, before: None, past: VecDeque::new() }
+    }
+
+    /// The last steps lower their order, one by one, as in the authors' code for few steps.
+    pub fn with_lower_final(mut self) -> Self {
+        self.lower_final = true;
+        self
     }
 
     pub fn x(&self) -> &Batch<f64> {
         &self.x
+    }
+    /// The state at the start of the last step, corrected.
+    pub fn before(&self) -> Option<&Batch<f64>> {
+        self.before.as_ref()
     }
     pub fn node(&self) -> Option<Node> {
         self.nodes.get(self.done).copied()
@@ -341,9 +353,13 @@ impl DpmSolverV3 {
         self.past.push_front((from, f));
         if let Some(before) = self.before.take().filter(|_| self.corrector > 0) {
             let start = self.past[1].0;
-            self.x = self.moved(&before, &start, &from, self.corrector);
+            // As many older values as the step that is corrected had, and the new one.
+            let had = if self.lower_final { self.order.min(self.nodes.len() - self.done) } else { self.order };
+            self.x = self.moved(&before, &start, &from, self.corrector.min(had + 1));
         }
-        let next = self.moved(&self.x, &from, &to, self.order);
+        let left = self.nodes.len() - 1 - self.done;
+        let order = if self.lower_final { self.order.min(left) } else { self.order };
+        let next = self.moved(&self.x, &from, &to, order);
         self.before = Some(std::mem::replace(&mut self.x, next));
         self.past.truncate(4);
         self.done += 1;

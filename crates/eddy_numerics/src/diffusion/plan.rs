@@ -92,6 +92,8 @@ pub struct Langevin {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     pub stages: Vec<Stage>,
+    /// Before anything else: x ← scale x + sd z, which lifts the state to another noise level (scale, sd).
+    pub lift: Option<(f64, f64)>,
     /// Kept for later steps, computed before `update`.
     pub remember: Option<Combination>,
     /// New value of the one vector that is carried from step to step (a velocity), computed before `update`.
@@ -110,7 +112,17 @@ pub struct Plan {
 impl Plan {
     /// A deterministic step without memory.
     pub fn new(stages: Vec<Stage>, update: Combination) -> Self {
-        Self { stages, remember: None, carry: None, update, noise: 0.0, error: None, corrector: None, corrects: false }
+        Self {
+            stages,
+            lift: None,
+            remember: None,
+            carry: None,
+            update,
+            noise: 0.0,
+            error: None,
+            corrector: None,
+            corrects: false,
+        }
     }
     /// One evaluation at the state, then `update`.
     pub fn simple(from: &Node, update: Combination) -> Self {

@@ -159,6 +159,10 @@ impl<T: Lane> Sampler<T> {
     fn fixed(&mut self, model: &mut dyn Denoiser<T>) -> StepReport {
         let to = self.ahead.pop().unwrap_or(self.node);
         let plan = self.plan(to);
+        if let Some((scale, sd)) = plan.lift {
+            self.x.combine(scale, &[]);
+            self.x.add_normal(sd, &self.rng, Stream::Lift, self.done as u32);
+        }
         self.evaluate(&plan, model);
         let remembered = self.kept(plan.remember.as_ref());
         let carried = self.kept(plan.carry.as_ref());

@@ -5,6 +5,8 @@ mod network;
 mod paths;
 mod pictures;
 pub mod reflow;
+pub mod restore;
+pub mod shapes;
 
 pub use network::{FieldNetwork, Loss};
 pub use paths::{euler, euler_maruyama, heun, straightness, transport_cost};

@@ -32,17 +32,34 @@ impl Bdia {
             return None;
         }
         let (mut here, mut next) = (before.clone(), last.clone());
-        let mut eps = Batch::zeros(here.dim(), here.len());
-        for i in (1..grid.len() - 1).rev() {
-            model.epsilon(&here, &grid[i], &mut eps);
-            let (a_next, b_next) = grid[i].transfer(&grid[i + 1]);
-            let (a_back, b_back) = grid[i].transfer(&grid[i - 1]);
-            let mut earlier = next.clone();
-            let g = 1.0 / self.gamma;
-            earlier.combine(g, &[(a_back - g * a_next, &here), (b_back - g * b_next, &eps)]);
+        for around in grid.windows(3).rev() {
+            let earlier = self.earlier(around, &here, &next, model)?;
             (next, here) = (here, earlier);
         }
         Some(here)
+    }
+
+    /// One step of [`Self::invert`]: the state at the first of three nodes (noise first) from those at the second, `here`,
+    /// and at the third, `next`. One evaluation, at `here`. `None` if γ = 0 or there are not three nodes.
+    pub fn earlier<T: Lane>(
+        &self,
+        around: &[Node],
+        here: &Batch<T>,
+        next: &Batch<T>,
+        model: &mut dyn Denoiser<T>,
+    ) -> Option<Batch<T>> {
+        let [first, middle, last] = around else { return None };
+        if self.gamma == 0.0 {
+            return None;
+        }
+        let mut eps = Batch::zeros(here.dim(), here.len());
+        model.epsilon(here, middle, &mut eps);
+        let (a_next, b_next) = middle.transfer(last);
+        let (a_back, b_back) = middle.transfer(first);
+        let mut earlier = next.clone();
+        let g = 1.0 / self.gamma;
+        earlier.combine(g, &[(a_back - g * a_next, here), (b_back - g * b_next, &eps)]);
+        Some(earlier)
     }
 }
 

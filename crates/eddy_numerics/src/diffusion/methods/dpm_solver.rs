@@ -130,7 +130,7 @@ impl Method for DpmSingle {
 }
 
 /// The nodes inside the step at which an order-k step evaluates, k − 1 of them.
-fn inner_nodes(at: &Interval, spacing: Spacing, order: u32) -> Vec<Node> {
+pub(super) fn inner_nodes(at: &Interval, spacing: Spacing, order: u32) -> Vec<Node> {
     let count = order as usize;
     match grid(at.schedule, spacing, at.from.t, at.to.t, count) {
         Ok(nodes) => nodes[1..count].to_vec(),
@@ -143,7 +143,7 @@ fn inner_nodes(at: &Interval, spacing: Spacing, order: u32) -> Vec<Node> {
 }
 
 /// One step of order k = 1, 2, 3 through `inner` nodes.
-fn general_step(order: u32, value: Prediction, taylor: bool, at: &Interval, inner: &[Node]) -> Plan {
+pub(super) fn general_step(order: u32, value: Prediction, taylor: bool, at: &Interval, inner: &[Node]) -> Plan {
     let (from, to) = (&at.from, &at.to);
     let h = to.lambda - from.lambda;
     let source = |j: usize| Combination::source(Source::Stage(j));

@@ -2,6 +2,7 @@
 
 mod adams;
 mod bdia;
+mod churn;
 mod ddim;
 mod deis;
 mod dpm_solver;
@@ -11,10 +12,12 @@ pub mod named;
 mod pndm;
 mod runge_kutta;
 mod sde;
+mod stochastic_adams;
 mod unipc;
 
 pub use adams::Adams;
 pub use bdia::Bdia;
+pub use churn::{Churn, EdmStochastic};
 pub use ddim::Ddim;
 pub use deis::{Deis, Quadrature};
 pub use dpm_solver::{DpmSingle, DpmSolver, DpmSolverFast};
@@ -23,6 +26,7 @@ pub use multistep::{DpmMultistep, LowerFinal};
 pub use pndm::{FPndm, Fon, Plms, SPndm};
 pub use runge_kutta::{RungeKutta, Tableau, Variable};
 pub use sde::{EulerMaruyama, PredictorCorrector};
+pub use stochastic_adams::StochasticAdams;
 pub use unipc::{UniPc, Variant};
 
 use super::{DiffusionError, Interval, Node, Plan, Prediction, Schedule};

@@ -1,7 +1,10 @@
 //! Multistep DPM-Solver and DPM-Solver++ (Lu et al. 2022, "DPM-Solver++", algorithm 2; Lu et al. 2022, "DPM-Solver").
 
-use super::Method;
-use crate::diffusion::{Combination, Interval, Node, Plan, Prediction, Schedule, Source, Stage};
+use super::{
+    Method,
+    dpm_solver::{general_step, inner_nodes},
+};
+use crate::diffusion::{Combination, Interval, Node, Plan, Prediction, Schedule, Source, Spacing, Stage};
 
 /// When the last steps of a multistep method lower their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +86,8 @@ pub(super) fn stage(value: Prediction, node: Node, point: Combination) -> Stage 
 /// last k values.
 ///
 /// One evaluation per step, the first k − 1 steps of lower order; the first one, of order 1, caps the order at 2 in the
-/// limit (3M: about 3 before it). The ++ form is the one to use with
+/// limit. Order 3 as its authors' code has it gives the second difference half of its weight, which makes the order 2 on
+/// every grid: with `polynomial` it is 3, and with `single_start` also in the limit. The ++ form is the one to use with
 /// guidance: x₀ is bounded where ε/α is not. With `stochastic`, SDE-DPM-Solver++ of order 1 or 2 (the same paper,
 /// appendix on stochastic samplers): the reverse SDE of the same marginals.
 #[derive(Clone, Copy, Debug)]
@@ -92,6 +96,11 @@ pub struct DpmMultistep {
     pub value: Prediction,
     /// The variant called "taylor" by the authors (order 2 only): φ₂ instead of half of φ₁.
     pub taylor: bool,
+    /// Order 3 with the weight of the second divided difference that the interpolating polynomial has, h φ₃ 2!, instead
+    /// of the authors' h φ₃.
+    pub polynomial: bool,
+    /// The first steps are single steps of the full order, k evaluations each, instead of multistep ones of lower order.
+    pub single_start: bool,
     pub lower_final: LowerFinal,
     pub stochastic: bool,
 }
@@ -104,6 +113,8 @@ impl DpmMultistep {
             order: order.clamp(1, 3) as usize,
             value,
             taylor: false,
+            polynomial: false,
+            single_start: false,
             lower_final: LowerFinal::Below10,
             stochastic: false,
         }
@@ -133,7 +144,8 @@ impl Method for DpmMultistep {
         self.order - 1
     }
     fn cost(&self, steps: usize) -> usize {
-        steps
+        // A start of single steps takes k evaluations in each of the first k − 1.
+        if self.single_start { steps + steps.min(self.order - 1) * (self.order - 1) } else { steps }
     }
     fn reaches(&self, _: &dyn Schedule, first: &Node, last: &Node) -> bool {
         // x₀ determines the step at both ends, which then has order 1.
@@ -145,6 +157,10 @@ impl Method for DpmMultistep {
         let value = |j: usize| Combination::source(if j == 0 { Source::Stage(0) } else { Source::Past(j - 1) });
         let h = to.lambda - from.lambda;
         let order = if h.is_finite() { order } else { 1 };
+        if self.single_start && !self.stochastic && at.past.len() + 1 < self.order && h.is_finite() {
+            let inner = inner_nodes(at, Spacing::LogSnr, self.order as u32);
+            return general_step(self.order as u32, self.value, false, at, &inner).remembering(value(0));
+        }
         // Divided differences toward the past, in units of this step.
         let difference = |j: usize| {
             let newer = if j == 0 { from } else { &at.past[j - 1] };
@@ -176,7 +192,9 @@ impl Method for DpmMultistep {
                 let second = d0.clone().plus(-1.0, &d1);
                 let slope = d0.plus(r0 / (r0 + r1), &second);
                 update = update.plus(-step.scale * phi_2, &slope);
-                update = update.plus(-step.scale * phi_3, &second.times(1.0 / (r0 + r1)));
+                // f = f₀ + D₁ u + D₂ u² with D₂ = second/(r₀ + r₁), and ∫ of u² is 2! φ₃: the authors' code has φ₃ there.
+                let weight = if self.polynomial { 2.0 } else { 1.0 };
+                update = update.plus(-step.scale * phi_3 * weight, &second.times(1.0 / (r0 + r1)));
             }
         }
         Plan::new(stages, update).remembering(value(0))

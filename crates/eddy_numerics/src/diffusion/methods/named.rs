@@ -1,8 +1,9 @@
 //! Samplers by name, with the number of evaluations turned into a grid by the conventions of their authors' code.
 
 use super::{
-    Adams, Bdia, Ddim, Deis, DpmMultistep, DpmSingle, EulerMaruyama, FPndm, Fon, Ghvb, HeavyBall, LowerFinal, Method,
-    Plms, PredictorCorrector, Quadrature, RungeKutta, SPndm, StepControl, Tableau, UniPc, Variable, Variant,
+    Adams, Bdia, Churn, Ddim, Deis, DpmMultistep, DpmSingle, EdmStochastic, EulerMaruyama, FPndm, Fon, Ghvb, HeavyBall,
+    LowerFinal, Method, Plms, PredictorCorrector, Quadrature, RungeKutta, SPndm, StepControl, StochasticAdams, Tableau,
+    UniPc, Variable, Variant,
 };
 use crate::diffusion::{DiffusionError, Node, Prediction, Schedule, Spacing, grid};
 
@@ -29,6 +30,35 @@ pub struct Options {
     /// When the last steps lower their order; `None` is the default of the method.
     pub lower_final: Option<LowerFinal>,
     pub quadrature: Quadrature,
+    /// The weight of the second difference in order 3 of multistep DPM-Solver is that of the polynomial.
+    pub polynomial: bool,
+    /// Multistep DPM-Solver starts with single steps of its order.
+    pub single_start: bool,
+    /// Noise added before each step; `None` is the default of the sampler.
+    pub churn: Option<Churn>,
+    pub stochastic_adams: StochasticAdams,
+    /// Dimensions that PFGM++ adds.
+    pub extra_dimensions: f64,
+    pub statistics: StatisticsOptions,
+}
+
+/// How DPM-Solver-v3 measures the model and steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StatisticsOptions {
+    pub order: usize,
+    /// Values that correct a step, the new one included; 0 for none.
+    pub corrector: usize,
+    pub lower_final: bool,
+    /// Steps of λ in the table of statistics.
+    pub steps: usize,
+    /// Particles that they are averaged over.
+    pub samples: usize,
+}
+
+impl Default for StatisticsOptions {
+    fn default() -> Self {
+        Self { order: 3, corrector: 3, lower_final: true, steps: 120, samples: 1024 }
+    }
 }
 
 impl Default for Options {
@@ -46,6 +76,12 @@ impl Default for Options {
             taylor: false,
             lower_final: None,
             quadrature: Quadrature::Riemann,
+            polynomial: false,
+            single_start: false,
+            churn: None,
+            stochastic_adams: StochasticAdams::default(),
+            extra_dimensions: 128.0,
+            statistics: StatisticsOptions::default(),
         }
     }
 }
@@ -93,11 +129,16 @@ enum Kind {
     Plain(fn(&Options) -> Box<dyn Method>),
     /// Single steps of DPM-Solver: order and value.
     Single(u32, Prediction),
-    /// Karras et al.'s sampler: the last level is followed by 0. Heun or Euler.
-    Edm(Tableau),
+    /// Karras et al.'s sampler: the last level is followed by 0. Heun or Euler, and how much noise is added by default.
+    Edm(Tableau, Churn),
+    /// DPM-Solver-v3, which has a loop of its own; this makes its grid.
+    Measured,
 }
 
 const DPM: &[&str] = &["solver_type", "lower_order_final"];
+const DPM3: &[&str] = &["solver_type", "lower_order_final", "second_difference", "start"];
+const CHURN: &[&str] = &["S_churn", "S_min", "S_max", "S_noise"];
+const NO_CHURN: Churn = Churn { amount: 0.0, low: 0.0, high: f64::INFINITY, noise: 1.0 };
 
 macro_rules! plain {
     ($name:literal, $about:literal, $options:expr, $make:expr) => {
@@ -111,7 +152,7 @@ fn runge_kutta(tableau: Tableau, variable: Variable) -> Box<dyn Method> {
 
 fn multistep(order: u32, value: Prediction, o: &Options) -> Box<dyn Method> {
     let mut m = DpmMultistep::new(order, value);
-    m.taylor = o.taylor;
+    (m.taylor, m.polynomial, m.single_start) = (o.taylor, o.polynomial, o.single_start);
     m.lower_final = o.lower_final.unwrap_or(m.lower_final);
     Box::new(m)
 }
@@ -138,6 +179,11 @@ const NOISE: Prediction = Prediction::Epsilon;
 const UNIPC: &[&str] = &["variant", "prediction", "lower_order_final"];
 const DEIS: &[&str] = &["quadrature"];
 
+/// Its statistics belong to a model and a dimension, so that it is not one table of coefficients as the others.
+pub const DPM_SOLVER_V3: &str = "dpm-solver-v3";
+/// It needs the field of its own kernel ([`poisson_flow`](crate::diffusion::poisson_flow)).
+pub const PFGM_PP: &str = "pfgm-pp";
+
 /// Every sampler, in the order in which they are listed.
 pub static SAMPLERS: &[Named] = &[
     plain!("ddpm", "ancestral sampling (Ho et al. 2020)", &[], |_| Box::new(Ddim { eta: 1.0 })),
@@ -155,14 +201,26 @@ pub static SAMPLERS: &[Named] = &[
     Named {
         name: "edm-heun",
         about: "Heun in σ/α with a last Euler step to σ = 0 (Karras et al. 2022, algorithm 1)",
-        options: &[],
-        kind: Kind::Edm(Tableau::HEUN),
+        options: CHURN,
+        kind: Kind::Edm(Tableau::HEUN, NO_CHURN),
     },
     Named {
         name: "edm-euler",
         about: "Euler in σ/α with a last step to σ = 0 (Karras et al. 2022)",
-        options: &[],
-        kind: Kind::Edm(Tableau::EULER),
+        options: CHURN,
+        kind: Kind::Edm(Tableau::EULER, NO_CHURN),
+    },
+    Named {
+        name: "edm-stochastic",
+        about: "edm-heun with noise added before each step (Karras et al. 2022, algorithm 2; table 5 for ImageNet)",
+        options: CHURN,
+        kind: Kind::Edm(Tableau::HEUN, Churn::IMAGENET),
+    },
+    Named {
+        name: PFGM_PP,
+        about: "PFGM++: edm-heun on the Poisson flow with D more dimensions (Xu et al. 2023)",
+        options: &["D"],
+        kind: Kind::Edm(Tableau::HEUN, NO_CHURN),
     },
     plain!("euler-maruyama", "Euler-Maruyama on the reverse SDE", &[], |_| Box::new(EulerMaruyama)),
     plain!("predictor-corrector", "reverse diffusion and Langevin (Song et al. 2021)", &["snr"], |o| {
@@ -194,7 +252,7 @@ pub static SAMPLERS: &[Named] = &[
         kind: Kind::Single(3, NOISE),
     },
     plain!("dpm-solver-2m", "DPM-Solver-2, multistep", DPM, |o| multistep(2, NOISE, o)),
-    plain!("dpm-solver-3m", "DPM-Solver-3, multistep", DPM, |o| multistep(3, NOISE, o)),
+    plain!("dpm-solver-3m", "DPM-Solver-3, multistep", DPM3, |o| multistep(3, NOISE, o)),
     Named {
         name: "dpm-solver-pp-2s",
         about: "DPM-Solver++(2S), single steps on x₀",
@@ -209,11 +267,33 @@ pub static SAMPLERS: &[Named] = &[
     },
     plain!("dpm-solver-pp-1", "DPM-Solver++ of order 1", &[], |o| multistep(1, DATA, o)),
     plain!("dpm-solver-pp-2m", "DPM-Solver++(2M), multistep on x₀", DPM, |o| multistep(2, DATA, o)),
-    plain!("dpm-solver-pp-3m", "DPM-Solver++(3M), multistep on x₀", DPM, |o| multistep(3, DATA, o)),
+    plain!("dpm-solver-pp-3m", "DPM-Solver++(3M), multistep on x₀", DPM3, |o| multistep(3, DATA, o)),
     plain!("dpm-solver-pp-sde-2m", "SDE-DPM-Solver++(2M)", &["lower_order_final"], |o| stochastic(2, DATA, o)),
     plain!("dpm-solver-sde-2m", "SDE-DPM-Solver of order 2, multistep", &["lower_order_final"], |o| {
         stochastic(2, NOISE, o)
     }),
+    Named {
+        name: DPM_SOLVER_V3,
+        about: "DPM-Solver-v3 with statistics measured on the model (Zheng et al. 2023)",
+        options: &["order", "corrector_order", "lower_order_final", "statistics_steps", "statistics_samples"],
+        kind: Kind::Measured,
+    },
+    plain!(
+        "sa-solver",
+        "SA-Solver: stochastic Adams (Xue et al. 2023)",
+        &[
+            "tau",
+            "tau_start",
+            "tau_end",
+            "predictor_order",
+            "corrector_order",
+            "prediction",
+            "few_steps",
+            "skip_final_step",
+            "lower_order_final",
+        ],
+        |o| Box::new(StochasticAdams { value: o.value, ..o.stochastic_adams }.cleaned())
+    ),
     plain!("unipc-1", "UniPC of order 1 (Zhao et al. 2023)", UNIPC, |o| unipc(1, o)),
     plain!("unipc-2", "UniPC of order 2 (Zhao et al. 2023)", UNIPC, |o| unipc(2, o)),
     plain!("unipc-3", "UniPC of order 3 (Zhao et al. 2023)", UNIPC, |o| unipc(3, o)),
@@ -299,7 +379,8 @@ impl Named {
         let setup = match &self.kind {
             Kind::Plain(make) => plain(make(options), schedule, times),
             Kind::Single(order, value) => single(*order, *value, options.taylor, schedule, times),
-            Kind::Edm(tableau) => edm(*tableau, schedule, times),
+            Kind::Edm(tableau, churn) => edm(*tableau, options.churn.unwrap_or(*churn), schedule, times),
+            Kind::Measured => plain(Box::new(Adams::new(1)), schedule, times),
         }?;
         if let (Some(first), Some(last)) = (setup.grid.first(), setup.grid.last()) {
             if !setup.method.reaches(schedule, first, last) {
@@ -307,16 +388,24 @@ impl Named {
             }
         }
         let steps = setup.grid.len().saturating_sub(1);
-        if steps < self.least_steps() {
-            let given = setup.method.cost(steps);
-            return Err(DiffusionError::Evaluations { method: self.name, needed: self.least_steps(), given });
+        let least = self.least_steps(options);
+        if steps < least {
+            let (given, needed) = (setup.method.cost(steps), setup.method.cost(least));
+            return Err(DiffusionError::Evaluations { method: self.name, needed, given });
         }
         Ok(setup)
     }
 
+    /// The noise it adds by default.
+    pub fn churn(&self) -> Churn {
+        if let Kind::Edm(_, churn) = self.kind { churn } else { NO_CHURN }
+    }
+
     /// The fewest steps a multistep method is allowed: as many as its order, as in the authors' code.
-    fn least_steps(&self) -> usize {
+    fn least_steps(&self, options: &Options) -> usize {
         match self.name {
+            "sa-solver" => options.stochastic_adams.cleaned().least_steps(),
+            DPM_SOLVER_V3 => options.statistics.order.clamp(1, 3),
             "dpm-solver-2m" | "dpm-solver-pp-2m" | "unipc-2" => 2,
             "dpm-solver-3m" | "dpm-solver-pp-3m" | "unipc-3" => 3,
             _ => 1,
@@ -379,8 +468,12 @@ fn single(
 }
 
 /// N levels from the first to the last time, then σ = 0: 2 N − 1 evaluations of Heun, N of Euler.
-fn edm(tableau: Tableau, schedule: &dyn Schedule, times: &Times) -> Result<Setup, DiffusionError> {
-    let method = RungeKutta::new(tableau, Variable::Rho).with_euler_to_zero();
+fn edm(tableau: Tableau, churn: Churn, schedule: &dyn Schedule, times: &Times) -> Result<Setup, DiffusionError> {
+    let method: Box<dyn Method> = if churn.amount > 0.0 {
+        Box::new(EdmStochastic { tableau, churn })
+    } else {
+        Box::new(RungeKutta::new(tableau, Variable::Rho).with_euler_to_zero())
+    };
     let name = if tableau.order == 1 { "edm-euler" } else { "edm-heun" };
     let nodes = match times {
         Times::Given(times) => given(schedule, times)?,
@@ -399,7 +492,7 @@ fn edm(tableau: Tableau, schedule: &dyn Schedule, times: &Times) -> Result<Setup
             nodes
         }
     };
-    Ok(Setup { method: Box::new(method), grid: nodes, limit: None })
+    Ok(Setup { method, grid: nodes, limit: None })
 }
 
 #[cfg(test)]
@@ -417,7 +510,7 @@ mod tests {
                     let times = Times::Spaced { spacing, start: 1.0, end: 1e-3, amount: Amount::Evaluations(n) };
                     let setup = s.setup(&schedule, &times, &Options::default()).unwrap();
                     assert_eq!(setup.grid[0].t, 1.0, "{}", s.name);
-                    if setup.method.step_control().is_none() && !s.name.starts_with("edm") {
+                    if setup.method.step_control().is_none() && !matches!(s.kind, Kind::Edm(..)) {
                         assert_eq!(setup.grid.last().unwrap().t, 1e-3, "{}", s.name);
                         assert!(setup.method.cost(setup.grid.len() - 1) <= n, "{}", s.name);
                     }
