@@ -5,7 +5,7 @@
 import type { Capabilities, DeviceKind, EngineError, Opened, PaneState, Progress, RunOptions, SetResult } from '../worker/protocol';
 import { curveViews, experimentById, type Experiment } from './catalog';
 import { EngineClient, EngineFailure, type RequestBody } from './client';
-import { linkFromText, textFromValues, valuesFromLink } from './permalink';
+import { linkFromText, textFromValues, valuesFromLink, withStrokes, withoutStrokes } from './permalink';
 import { RunView } from './run-view';
 import { readStored, writeStored } from './theme';
 
@@ -26,6 +26,10 @@ export class RunModel extends RunView {
   /** Errors without a control. */
   notices: EngineError[] = [];
   permalink: string;
+  /** What is painted on the run, as part of the permalink. */
+  strokes: string;
+  /** More has been painted than a link can hold. */
+  isPaintingLost = false;
   /** The link asked for last, which is the permalink once it has been opened. */
   target: string;
   options: RunOptions = onCpu();
@@ -44,6 +48,8 @@ export class RunModel extends RunView {
   private opening = 0;
   private sending = new Map<string, string>();
   private settingNow = false;
+  /** Links on their way to the engine. */
+  private openings = 0;
   private idle: (() => void)[] = [];
   private fallingBack = false;
   /** Number of the user's edits so far; changes of one gesture, or of one control in quick succession, are one edit. */
@@ -59,6 +65,7 @@ export class RunModel extends RunView {
     super(experiment);
     this.permalink = permalink;
     this.target = permalink;
+    this.strokes = linkFromText(permalink).strokes;
     this.values = valuesFromLink(experiment, permalink);
     this.withBaseline = withBaseline;
     this.hasBaseline = withBaseline && experiment.baseline !== null;
@@ -92,6 +99,10 @@ export class RunModel extends RunView {
           this.tell('settings', 'state');
           break;
         }
+        case 'painted':
+          // Of the run before, if another is being opened.
+          if (!this.openings) this.adoptStrokes(event.strokes, event.lost);
+          break;
         default:
           this.take(event);
       }
@@ -118,6 +129,7 @@ export class RunModel extends RunView {
     this.errors.clear();
     this.notices = [];
     this.sending.clear();
+    this.openings++;
     try {
       const answer = await client.request<Opened>(this.openRequest(permalink));
       if (turn !== this.opening) return true;
@@ -128,6 +140,8 @@ export class RunModel extends RunView {
       if (turn !== this.opening) return false;
       this.permalink = permalink;
       this.refuse(thrown);
+    } finally {
+      this.openings--;
     }
     this.tell('settings', 'engine', 'state');
     return opened;
@@ -137,7 +151,8 @@ export class RunModel extends RunView {
     return {
       type: 'open',
       bundle: this.bundle,
-      permalink,
+      permalink: withoutStrokes(permalink),
+      strokes: linkFromText(permalink).strokes,
       options: this.options,
       keys: this.experiment.params.map((p) => p.key),
       curves: curveViews(this.experiment).map((v) => v.key),
@@ -149,9 +164,11 @@ export class RunModel extends RunView {
   private adopt(opened: Opened): void {
     this.status = 'ready';
     this.fault = undefined;
-    this.permalink = opened.permalink;
+    this.strokes = opened.strokes;
+    this.isPaintingLost = false;
+    this.permalink = withStrokes(opened.permalink, opened.strokes);
     // Where the visitor has gone on meanwhile, that is still the aim.
-    if (!this.visiting) this.target = opened.permalink;
+    if (!this.visiting) this.target = this.permalink;
     this.values = new Map(opened.values);
     this.device = opened.device;
     this.hasBaseline = opened.baseline;
@@ -159,6 +176,15 @@ export class RunModel extends RunView {
     this.playing = false;
     this.forgetRecord();
     for (const warning of opened.warnings) this.placeError(warning);
+  }
+
+  private adoptStrokes(strokes: string, isLost: boolean): void {
+    if (strokes === this.strokes && isLost === this.isPaintingLost) return;
+    this.strokes = strokes;
+    this.isPaintingLost = isLost;
+    this.permalink = withStrokes(this.permalink, strokes);
+    if (!this.visiting) this.target = this.permalink;
+    this.tell('settings');
   }
 
   /** A run that cannot start: shown where it belongs, with the settings kept. */
@@ -188,7 +214,7 @@ export class RunModel extends RunView {
     if (this.fallingBack) return;
     this.fallingBack = true;
     const bundle = this.bundle;
-    const link = textFromValues(this.experiment, this.values);
+    const link = this.ownLink;
     this.options = onCpu();
     this.onGpu = [];
     let opened: boolean;
@@ -252,7 +278,9 @@ export class RunModel extends RunView {
     const wanted = valuesFromLink(this.experiment, permalink);
     this.last = undefined;
     this.target = permalink;
-    if (this.status !== 'ready' || textFromValues(this.experiment, wanted) !== permalink) {
+    // What was painted when cannot be set in a run under way.
+    const isPainted = this.strokes !== '' || linkFromText(permalink).strokes !== '';
+    if (this.status !== 'ready' || isPainted || textFromValues(this.experiment, wanted) !== permalink) {
       void this.open(permalink);
       return;
     }
@@ -271,14 +299,14 @@ export class RunModel extends RunView {
         if (this.status !== 'ready') {
           // Nothing runs yet: try again with all of the settings.
           this.sending.clear();
-          await this.open(textFromValues(this.experiment, this.values), true);
+          await this.open(this.ownLink, true);
           continue;
         }
         const hadDiverged = this.panes.some((p) => p?.progress.outcome.kind === 'diverged');
         const result = await this.client!.request<SetResult>({ type: 'set', key, text, ...this.otherPart() });
         this.errors.delete(key);
-        this.permalink = result.permalink;
-        if (!this.visiting) this.target = result.permalink;
+        this.permalink = withStrokes(result.permalink, this.strokes);
+        if (!this.visiting) this.target = this.permalink;
         this.device = result.device;
         if (!this.sending.has(key)) this.values.set(key, result.value);
         const wasOver = this.isOver;
@@ -309,6 +337,11 @@ export class RunModel extends RunView {
       this.tell('settings');
     }
     for (const done of this.idle.splice(0)) done();
+  }
+
+  /** The link of the values as they stand here, and of what is painted. */
+  private get ownLink(): string {
+    return withStrokes(textFromValues(this.experiment, this.values), this.strokes);
   }
 
   /** Before it starts: what runs beside it, another setting of the same experiment. */
