@@ -2,7 +2,7 @@
 import type { EngineError, FromEngine, ToEngine } from '../worker/protocol';
 import { joinPool, startWorker, type Port } from './pool';
 
-type Event = Exclude<FromEngine, { type: 'reply' } | { type: 'failure' } | { type: 'ready' }>;
+export type Event = Exclude<FromEngine, { type: 'reply' } | { type: 'failure' } | { type: 'ready' }>;
 type Body<T> = T extends { id: number } ? Omit<T, 'id'> : never;
 export type RequestBody = Body<ToEngine>;
 export type Notice = Exclude<ToEngine, { id: number }>;

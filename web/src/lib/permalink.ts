@@ -8,7 +8,12 @@ import type { Experiment } from './catalog';
 export interface Link {
   id: string;
   values: Map<string, string>;
+  /** What is painted on the run, as `strokes.ts` writes it; '' for nothing. */
+  strokes: string;
 }
+
+/** Many programs cut longer addresses, and hardly any shorter ones. */
+export const LINK_LIMIT = 2000;
 
 export function linkFromText(text: string): Link {
   const cut = text.indexOf('?');
@@ -25,9 +30,24 @@ export function linkFromText(text: string): Link {
       }
     }
   }
+  const strokes = values.get(STROKES) ?? '';
   values.delete('v');
-  return { id, values };
+  values.delete(STROKES);
+  return { id, values, strokes };
 }
+
+/** Key of the strokes. Only the page reads it: the Rust codec never sees it. */
+const STROKES = 'strokes';
+
+/** The link with these strokes in the place of its own. */
+export function withStrokes(text: string, strokes: string): string {
+  const cut = text.indexOf('?');
+  const parts = cut < 0 ? [] : text.slice(cut + 1).split('&').filter((part) => part && !part.startsWith(`${STROKES}=`));
+  if (strokes) parts.push(`${STROKES}=${strokes}`);
+  const id = cut < 0 ? text : text.slice(0, cut);
+  return parts.length ? `${id}?${parts.join('&')}` : id;
+}
+export const withoutStrokes = (text: string): string => (text.includes(`${STROKES}=`) ? withStrokes(text, '') : text);
 
 /** `encodeURIComponent`, with the characters common in formulas left readable, as the Rust codec leaves them. */
 function encode(text: string): string {

@@ -2,24 +2,15 @@
  * A setting being run: what the stage, the controls, the plots and the page share. It keeps the user's settings whatever
  * becomes of the engine behind it.
  */
-import type {
-  Capabilities, DeviceKind, EngineError, LinesHeader, Opened, PaneIndex, PaneState, PointerMessage, Progress, RunOptions, SetResult, Speed,
-  ViewHeader, ViewPayload,
-} from '../worker/protocol';
-import { curveViews, experimentById, stageViews, type Experiment, type ViewSpec } from './catalog';
+import type { Capabilities, DeviceKind, EngineError, Opened, PaneState, Progress, RunOptions, SetResult } from '../worker/protocol';
+import { curveViews, experimentById, type Experiment } from './catalog';
 import { EngineClient, EngineFailure, type RequestBody } from './client';
-import { linkFromText, textFromValues, valuesFromLink } from './permalink';
+import { linkFromText, textFromValues, valuesFromLink, withStrokes, withoutStrokes } from './permalink';
+import { RunView } from './run-view';
 import { readStored, writeStored } from './theme';
-import { drawSpec } from './views';
 
+export type { CurveSet, Topic } from './run-view';
 export { drawSpec, hasEqualAxes } from './views';
-
-/** What changed: settings and errors; the run's state; its record; axes of a picture; the engine itself. */
-export type Topic = 'settings' | 'state' | 'record' | 'header' | 'engine';
-export interface CurveSet {
-  header: LinesHeader;
-  data: Float32Array;
-}
 
 const PRECISION_KEY = 'eddy.precision';
 /** Changes of a control within this time of each other are one edit: arrow keys, repeated clicks. */
@@ -27,8 +18,7 @@ const SAME_EDIT_MS = 800;
 /** Failures of the GPU for which the CPU is the way out. Others (a grid that is no power of two) are for the user to settle. */
 const GPU_FAILURES = new Set(['device-lost', 'out-of-memory', 'limit', 'validation', 'canary', 'no-adapter', 'no-webgpu']);
 
-export class RunModel {
-  experiment: Experiment;
+export class RunModel extends RunView {
   /** Text of every parameter, as the user gave it. */
   values: Map<string, string>;
   /** Message at each control that was given what it cannot take. */
@@ -36,6 +26,10 @@ export class RunModel {
   /** Errors without a control. */
   notices: EngineError[] = [];
   permalink: string;
+  /** What is painted on the run, as part of the permalink. */
+  strokes: string;
+  /** More has been painted than a link can hold. */
+  isPaintingLost = false;
   /** The link asked for last, which is the permalink once it has been opened. */
   target: string;
   options: RunOptions = onCpu();
@@ -46,31 +40,18 @@ export class RunModel {
   /** Why the engine is gone or the run could not start. */
   fault: EngineError | undefined;
   playing = false;
-  speed: Speed = 'normal';
-  view: ViewSpec | undefined;
   panes: PaneState[] = [];
   hasBaseline: boolean;
   withBaseline: boolean;
-  records: (Float64Array | undefined)[] = [];
-  headers: (ViewHeader | undefined)[] = [];
-  /** Whether a pane's picture stands on the canvas of the GPU. */
-  onGpu: boolean[] = [];
-  curves = new Map<string, (CurveSet | undefined)[]>();
   /** What a second setting has otherwise, where one runs in place of the baseline: texts by key. */
   differences: Map<string, string> | undefined;
-  private client: EngineClient | undefined;
-  private listeners = new Map<Topic, Set<() => void>>();
   private opening = 0;
   private sending = new Map<string, string>();
   private settingNow = false;
-  private canvases: (() => void) | undefined;
+  /** Links on their way to the engine. */
+  private openings = 0;
   private idle: (() => void)[] = [];
-  /** Who keeps the stage out of sight: its own place on the page, a hidden tab, a host page. */
-  private hiddenBy = new Set<string>();
-  /** Something but the eye needs the run: a film is being made of it. */
-  private isFilmed = false;
   private fallingBack = false;
-  private refineReport: ((progress: unknown) => void) | undefined;
   /** Number of the user's edits so far; changes of one gesture, or of one control in quick succession, are one edit. */
   edit = 0;
   /** Whether settings of the past are being restored, one key after the other. */
@@ -81,11 +62,11 @@ export class RunModel {
   sharesWorker = false;
 
   constructor(experiment: Experiment, permalink: string, withBaseline = true) {
-    this.experiment = experiment;
+    super(experiment);
     this.permalink = permalink;
     this.target = permalink;
+    this.strokes = linkFromText(permalink).strokes;
     this.values = valuesFromLink(experiment, permalink);
-    this.view = stageViews(experiment)[0];
     this.withBaseline = withBaseline;
     this.hasBaseline = withBaseline && experiment.baseline !== null;
   }
@@ -93,20 +74,6 @@ export class RunModel {
   static forLink(permalink: string, withBaseline = true): RunModel | undefined {
     const experiment = experimentById(linkFromText(permalink).id);
     return experiment && new RunModel(experiment, permalink, withBaseline);
-  }
-
-  on(topic: Topic, listener: () => void): () => void {
-    let set = this.listeners.get(topic);
-    if (!set) this.listeners.set(topic, (set = new Set()));
-    set.add(listener);
-    return () => set.delete(listener);
-  }
-  private tell(...topics: Topic[]): void {
-    for (const topic of topics) for (const listener of [...(this.listeners.get(topic) ?? [])]) listener();
-  }
-
-  get bundle(): string {
-    return this.experiment.bundle === 'learn' && this.options.device === 'gpu' ? 'learn-gpu' : this.experiment.bundle;
   }
 
   /** Starts an engine, a fresh one if there was one, and opens the present setting. */
@@ -124,24 +91,6 @@ export class RunModel {
           if (this.isOver) this.playing = false;
           this.tell('state');
           break;
-        case 'record':
-          this.records[event.pane] = event.rows;
-          this.tell('record');
-          break;
-        case 'curves': {
-          const sets = this.curves.get(event.key) ?? [];
-          sets[event.pane] = { header: event.header, data: event.data };
-          this.curves.set(event.key, sets);
-          break;
-        }
-        case 'refine-progress':
-          this.refineReport?.(event.report);
-          break;
-        case 'drawn':
-          this.headers[event.pane] = event.header;
-          this.onGpu[event.pane] = event.gpu;
-          this.tell('header');
-          break;
         case 'fault': {
           const played = this.playing;
           this.playing = false;
@@ -150,6 +99,12 @@ export class RunModel {
           this.tell('settings', 'state');
           break;
         }
+        case 'painted':
+          // Of the run before, if another is being opened.
+          if (!this.openings) this.adoptStrokes(event.strokes, event.lost);
+          break;
+        default:
+          this.take(event);
       }
     };
     client.onLost = (error) => {
@@ -159,10 +114,7 @@ export class RunModel {
       this.tell('engine', 'state', 'settings');
     };
     this.tell('engine');
-    this.canvases?.();
-    this.sendView();
-    client.notify({ type: 'speed', speed: this.speed });
-    client.notify({ type: 'visible', visible: this.isAwake });
+    this.greet(client);
     await this.open(this.permalink, play);
   }
 
@@ -177,6 +129,7 @@ export class RunModel {
     this.errors.clear();
     this.notices = [];
     this.sending.clear();
+    this.openings++;
     try {
       const answer = await client.request<Opened>(this.openRequest(permalink));
       if (turn !== this.opening) return true;
@@ -187,6 +140,8 @@ export class RunModel {
       if (turn !== this.opening) return false;
       this.permalink = permalink;
       this.refuse(thrown);
+    } finally {
+      this.openings--;
     }
     this.tell('settings', 'engine', 'state');
     return opened;
@@ -196,7 +151,8 @@ export class RunModel {
     return {
       type: 'open',
       bundle: this.bundle,
-      permalink,
+      permalink: withoutStrokes(permalink),
+      strokes: linkFromText(permalink).strokes,
       options: this.options,
       keys: this.experiment.params.map((p) => p.key),
       curves: curveViews(this.experiment).map((v) => v.key),
@@ -208,17 +164,27 @@ export class RunModel {
   private adopt(opened: Opened): void {
     this.status = 'ready';
     this.fault = undefined;
-    this.permalink = opened.permalink;
+    this.strokes = opened.strokes;
+    this.isPaintingLost = false;
+    this.permalink = withStrokes(opened.permalink, opened.strokes);
     // Where the visitor has gone on meanwhile, that is still the aim.
-    if (!this.visiting) this.target = opened.permalink;
+    if (!this.visiting) this.target = this.permalink;
     this.values = new Map(opened.values);
     this.device = opened.device;
     this.hasBaseline = opened.baseline;
     if (opened.other !== undefined) this.adoptOther(opened.other);
     this.playing = false;
-    this.records = [];
-    this.curves.clear();
+    this.forgetRecord();
     for (const warning of opened.warnings) this.placeError(warning);
+  }
+
+  private adoptStrokes(strokes: string, isLost: boolean): void {
+    if (strokes === this.strokes && isLost === this.isPaintingLost) return;
+    this.strokes = strokes;
+    this.isPaintingLost = isLost;
+    this.permalink = withStrokes(this.permalink, strokes);
+    if (!this.visiting) this.target = this.permalink;
+    this.tell('settings');
   }
 
   /** A run that cannot start: shown where it belongs, with the settings kept. */
@@ -248,7 +214,7 @@ export class RunModel {
     if (this.fallingBack) return;
     this.fallingBack = true;
     const bundle = this.bundle;
-    const link = textFromValues(this.experiment, this.values);
+    const link = this.ownLink;
     this.options = onCpu();
     this.onGpu = [];
     let opened: boolean;
@@ -312,7 +278,9 @@ export class RunModel {
     const wanted = valuesFromLink(this.experiment, permalink);
     this.last = undefined;
     this.target = permalink;
-    if (this.status !== 'ready' || textFromValues(this.experiment, wanted) !== permalink) {
+    // What was painted when cannot be set in a run under way.
+    const isPainted = this.strokes !== '' || linkFromText(permalink).strokes !== '';
+    if (this.status !== 'ready' || isPainted || textFromValues(this.experiment, wanted) !== permalink) {
       void this.open(permalink);
       return;
     }
@@ -331,20 +299,19 @@ export class RunModel {
         if (this.status !== 'ready') {
           // Nothing runs yet: try again with all of the settings.
           this.sending.clear();
-          await this.open(textFromValues(this.experiment, this.values), true);
+          await this.open(this.ownLink, true);
           continue;
         }
         const hadDiverged = this.panes.some((p) => p?.progress.outcome.kind === 'diverged');
         const result = await this.client!.request<SetResult>({ type: 'set', key, text, ...this.otherPart() });
         this.errors.delete(key);
-        this.permalink = result.permalink;
-        if (!this.visiting) this.target = result.permalink;
+        this.permalink = withStrokes(result.permalink, this.strokes);
+        if (!this.visiting) this.target = this.permalink;
         this.device = result.device;
         if (!this.sending.has(key)) this.values.set(key, result.value);
         const wasOver = this.isOver;
         if (result.effect === 'restart') {
-          this.records = [];
-          this.curves.clear();
+          this.forgetRecord();
         } else if ((result.over || hadDiverged) && !this.sending.size) {
           // A live change cannot revive a run that has ended; and the last good state of one that diverged may be too far
           // gone for any step.
@@ -370,6 +337,11 @@ export class RunModel {
       this.tell('settings');
     }
     for (const done of this.idle.splice(0)) done();
+  }
+
+  /** The link of the values as they stand here, and of what is painted. */
+  private get ownLink(): string {
+    return withStrokes(textFromValues(this.experiment, this.values), this.strokes);
   }
 
   /** Before it starts: what runs beside it, another setting of the same experiment. */
@@ -400,8 +372,7 @@ export class RunModel {
       this.differences = before;
       throw thrown;
     }
-    this.records = [];
-    this.curves.clear();
+    this.forgetRecord();
     if (playing) this.play();
     this.tell('settings', 'state', 'record');
   }
@@ -462,8 +433,7 @@ export class RunModel {
     if (this.status !== 'ready') return;
     try {
       await this.client!.request({ type: 'restart' });
-      this.records = [];
-      this.curves.clear();
+      this.forgetRecord();
     } catch (thrown) {
       await this.recover(thrown);
     }
@@ -512,10 +482,6 @@ export class RunModel {
       this.seeking = false;
     }
   }
-  /** Destroys the device of the GPU, as a driver reset would: for tests of what then happens. */
-  loseGpu(): Promise<void> {
-    return this.client!.request<void>({ type: 'lose-gpu' });
-  }
   /** Keys that the reader may not change, by whatever key or button; whoever embeds the figure still sets them. */
   private fixed = new Set<string>();
   fix(keys: Iterable<string>): void {
@@ -531,12 +497,6 @@ export class RunModel {
     const seed = this.experiment.params.find((p) => p.kind === 'seed');
     if (seed && !this.fixed.has(seed.key)) this.set(seed.key, String(Math.floor(Math.random() * 100_000)));
   }
-  setSpeed(speed: Speed): void {
-    this.speed = speed;
-    this.client?.notify({ type: 'speed', speed });
-    this.tell('state');
-  }
-
   /** Another device or precision: the same settings, from the start. */
   async setOptions(options: RunOptions): Promise<void> {
     const before = this.options;
@@ -571,88 +531,6 @@ export class RunModel {
     }
     this.tell('settings');
     return this.capabilities;
-  }
-
-  showView(key: string): void {
-    this.view = this.experiment.views.find((v) => v.key === key) ?? this.view;
-    this.headers = [];
-    this.sendView();
-    this.tell('header', 'settings');
-  }
-  private sendView(): void {
-    if (this.view) this.client?.notify({ type: 'show', view: drawSpec(this.view) });
-  }
-  pointer(message: PointerMessage): void {
-    this.client?.notify({ type: 'pointer', ...message });
-  }
-  /** `by` names who says so; only what nobody hides is computed. */
-  setVisible(visible: boolean, by = 'place'): void {
-    const before = this.isAwake;
-    if (visible) this.hiddenBy.delete(by);
-    else this.hiddenBy.add(by);
-    this.tellAwake(before);
-  }
-  /** While it is filmed a run goes on also where nobody sees it. */
-  setFilmed(filmed: boolean): void {
-    const before = this.isAwake;
-    this.isFilmed = filmed;
-    this.tellAwake(before);
-  }
-  private get isAwake(): boolean {
-    return this.isFilmed || this.hiddenBy.size === 0;
-  }
-  private tellAwake(before: boolean): void {
-    if (this.isAwake !== before) this.client?.notify({ type: 'visible', visible: this.isAwake });
-  }
-
-  /** `attach` hands canvases to the engine; called now and for each new engine. */
-  withCanvases(attach: () => void): void {
-    this.canvases = attach;
-    if (this.client) attach();
-  }
-  /** `canvas` gets a 2-D context, `gpuCanvas` one of the GPU. */
-  async giveCanvas(pane: PaneIndex, canvas: HTMLCanvasElement, gpuCanvas: HTMLCanvasElement): Promise<void> {
-    const client = this.client;
-    if (!client) return;
-    const inWorker = await client.inWorker;
-    const gpu = 'transferControlToOffscreen' in gpuCanvas ? gpuCanvas.transferControlToOffscreen() : null;
-    if (inWorker) {
-      const offscreen = canvas.transferControlToOffscreen();
-      client.notify({ type: 'canvas', pane, canvas: offscreen, gpu }, gpu ? [offscreen, gpu] : [offscreen]);
-    } else client.notify({ type: 'canvas', pane, canvas, gpu });
-  }
-  async sizeCanvas(pane: PaneIndex, width: number, height: number, ratio: number): Promise<void> {
-    const client = this.client;
-    await client?.inWorker;
-    client?.notify({ type: 'size', pane, width, height, ratio });
-  }
-
-  readView(key: string, pane: PaneIndex = 0): Promise<ViewPayload> {
-    return this.client!.request<ViewPayload>({ type: 'read-view', key, pane });
-  }
-  /** Questions of the equation lab, which need no run. */
-  ask<T>(what: 'analyse' | 'presets' | 'import', text = ''): Promise<T> {
-    return this.client!.request<T>({ type: 'ask', bundle: this.bundle, what, text });
-  }
-  /** A refinement study; `report` is told how it goes. */
-  refine<T>(form: string, dt: number, report: (progress: T) => void): Promise<T> {
-    this.refineReport = report as (progress: unknown) => void;
-    return this.client!.request<T>({ type: 'refine', bundle: this.bundle, form, dt });
-  }
-  stopRefining(): void {
-    this.client?.notify({ type: 'refine-stop' });
-  }
-  readMetrics(pane: PaneIndex = 0): Promise<Float64Array> {
-    return this.client!.request<Float64Array>({ type: 'read-metrics', pane });
-  }
-  memoryBytes(): Promise<number> {
-    return this.client!.request<number>({ type: 'memory' });
-  }
-
-  close(): void {
-    this.client?.close();
-    this.client = undefined;
-    this.listeners.clear();
   }
 }
 

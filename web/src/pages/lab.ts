@@ -13,8 +13,8 @@ import { experimentById, type Axis, type ColorMapName, type Experiment, type Vie
 import { numberText } from '../lib/format';
 import { icon } from '../lib/icons';
 import { setFormula } from '../lib/math';
-import { textFromValues } from '../lib/permalink';
 import { experimentHref } from '../lib/router';
+import { textFromValues, withoutStrokes } from '../lib/permalink';
 import type { RunModel } from '../lib/run-model';
 import '../styles/lab.css';
 
@@ -103,8 +103,10 @@ export class EddyLabPage extends LitElement {
     if (!this.presets.length) {
       void model.ask<Preset[]>('presets').then((list) => (this.presets = list), () => {});
     }
-    if (model.permalink === this.link || model.visiting) return;
-    this.link = model.permalink;
+    // What is painted is no part of the form, whose texts may be half written.
+    const link = withoutStrokes(model.permalink);
+    if (link === this.link || model.visiting) return;
+    this.link = link;
     this.form = Object.fromEntries(model.values);
     void this.check(false);
   }
@@ -145,7 +147,7 @@ export class EddyLabPage extends LitElement {
       this.link = link;
       model.edit++;
       await model.open(link, true);
-      this.link = model.permalink;
+      this.link = withoutStrokes(model.permalink);
     }
   }
 

@@ -6,6 +6,7 @@ import { Watch } from '../element/watch';
 import type { Experiment, SourceText } from '../lib/catalog';
 import { Film, csvOf, npyOf, npzOf, permalinkFromSettings, pngOf, save, settingsOf, type Exported } from '../lib/exports';
 import { icon } from '../lib/icons';
+import { LINK_LIMIT, withoutStrokes } from '../lib/permalink';
 import { experimentHref } from '../lib/router';
 import type { RunModel } from '../lib/run-model';
 import { SNIPPETS } from '../lib/snippets';
@@ -43,13 +44,19 @@ export class EddyShare extends LitElement {
   }
 
   protected override render() {
-    const { permalink, site } = this;
+    const { site } = this;
+    const whole = this.permalink;
+    const plain = withoutStrokes(whole);
+    const { length } = `${site}${experimentHref(whole)}`;
+    const isCut = plain !== whole && length > LINK_LIMIT;
+    const permalink = isCut ? plain : whole;
     const address = `${site}${experimentHref(permalink)}`;
     const snippet = SNIPPETS.find((s) => s.key === this.host) ?? SNIPPETS[0]!;
     const text = snippet.text({ site, permalink, title: this.experiment.title, lock: this.lesson.lock, hide: this.lesson.hide });
     return html`
       <section class="share-link">
-        <div class="share-row"><h2 class="heading">Link to these settings</h2><pre class="code" tabindex="0">${address}</pre>${this.copyButton(address, 'Copy link')}</div>
+        <div class="share-row"><h2 class="heading">Link to these settings</h2><pre class="code" tabindex="0">${address}</pre>${this.copyButton(address, 'Copy link')}
+          ${isCut || this.model?.isPaintingLost ? this.tooLong(length) : plain !== whole ? html`<p class="faint">The link paints your strokes again at their moments.</p>` : nothing}</div>
         ${this.qr(address)}
       </section>
       <section class="share-row"><h2 class="heading">Files of this run</h2>
@@ -66,7 +73,8 @@ export class EddyShare extends LitElement {
         <p role="status" class="faint">${this.said}</p>
       </section>
       <section class="share-row"><h2 class="heading">The same run on the command line</h2>
-        <pre class="code" tabindex="0">./eddy run "${permalink}"</pre>${this.copyButton(`./eddy run "${permalink}"`, 'Copy command')}</section>
+        <pre class="code" tabindex="0">./eddy run "${plain}"</pre>${this.copyButton(`./eddy run "${plain}"`, 'Copy command')}
+        ${plain !== whole ? html`<p class="faint">Painted strokes are for the page only.</p>` : nothing}</section>
       ${this.classLink(permalink)}
       <section class="share-row"><h2 class="heading">A live figure on another site</h2>
         <label class="select"><span class="visually-hidden">What the site is made with</span>
@@ -75,6 +83,14 @@ export class EddyShare extends LitElement {
           </select>${icon('chevronDown')}</label>
         <p class="faint">${snippet.note}${this.lesson.lock.length + this.lesson.hide.length ? ' Controls are locked and hidden as in the link for a class.' : ''}</p>
         <pre class="code snippet" tabindex="0">${text}</pre>${this.copyButton(text, 'Copy snippet')}</section>`;
+  }
+
+  /** Why the link is without what was painted, and what holds it. */
+  private tooLong(length: number) {
+    return this.model?.isPaintingLost
+      ? html`<p class="missed" role="status">There is more painting here than a link or a settings file keeps; both leave it out. The arrays hold its result.</p>`
+      : html`<p class="missed" role="status">With the painted strokes the link has ${length.toLocaleString('en')} characters. Many programs cut links over ${LINK_LIMIT.toLocaleString('en')}, so this one leaves them out; the settings file holds them.</p>
+          ${this.file('Settings with strokes (JSON)', async (m) => settingsOf(m))}`;
   }
 
   /** A teacher's link: controls locked or hidden, a question first. */

@@ -5,6 +5,8 @@
  * All calls into wasm happen inside one loop, one after the other: a session is borrowed while it advances.
  */
 import { breathe, checkClaim, refine, renderPoster } from './jobs';
+import { marksFromText } from '../lib/strokes';
+import { Painting, paintDue } from './painting';
 import { Pane, Surface } from './pane';
 import type { Capabilities, DrawSpec, EngineError, FromEngine, OpenRequest, PaneIndex, Speed, SetResult, Opened, ToEngine, LinesHeader } from './protocol';
 import { errorFromThrown, loadBundle, engineError, type WasmModule } from './wasm';
@@ -17,12 +19,25 @@ const RUN_SECONDS: Record<Speed, number> = { slow: 16, normal: 5, fast: 0 };
 const STATE_EVERY = 66;
 const RECORD_EVERY = 140;
 
+/** The next frame, or soon where none comes: a hidden tab, a worker without them. */
+const nextFrame = (): Promise<void> =>
+  new Promise((resolve) => {
+    const late = setTimeout(resolve, 40);
+    if (typeof requestAnimationFrame === 'function') {
+      requestAnimationFrame(() => {
+        clearTimeout(late);
+        resolve();
+      });
+    }
+  });
+
 export class Engine {
   private queue: ToEngine[] = [];
   private wake: (() => void) | undefined;
   private module: WasmModule | undefined;
   private request: OpenRequest | undefined;
   private panes: Pane[] = [];
+  private painting = new Painting();
   private surfaces: (Surface | undefined)[] = [];
   private view: DrawSpec | undefined;
   private playing = false;
@@ -36,6 +51,8 @@ export class Engine {
   private lastRecord = 0;
   private dirty = { draw: false, state: false, record: false };
   private dead = false;
+  /** A touch of the brush has come since the last picture. */
+  private isTouched = false;
   /** Request of the refinement study under way; 0 without one. */
   private refining = 0;
   /** Milliseconds of computing per pane and frame. */
@@ -68,7 +85,13 @@ export class Engine {
   private async loop(): Promise<void> {
     while (!this.dead) {
       let message: ToEngine | undefined;
+      let since = performance.now();
       while (!this.dead && (message = this.queue.shift())) {
+        // A long queue (an hour of strokes on a slow machine) must not keep the worker from answering that it lives.
+        if (performance.now() - since > 100) {
+          await breathe();
+          since = performance.now();
+        }
         try {
           await this.dispatch(message);
         } catch (thrown) {
@@ -78,7 +101,12 @@ export class Engine {
       if (this.dead) break;
       try {
         if (this.active) await this.frame();
-        else await this.report(true);
+        else {
+          await this.report(true);
+          // Touches come faster than pictures can be shown: those of one frame share one.
+          if (this.isTouched) await nextFrame();
+          this.isTouched = false;
+        }
       } catch (thrown) {
         this.playing = false;
         const error = errorFromThrown(thrown);
@@ -140,7 +168,7 @@ export class Engine {
       case 'other':
         return reply(await this.openOther(m.permalink));
       case 'restart':
-        this.restart();
+        await this.restart();
         return reply(null);
       case 'steps':
         await this.steps(m.count);
@@ -149,7 +177,7 @@ export class Engine {
         await this.seek(m.position);
         return reply(this.panes.map((p) => p.progress));
       case 'load':
-        return reply(this.load(m.view, m.columns, m.values));
+        return reply(await this.load(m.view, m.columns, m.values));
       case 'read-view': {
         const raw = await this.pane(m.pane).session.view(m.key);
         return reply({ header: JSON.parse(raw.header), data: raw.data }, [raw.data.buffer]);
@@ -214,9 +242,10 @@ export class Engine {
         this.lastFrame = 0;
         return;
       case 'pointer': {
-        for (const pane of this.panes) {
-          if (pane.session.pointer(m.view, m.kind, m.x, m.y, m.radius, m.secondary)) this.dirty.draw = true;
-        }
+        this.goOn();
+        this.isTouched = true;
+        if (await this.painting.paint(this.panes, m)) this.dirty.draw = true;
+        if (m.kind === 'up') void this.tellPainted();
         return;
       }
     }
@@ -241,27 +270,37 @@ export class Engine {
     const fresh = [new Pane(session)];
     const baseline = request.other ?? (request.withBaseline ? session.baselinePermalink() : undefined);
     if (baseline !== undefined) fresh.push(new Pane(await this.module.Session.open(baseline, options)));
+    const warnings = JSON.parse(session.warnings()) as EngineError[];
+    const marks = await marksFromText(request.strokes).catch((e: Error) => {
+      warnings.push(engineError('strokes', e.message));
+      return undefined;
+    });
     // Only now is the old run given up: a failed change of the link leaves it as it was.
     this.playing = false;
     for (const pane of this.panes) pane.session.free();
     this.panes = fresh;
     this.request = request;
-    this.rewind();
+    this.painting = new Painting(marks);
+    await this.rewind();
     return {
       permalink: session.permalink(),
       values: request.keys.map((key) => [key, session.get(key) ?? '']),
       device: session.device(),
-      warnings: JSON.parse(session.warnings()),
+      warnings,
       baseline: fresh.length > 1,
+      strokes: marks ? request.strokes : '',
       ...(request.other === undefined ? {} : { other: fresh[1]!.session.permalink() }),
     };
   }
 
-  private rewind(): void {
+  /** From the start; `clear`: of something else than what was painted on. */
+  private async rewind(clear = false): Promise<void> {
+    if (clear ? this.painting.clear(this.panes) : this.painting.rewind(this.panes)) void this.tellPainted();
     this.clock = 0;
     this.lastFrame = 0;
     for (const s of this.surfaces) s?.forget();
     this.dirty = { draw: true, state: true, record: true };
+    for (const [i, pane] of this.panes.entries()) await paintDue(pane, i);
   }
 
   private async set(key: string, text: string): Promise<SetResult> {
@@ -269,7 +308,7 @@ export class Engine {
     const effect = session.set(key, text) as SetResult['effect'];
     if (effect === 'restart') {
       this.panes[0]!.refresh();
-      this.rewind();
+      await this.rewind(true);
     }
     await this.followBaseline(key, text, effect);
     this.dirty = { draw: true, state: true, record: true };
@@ -289,7 +328,7 @@ export class Engine {
     pane.session.free();
     pane.session = session;
     this.request.other = session.permalink();
-    this.restart();
+    await this.restart();
     return session.permalink();
   }
 
@@ -316,12 +355,33 @@ export class Engine {
     if (effect === 'restart') pane.refresh();
   }
 
-  private restart(): void {
+  private async restart(clear = false): Promise<void> {
     for (const pane of this.panes) {
       pane.session.restart();
       pane.refresh();
     }
-    this.rewind();
+    await this.rewind(clear);
+  }
+
+  /** Moves a pane on, but not past the next stroke of the link, which is painted when its step is reached. */
+  private async move(pane: Pane, budgetMs: number, maxSteps: number): Promise<void> {
+    this.goOn();
+    const index = this.panes.indexOf(pane);
+    const next = pane.pending[0];
+    const room = next ? next.at[index]! - pane.progress.steps : 0;
+    await pane.advance(budgetMs, room > 0 && (maxSteps === 0 || room < maxSteps) ? room : maxSteps);
+    await paintDue(pane, index);
+  }
+
+  /** The run goes on from here, wherever it was taken back to. */
+  private goOn(): void {
+    if (this.panes[0] && this.painting.goOn(this.panes[0])) void this.tellPainted();
+  }
+
+  private async tellPainted(): Promise<void> {
+    const { painting } = this;
+    const strokes = await painting.text();
+    if (strokes !== undefined && painting === this.painting) this.post({ type: 'painted', strokes, lost: painting.isLost });
   }
 
   /** Moves every pane by exactly `count` steps (fewer if it ends). */
@@ -330,7 +390,7 @@ export class Engine {
       const end = pane.progress.steps + count;
       while (pane.running && pane.progress.steps < end) {
         const before = pane.progress.steps;
-        await pane.advance(50, end - before);
+        await this.move(pane, 50, end - before);
         await breathe();
       }
     }
@@ -345,14 +405,15 @@ export class Engine {
     for (const pane of this.panes) {
       if (pane.session.seek(position)) pane.refresh();
     }
+    this.painting.seek(this.panes);
     this.clock = this.panes[0]?.progress.fraction ?? 0;
     this.dirty = { draw: true, state: true, record: true };
     await this.report(true);
   }
 
   /** Starts anew with a picture in place of the field that a view shows. */
-  private load(view: string, columns: number, values: Float32Array): boolean {
-    this.restart();
+  private async load(view: string, columns: number, values: Float32Array): Promise<boolean> {
+    await this.restart(true);
     let found = false;
     for (const pane of this.panes) found = pane.session.load(view, columns, values) || found;
     this.dirty = { draw: true, state: true, record: true };
@@ -387,7 +448,7 @@ export class Engine {
         await this.advanceTo(second, follow, performance.now());
       } else if (second.running && second.progress.steps < first.progress.steps) {
         // Runs without an end keep together by their steps.
-        await second.advance(this.slice, first.progress.steps - second.progress.steps);
+        await this.move(second, this.slice, first.progress.steps - second.progress.steps);
       }
     }
     if (!this.isBehind(first, second) || now - this.lastDraw > 250) {
@@ -421,7 +482,7 @@ export class Engine {
         }
       }
       const before = pane.progress;
-      await pane.advance(left, steps);
+      await this.move(pane, left, steps);
       if (pane.progress.steps === before.steps && pane.running) return;
     }
   }

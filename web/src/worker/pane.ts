@@ -1,7 +1,8 @@
 /** One pane of the stage: a session, its canvas, and what was last drawn. */
 import { colorTable } from '../lib/colormaps';
 import { FieldBitmap, drawView, type Context2d } from './draw';
-import type { DrawSpec, PaneIndex, PaneState, Progress, ViewHeader, ViewPayload } from './protocol';
+import type { Mark } from '../lib/strokes';
+import type { DrawSpec, PaneIndex, PaneState, PointerMessage, Progress, ViewHeader, ViewPayload } from './protocol';
 import type { WasmSession } from './wasm';
 
 export class Pane {
@@ -14,6 +15,8 @@ export class Pane {
   /** Fraction of the run that one step is; 0 while unknown. */
   fractionPerStep = 0;
   msPerStep = 0;
+  /** Strokes of the link that are still to be painted, in the order of this pane's steps. */
+  pending: Mark[] = [];
   /** The session that holds the canvas of the GPU. */
   attached: WasmSession | undefined;
 
@@ -40,6 +43,17 @@ export class Pane {
       this.msPerStep = spent / steps;
     }
   }
+
+  /**
+   * Paints; tells whether anything changed. A stroke pulls a curve towards the pointer, by how far it is from there: the
+   * curve is brought up to date first, so that the same strokes do the same however often it was drawn.
+   */
+  async touch(kind: PointerMessage['kind'], { view, x, y, radius, secondary }: Omit<PointerMessage, 'kind'>): Promise<boolean> {
+    const known = this.kinds.get(view);
+    if (known === undefined || known === 'lines') this.kinds.set(view, JSON.parse((await this.session.view(view)).header).kind);
+    return this.session.pointer(view, kind, x, y, radius, secondary);
+  }
+  private kinds = new Map<string, string>();
 
   /** After a restart or a change of the session from outside. */
   refresh(): void {

@@ -89,6 +89,8 @@ export interface OpenRequest {
   withBaseline: boolean;
   /** Runs beside the experiment in place of its baseline: another setting of the same experiment. */
   other?: string;
+  /** What the link has painted (`lib/strokes.ts`); '' for nothing. */
+  strokes: string;
 }
 export interface PointerMessage {
   view: string;
@@ -141,6 +143,8 @@ export interface Opened {
   baseline: boolean;
   /** The second setting in its short form, where one was asked for. */
   other?: string;
+  /** Of the link; '' where they could not be read. */
+  strokes: string;
 }
 export interface SetResult {
   effect: 'live' | 'restart';
@@ -196,6 +200,8 @@ export type FromEngine =
   | { type: 'curves'; pane: PaneIndex; key: string; header: LinesHeader; data: Float32Array }
   /** `gpu`: the picture stands on the canvas of the GPU, not on that of the 2-D context. */
   | { type: 'drawn'; pane: PaneIndex; header: ViewHeader; gpu: boolean }
+  /** What is painted on the run by now, for its link; `lost`: more than a link holds. */
+  | { type: 'painted'; strokes: string; lost: boolean }
   | { type: 'claim-progress'; id: number; progress: ClaimProgress }
   | { type: 'refine-progress'; report: unknown }
   /** The engine cannot go on: a panic, or a failed run. */
