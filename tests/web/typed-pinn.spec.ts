@@ -1,0 +1,67 @@
+/** A network on typed equations: the error at its text, the training, a coefficient that is found, the way from the lab. */
+import { expect, ready, readView, test, widget } from './fixtures';
+
+const SMALL = 'width=12&layers=2&points=128&steps=3000';
+
+test('typed equations train a network, and what is wrong with them stands at their text', async ({ page, url }) => {
+  test.slow();
+  await page.goto(`${url}/#/e/typed-pinn?${SMALL}`);
+  const element = widget(page);
+  await ready(element);
+  const equations = page.locator('[data-key=equations] textarea');
+  await equations.fill('D = 0.1\nu_t = D*lap(u) - kapa*u\nkappa = 0.5');
+  await equations.blur();
+  const error = page.locator('[data-key=equations] .error');
+  await expect(error).toContainText('kapa');
+  await expect(error).toContainText('kappa');
+  for (const [key, text] of [['x', '0 .. 2*pi, 32'], ['initial', 'u = sin(x) + 1'], ['end', '1']] as const) {
+    await page.locator(`[data-key=${key}]`).locator('input, textarea').fill(text);
+    await page.locator(`[data-key=${key}]`).locator('input, textarea').blur();
+  }
+  await equations.fill('D = 0.1\nu_t = D*lap(u) - kappa*u\nkappa = 0.5');
+  await equations.blur();
+  await expect(error).toHaveCount(0);
+  // The lines stay lines, in the control and in the link.
+  await expect.poll(() => page.url()).toContain('kappa');
+  expect(await equations.inputValue()).toContain('\n');
+  await element.evaluate((e: any) => e.play());
+  const latest = (key: string) =>
+    element.evaluate((e: any, key) => e.model.panes[0].latest[e.model.experiment.metrics.findIndex((m: any) => m.key === key) + 1] ?? NaN, key);
+  await expect.poll(() => latest('error'), { timeout: 60_000 }).toBeLessThan(0.02);
+  await element.evaluate((e: any) => e.pause());
+  // The field that is drawn is the solver's, nearly.
+  const [own, solver] = [await readView(element, 'solution'), await readView(element, 'reference')];
+  expect(own.data.length).toBe(solver.data.length);
+  const gap = own.data.reduce((m: number, v: number, i: number) => Math.max(m, Math.abs(v - solver.data[i]!)), 0);
+  expect(gap).toBeLessThan(0.2);
+  expect(gap).toBeGreaterThan(0);
+});
+
+test('a coefficient is found from noisy values', async ({ page, url }) => {
+  test.slow();
+  await page.goto(`${url}/#/e/typed-pinn?preset=heat&end=4&sought=D%20%3D%200.2&optimizer=lbfgs&noise=0.002&steps=400&width=12&layers=2&points=256`);
+  const element = widget(page);
+  await ready(element);
+  await element.evaluate((e: any) => e.play());
+  const gap = () => element.evaluate((e: any) => e.model.panes[0].latest[e.model.experiment.metrics.findIndex((m: any) => m.key === 'coefficient') + 1] ?? NaN);
+  await expect.poll(gap, { timeout: 90_000 }).toBeLessThan(0.03);
+});
+
+test('the equation lab leads to the network with the same problem', async ({ page, url }) => {
+  await page.goto(`${url}/#/lab/pde?preset=burgers&end=0.5`);
+  await ready(widget(page));
+  const link = page.locator('.lab-network');
+  await expect(link).toBeVisible();
+  const href = (await link.getAttribute('href'))!;
+  expect(href).toContain('typed-pinn');
+  expect(href).toContain('end=0.5');
+  await link.click();
+  await expect(page.locator('h1')).toContainText('train a network');
+  const element = widget(page);
+  await ready(element);
+  expect(await element.evaluate((e: any) => e.model.values.get('end'))).toBe('0.5');
+  // Noise has no residual: no link.
+  await page.goto(`${url}/#/lab/pde?preset=kpz`);
+  await expect(page.locator('.lab-method')).toBeVisible();
+  await expect(page.locator('.lab-network')).toHaveCount(0);
+});
