@@ -33,6 +33,9 @@ export class EddyControls extends LitElement {
   @property({ type: Boolean, attribute: 'notices-only' }) noticesOnly = false;
   /** The entry being edited shows all its digits. */
   @state() private focused = '';
+  /** Texts that stand in for empty ones, and the preset that they are of. */
+  @state() private stand: Record<string, string> = {};
+  private standsFor = '';
 
   constructor() {
     super();
@@ -60,6 +63,21 @@ export class EddyControls extends LitElement {
         ? nothing
         : html`<button class="button reset" type="button" ?disabled=${!changed && !model.errors.size} @click=${() => model.reset()}>${icon('undo')} Back to the defaults</button>`}
     `;
+  }
+
+  protected override updated(): void {
+    void this.showPreset();
+  }
+
+  /** The problem of a preset stands greyed in the boxes that it fills. */
+  private async showPreset(): Promise<void> {
+    const { model } = this;
+    if (!model || model.status === 'loading' || model.experiment.bundle !== 'equations' || !model.experiment.params.some((p) => p.key === 'preset')) return;
+    const preset = model.values.get('equations')?.trim() ? '' : (model.values.get('preset') ?? '');
+    if (preset === this.standsFor) return;
+    this.standsFor = preset;
+    const facts = preset ? await model.ask<{ texts: Record<string, string | number> }>('analyse', JSON.stringify({ preset })).catch(() => undefined) : undefined;
+    if (preset === this.standsFor) this.stand = Object.fromEntries(Object.entries(facts?.texts ?? {}).map(([key, text]) => [key, String(text)]));
   }
 
   private notices(model: RunModel) {
@@ -167,16 +185,17 @@ export class EddyControls extends LitElement {
   }
 
   private text(p: TextParam, value: string, error: string | undefined): TemplateResult {
+    const stand = this.stand[p.key] ?? '';
     const lines = value.split('\n').length;
     const change = (e: Event) => this.set(p, (e.target as HTMLInputElement | HTMLTextAreaElement).value);
     // Long texts have lines, which an input would join.
     if (p.max_len >= LINES_FROM) {
       return html`<label class="stacked">${this.label(p)}
-        <textarea class="expression mono" rows=${Math.min(lines + 1, 8)} maxlength=${p.max_len} autocomplete="off" autocapitalize="off" spellcheck="false"
+        <textarea class="expression mono" rows=${Math.min(Math.max(lines + 1, 3), 8)} placeholder=${stand} maxlength=${p.max_len} autocomplete="off" autocapitalize="off" spellcheck="false"
           aria-invalid=${error ? 'true' : 'false'} aria-describedby=${error ? `error-${p.key}` : nothing} .value=${live(value)} @change=${change}></textarea></label>`;
     }
     return html`<label class="stacked">${this.label(p)}
-      <input class="expression mono" type="text" maxlength=${p.max_len} autocomplete="off" autocapitalize="off" spellcheck="false" aria-invalid=${error ? 'true' : 'false'}
+      <input class="expression mono" type="text" placeholder=${stand} maxlength=${p.max_len} autocomplete="off" autocapitalize="off" spellcheck="false" aria-invalid=${error ? 'true' : 'false'}
         aria-describedby=${error ? `error-${p.key}` : nothing} .value=${live(value)} @change=${change} /></label>`;
   }
 }
