@@ -92,6 +92,7 @@ const CHEAPER: Record<string, string[]> = {
   pig: ['optimizer=adam'],
   'denoising-mcmc': ['method=plain', 'chains=16', 'heun_steps=1'],
   'dc-solver': ['sampler=unipc-2'],
+  adjointdpm: ['method=euler-t', 'descent=200'],
   'equation-lab': ['preset=heat', 'x=2*pi, 16', 'dt=0.001', 'end=10'],
 };
 

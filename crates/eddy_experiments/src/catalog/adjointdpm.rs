@@ -1,27 +1,28 @@
 //@ feature: flow
 //! # The gradient of a sample
 //!
-//! Which noise makes the sample that is wanted? Descend the loss $L(x_0)$ of the sample with respect to the noise $x_T$. The
-//! gradient through $N$ steps of a sampler needs all $N$ states. It can also be carried back by an equation of its own,
-//! solved together with the flow, from data to noise, with nothing kept but where one is.
+//! Which noise makes the sample that is wanted? Descend the loss $L(x_0)$ of the sample with respect to the noise
+//! $x_T$. The gradient through $N$ steps of a sampler needs all $N$ states. It can also be carried back by an equation
+//! of its own, solved together with the flow, from data to noise, with nothing kept but where one is.
 //!
-//! Which form of the flow? In $y = x/\alpha$ and $\rho = \sigma/\alpha$ it is $dy/d\rho = \varepsilon(\alpha y)$, without the
-//! linear part that makes the equation in $t$ stiff, and
+//! Which form of the flow? In $y = x/\alpha$ and $\rho = \sigma/\alpha$ it is $dy/d\rho = \varepsilon(\alpha y)$,
+//! without the linear part that makes the equation in $t$ stiff, and
 //!
 //! $$\frac{da}{d\rho} = -\alpha\,\Bigl(\frac{\partial\varepsilon}{\partial x}\Bigr)^{\!\top} a,
 //! \qquad a = \frac{\partial L}{\partial y},$$
 //!
-//! solved with the explicit midpoint rule in $\lambda = -\log\rho$. Euler in $t$ on the flow as it stands is what one would do
-//! first.
+//! solved with the explicit midpoint rule in $\lambda = -\log\rho$. Euler in $t$ on the flow as it stands is what one
+//! would do first.
 //!
-//! Warnings. Euler in $\rho$, which is DDIM, samples well since a constant $\varepsilon$ is integrated exactly; the gradient
-//! has no such luck on its way back, and is three times as wrong as by the midpoint rule. The midpoint rule in $\rho$,
-//! DPM-Solver-2, gets the directions and not the lengths: far out in the noise $a$ falls as $1/\rho$, which it takes for
-//! a line. And a way back ends beside the noise that one started from: the distance is the *round trip*. Every step
-//! back costs a product with the Jacobian, in a network about two evaluations more.
+//! Warnings. Euler in $\rho$, which is DDIM, samples well since a constant $\varepsilon$ is integrated exactly; the
+//! gradient has no such luck on its way back, and is three times as wrong as by the midpoint rule. The midpoint rule in
+//! $\rho$, DPM-Solver-2, gets the directions and not the lengths: far out in the noise $a$ falls as $1/\rho$, which it
+//! takes for a line. And a way back ends beside the noise that one started from: the distance is the *round trip*.
+//! Every step back costs a product with the Jacobian, in a network about two evaluations more.
 //!
-//! Arrows point where the loss falls, coloured by their angle to the exact gradient. Then all noises descend to the mode that
-//! is wanted, by steps of one length that shrinks to 0. For that the direction is enough: every method here arrives.
+//! Arrows point where the loss falls, coloured by their angle to the exact gradient. Then all noises descend to the
+//! mode that is wanted, by steps of one length that shrinks to 0. For that the direction is enough: every method here
+//! arrives.
 
 use eddy_numerics::{
     diffusion::{
@@ -94,7 +95,7 @@ params! { pub struct Params {
     /// First length of a step.
     rate: f64 = 0.3 => log(0.01, 2.0).symbol("\\eta").group("Descent"),
     /// Points.
-    particles: u32 = 200 => steps(10, 2000).group("Run"),
+    particles: u32 = 200 => steps(2, 2000).group("Run"),
     /// Seed.
     seed: u32 = 7 => seed().group("Run"),
     /// Error curve. Measures all methods at other budgets after the run.
