@@ -20,8 +20,8 @@
 //! its spread over repeated restorations is smaller than that of samples. $\lambda$ has the units of the misfit, so
 //! every method has three tries; yet in the hole the misfit says nothing and Adam divides by the length of the
 //! gradient, so that a small $\lambda$ is no weaker there. The denoiser is exact, of a mixture of 600 pictures, which
-//! helps DPS more than a network would: from means of 4 × 4 pixels, from a blur, and where the hole may hide a whole
-//! shape, DPS restores better.
+//! helps DPS more than a network would: the lead of descent over it is 0.4 to more than 2 dB, as the draw has it, and
+//! from means of 4 × 4 pixels, or where the hole may hide a whole shape, DPS restores better.
 
 use eddy_numerics::{
     diffusion::{Schedule, VpLinear, templates::Templates},
