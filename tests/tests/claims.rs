@@ -4,11 +4,19 @@ use eddy_experiments::{Budget, ClaimCheck, Context, Entry, entries, spec::Cost};
 
 /// Claims that do not hold at our scale, with the numbers that were measured. A claim listed here that holds turns the
 /// test red, so that the list stays true.
-const DO_NOT_HOLD: &[(&str, &str)] = &[(
-    "score-sde",
-    "sliced W2 of RK45 is 1.16 times that of 200-step Euler-Maruyama over five seeds, where at most 1 is claimed: both \
-     lie at the sampling floor of 20,000 particles, and the draw decides which is ahead",
-)];
+const DO_NOT_HOLD: &[(&str, &str)] = &[
+    (
+        "score-sde",
+        "sliced W2 of RK45 is 1.16 times that of 200-step Euler-Maruyama over five seeds, where at most 1 is claimed: both \
+         lie at the sampling floor of 20,000 particles, and the draw decides which is ahead",
+    ),
+    (
+        "slimflow",
+        "one-step energy distance is 1.38 times that of plain reflow and distillation over three seeds, where at most 0.8 \
+         is claimed: 3000 exact couples are enough for 746 parameters, and both lie at the sampling floor of 2000 \
+         particles; with 100 couples it is 0.97 times",
+    ),
+];
 
 fn check(entry: &'static Entry) -> Result<(), String> {
     let mut check = ClaimCheck::new(entry, Context::cpu(), None, true).map_err(|e| e.message)?;

@@ -93,6 +93,7 @@ const CHEAPER: Record<string, string[]> = {
   'denoising-mcmc': ['method=plain', 'chains=16', 'heun_steps=1'],
   'dc-solver': ['sampler=unipc-2'],
   'typed-pinn': ['preset=oscillator', 'side_points=4', 'measured=1'],
+  adjointdpm: ['method=euler-t', 'descent=200'],
   'equation-lab': ['preset=heat', 'x=2*pi, 16', 'dt=0.001', 'end=10'],
 };
 

@@ -1,9 +1,9 @@
 //@ feature: flow
 //! # Steer without looking back
 //!
-//! A picture was measured: $y = A x_0$ plus noise, with pixels missing, averaged or blurred. A flow that makes pictures of
-//! noise, $z_t = (1-t)\,x_0 + t\,n$ with $\dot z = v(z, t)$, can be steered to one that fits. At every step the velocity tells
-//! which clean picture it is heading for, and how badly that fits:
+//! A picture was measured: $y = A x_0$ plus noise, with pixels missing, averaged or blurred. A flow that makes pictures
+//! of noise, $z_t = (1-t)\,x_0 + t\,n$ with $\dot z = v(z, t)$, can be steered to one that fits. At every step the
+//! velocity tells which clean picture it is heading for, and how badly that fits:
 //!
 //! $$\hat x = z - t\,v, \qquad L = \tfrac12\,|A\hat x - y|^2/\|A\|^2 .$$
 //!
@@ -12,20 +12,21 @@
 //!
 //! $$z \leftarrow z - s\,\nabla_{\hat x} L, \qquad z \leftarrow z + v\,\Delta t.$$
 //!
-//! What is left out is known here, since the prior is a mixture of 600 pictures and its denoiser exact: $\partial\hat x/\partial z$
-//! is symmetric, with a large part along the differences between the pictures that are still possible and nearly nothing
-//! elsewhere. The full gradient can go only along those differences; leaving the factor out corrects each measured pixel by
-//! its own error, also where the pictures of the prior have nothing of the kind. A box of missing pixels then gets no
-//! gradient at all: it is filled only since the pixels around decide which pictures remain possible.
+//! What is left out is known here, since the prior is a mixture of 600 pictures and its denoiser exact:
+//! $\partial\hat x/\partial z$ is symmetric, with a large part along the differences between the pictures that are still possible and
+//! nearly nothing elsewhere. The full gradient can go only along those differences; leaving the factor out corrects
+//! each measured pixel by its own error, also where the pictures of the prior have nothing of the kind. A box of
+//! missing pixels then gets no gradient at all: it is filled only since the pixels around decide which pictures remain
+//! possible.
 //!
 //! The argument for leaving it out is that paths are nearly straight. On the circle $\cos, \sin$ they are not, and yet
-//! nothing is lost here: with an exact denoiser the circle is the same flow in another scale, $z/(\alpha + \sigma)$. What a
-//! curved path does to a trained network this page cannot show.
+//! nothing is lost here: with an exact denoiser the circle is the same flow in another scale, $z/(\alpha + \sigma)$.
+//! What a curved path does to a trained network this page cannot show.
 //!
-//! Both have a step length $s$ of their own; compare each at its best one. Peak signal-to-noise ratio rewards an average of
-//! what is possible, so contrast and misfit are measured too. *Projection*, older than both, puts the measurement with
-//! fresh noise in place of what was measured. The pictures to restore are drawn by the same rule as the templates but are none
-//! of them.
+//! Both have a step length $s$ of their own; compare each at its best one. Peak signal-to-noise ratio rewards an
+//! average of what is possible, so contrast and misfit are measured too. *Projection*, older than both, puts the
+//! measurement with fresh noise in place of what was measured. The pictures to restore are drawn by the same rule as
+//! the templates but are none of them.
 
 use eddy_numerics::{
     diffusion::templates::Templates,

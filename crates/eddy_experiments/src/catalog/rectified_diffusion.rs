@@ -7,20 +7,20 @@
 //! $$\min_\theta\ \mathbb E\,\bigl|\varepsilon_\theta(\alpha_t x_0 + \sigma_t \varepsilon,\ t) - \varepsilon\bigr|^2,
 //! \qquad (\varepsilon, x_0)\ \text{start and end of the flow}.$$
 //!
-//! Rectified flow does so with $\alpha = 1 - t$, $\sigma = t$ and asks for straight paths. But what makes few steps exact is
-//! another thing: that *the same* pair serves the whole path, so that $\varepsilon_\theta$ is constant along it. Then DDIM,
-//! which keeps $\varepsilon$ and changes the level, is exact with any number of steps. Such a path is *of first order*; under
-//! a variance-preserving schedule it is an arc of an ellipse. So keep the schedule and the output that the model was
-//! trained with. No part of it has to be learned anew.
+//! Rectified flow does so with $\alpha = 1 - t$, $\sigma = t$ and asks for straight paths. But what makes few steps
+//! exact is another thing: that *the same* pair serves the whole path, so that $\varepsilon_\theta$ is constant along
+//! it. Then DDIM, which keeps $\varepsilon$ and changes the level, is exact with any number of steps. Such a path is
+//! *of first order*; under a variance-preserving schedule it is an arc of an ellipse. So keep the schedule and the
+//! output that the model was trained with. No part of it has to be learned anew.
 //!
 //! Compare *bend*, how far paths are from their chords, with *wander*, how much $\varepsilon$ changes along a path: the
 //! first stays, the second falls. The control trains as long on pairs drawn apart.
 //!
-//! Where sampling starts there is a little signal left, $\alpha_T > 0$. Points start from the true law at that level, and the
-//! noise of a pair is the one that its start and its end imply, $(x_T - \alpha_T x_0)/\sigma_T$. A network that gives
-//! $\varepsilon$ has its errors divided by $\alpha_T$ in the first step: in the plane, with a small network, that spoils all
-//! that was gained, three times as far as rectified flow. A network that gives $v = \alpha\varepsilon - \sigma x_0$ divides by
-//! nothing; the paper allows either, and it is the default here.
+//! Where sampling starts there is a little signal left, $\alpha_T > 0$. Points start from the true law at that level,
+//! and the noise of a pair is the one that its start and its end imply, $(x_T - \alpha_T x_0)/\sigma_T$. A network that
+//! gives $\varepsilon$ has its errors divided by $\alpha_T$ in the first step: with a small network in the plane that
+//! leaves it, after two steps, three times as far from the data as rectified flow. A network that gives
+//! $v = \alpha\varepsilon - \sigma x_0$ divides by nothing; the paper allows either, and it is the default here.
 
 use eddy_numerics::{
     diffusion::{Batch, Mixture, Schedule, VpLinear, metrics::sliced_wasserstein, targets},

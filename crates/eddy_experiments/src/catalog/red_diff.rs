@@ -1,26 +1,27 @@
 //@ feature: flow
 //! # Restoring a picture by descent
 //!
-//! Of a picture $x_0$ only $y = A x_0$ plus noise is known. Fit a narrow Gaussian around $\mu$ to what the measurement and
-//! a diffusion model together say of it. What is to be minimized is a misfit and, at every noise level, how badly the model
-//! guesses the noise that was added to $\mu$. Leaving out the Jacobian of the network gives a descent along
+//! Of a picture $x_0$ only $y = A x_0$ plus noise is known. Fit a narrow Gaussian around $\mu$ to what the measurement
+//! and a diffusion model together say of it. What is to be minimized is a misfit and, at every noise level, how badly
+//! the model guesses the noise that was added to $\mu$. Leaving out the Jacobian of the network gives a descent along
 //!
 //! $$g = \nabla_\mu\,\frac{|A\mu - y|^2}{2\|A\|^2} + \lambda\,w_t\,\bigl(\varepsilon_\theta(x_t, t) - \varepsilon\bigr),
 //! \qquad x_t = \alpha_t\mu + \sigma_t\varepsilon,$$
 //!
 //! with fresh noise and one call of the denoiser per step, $t$ swept from noise to data, and Adam. Which weight? With
-//! $\varepsilon_\theta - \varepsilon = \alpha_t\,(\mu - \hat x)/\sigma_t$ the choice $w_t = \sigma_t/\alpha_t$ turns the second
-//! part into $\lambda(\mu - \hat x)$: every level pulls to its clean estimate with the same strength. A constant weight
-//! forgets the noisy levels, which decide about what is where.
+//! $\varepsilon_\theta - \varepsilon = \alpha_t\,(\mu - \hat x)/\sigma_t$ the choice $w_t = \sigma_t/\alpha_t$ turns
+//! the second part into $\lambda(\mu - \hat x)$: every level pulls to its clean estimate with the same strength. A
+//! constant weight forgets the noisy levels, which decide about what is where.
 //!
 //! *DPS* instead samples: it goes the way from noise to picture and steers by the gradient of the misfit *through* the
 //! denoiser, as many passes backward as forward.
 //!
-//! Know before you trust it. Peak signal-to-noise ratio favours a method that seeks one likely picture, as this does; its
-//! spread over repeated restorations is smaller than that of samples. $\lambda$ has the units of the misfit, so every method
-//! has three tries; yet in the hole the misfit says nothing and Adam divides by the length of the gradient, so that a small
-//! $\lambda$ is no weaker there. The denoiser is exact, of a mixture of 600 pictures, which helps DPS more than a network
-//! would: from means of 4 × 4 pixels, from a blur, and where the hole may hide a whole shape, DPS restores better.
+//! Know before you trust it. Peak signal-to-noise ratio favours a method that seeks one likely picture, as this does;
+//! its spread over repeated restorations is smaller than that of samples. $\lambda$ has the units of the misfit, so
+//! every method has three tries; yet in the hole the misfit says nothing and Adam divides by the length of the
+//! gradient, so that a small $\lambda$ is no weaker there. The denoiser is exact, of a mixture of 600 pictures, which
+//! helps DPS more than a network would: the lead of descent over it is 0.4 to more than 2 dB, as the draw has it, and
+//! from means of 4 × 4 pixels, or where the hole may hide a whole shape, DPS restores better.
 
 use eddy_numerics::{
     diffusion::{Schedule, VpLinear, templates::Templates},

@@ -4,6 +4,7 @@
 //! [`Sampler`], executes plans of every method. Noise levels are described by a [`Schedule`], the model is anything that
 //! predicts ε ([`Denoiser`]) and counts its evaluations.
 
+pub mod adjoint;
 mod batch;
 pub mod bench;
 pub mod compensation;

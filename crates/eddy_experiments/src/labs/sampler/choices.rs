@@ -111,6 +111,8 @@ choice! { pub enum Solver {
     DpmSolver3 = "dpm-solver-3",
     /// DPM-Solver-fast
     DpmSolverFast = "dpm-solver-fast",
+    /// DPM-Solver-2M (on ε)
+    DpmSolver2m = "dpm-solver-2m",
     /// DPM-Solver++(2S)
     DpmPlus2s = "dpm-solver-pp-2s",
     /// DPM-Solver++(2M)
@@ -188,6 +190,7 @@ impl Solver {
             Self::DpmSolver2 => Box::new(DpmSolver::new(2)),
             Self::DpmSolver3 => Box::new(DpmSolver::new(3)),
             Self::DpmSolverFast => Box::new(DpmSolverFast { evaluations }),
+            Self::DpmSolver2m => Box::new(DpmMultistep::new(2, Prediction::Epsilon)),
             Self::DpmPlus2s => Box::new(DpmSingle::fixed(evaluations / 2, 2, Prediction::Data, Spacing::LogSnr)),
             Self::DpmPlus2m => Box::new(DpmMultistep::new(2, Prediction::Data)),
             Self::DpmPlus3m => Box::new(DpmMultistep::new(3, Prediction::Data)),

@@ -84,7 +84,13 @@ impl RingBench {
 
     /// Particles at `x` with their trails, coloured by the distance to their end points.
     pub fn particles(&self, x: &Batch<f64>) -> ViewData {
-        let colours = self.reference.as_ref().map_or_else(|| vec![0.0; x.len()], |r| log_distances(x, r));
+        self.particles_to(x, None)
+    }
+
+    /// The same with other points to measure the distances to.
+    pub fn particles_to(&self, x: &Batch<f64>, to: Option<&Batch<f64>>) -> ViewData {
+        let reference = to.or(self.reference.as_ref());
+        let colours = reference.map_or_else(|| vec![0.0; x.len()], |r| log_distances(x, r));
         let mut cloud = Cloud::new(x, colours, (-3.0, 0.5), self.limit);
         cloud.trails = self.trails.clone();
         cloud.backdrop = Some(self.backdrop.clone());
