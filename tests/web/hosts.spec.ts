@@ -30,7 +30,7 @@ function need(made: string, what: string, install: () => void): void {
     install();
   } catch (thrown) {
     const { stderr } = thrown as { stderr?: string };
-    console.log(`${what} could not be installed, so its snippet was not tried: ${(stderr || String(thrown)).trim().split('\n').at(-1)}`);
+    console.log(`${what} could not be installed, so its snippet was not tried: ${(stderr || String(thrown)).split('\n').find((line) => /error/i.test(line))?.trim() ?? thrown}`);
     test.skip(true, `${what} cannot be installed from its registry here`);
   }
 }

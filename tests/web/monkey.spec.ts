@@ -1,7 +1,7 @@
 /**
  * A seeded visitor who changes whatever can be changed: controls, links, views, tabs of the page and of the browser, the
  * run itself. Nothing may show in the console, no engine may be lost, no number drawn may be without a value, and the same
- * changes made twice may not cost memory twice. EDDY_MONKEY is the number of actions (10000 for the full check), EDDY_SEED
+ * changes made twice may not cost memory twice. EDDY_MONKEY is the number of actions (10,000 with EDDY_SLOW=1, the full check), EDDY_SEED
  * the seed; a failure names the last actions.
  */
 import { existsSync } from 'node:fs';
@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import type { Page } from '@playwright/test';
 import { catalog, expect, ready, test, widget, type Experiment, type ParamSpec } from './fixtures';
 
-const ACTIONS = Number(process.env.EDDY_MONKEY ?? 150);
+const ACTIONS = Number(process.env.EDDY_MONKEY ?? (process.env.EDDY_SLOW === '1' ? 10_000 : 150));
 const SEED = Number(process.env.EDDY_SEED ?? 1);
 /**
  * Bytes of wasm that the second of two equal rounds may gain. The allocator's pieces lie otherwise each time, since what a
