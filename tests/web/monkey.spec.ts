@@ -302,6 +302,28 @@ test(`${ACTIONS} random changes: no error, no loss, no number without a value`, 
   expect(nodes.at(-1)!.listeners, 'listeners').toBeLessThan(nodes[0]!.listeners * 1.2 + 50);
 });
 
+test('who leaves before the engine has started leaves nothing behind', async ({ page, url }) => {
+  const visit = async (times: number) => {
+    for (let i = 0; i < times; i++) {
+      await page.evaluate(async () => {
+        location.hash = '#/e/heat-1d';
+        const frame = () => new Promise((done) => requestAnimationFrame(done));
+        while (!(document.querySelector('eddy-experiment') as any)?.model) await frame();
+        await frame();
+        location.hash = '#/papers';
+      });
+      await expect(page.locator('eddy-papers li').first()).toBeVisible();
+    }
+    await expect.poll(() => page.workers().length).toBe(0);
+    return held(page);
+  };
+  await page.goto(`${url}/#/papers`);
+  const first = await visit(3);
+  const later = await visit(10);
+  expect(later.nodes - first.nodes, 'nodes').toBeLessThan(500);
+  expect(later.listeners - first.listeners, 'listeners').toBeLessThan(50);
+});
+
 test('planted: a leak with each change, a value that is none and an error in the console are found', async ({ page, url, watched }) => {
   await page.route('**/worker-*.js', async (route) => {
     const answer = await route.fetch();
