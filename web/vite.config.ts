@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { defineConfig, type Plugin } from 'vite';
-import { eddySite, stillFiles } from './build/site';
+import { eddySite, firstLooks, stillFiles } from './build/site';
 
 const catalogFile = fileURLToPath(new URL('src/generated/catalog.json', import.meta.url));
 
@@ -25,12 +25,13 @@ function catalog(): Plugin {
       }
       const full = JSON.parse(text);
       const stills = this.environment?.mode === 'build' ? stillFiles() : {};
+      const looks = firstLooks();
       const long = ['intro', 'code', 'bibtex'];
       const pick = (keep: boolean) => (e: Record<string, unknown>) =>
         Object.fromEntries(Object.entries(e).filter(([key]) => key === 'id' || long.includes(key) !== keep));
       const part =
         id === '\0virtual:catalog'
-          ? { ...full, experiments: full.experiments.map(pick(true)).map((e: Record<string, unknown>) => ({ ...e, still: String(e.id) in stills })) }
+          ? { ...full, experiments: full.experiments.map(pick(true)).map((e: Record<string, unknown>) => ({ ...e, still: String(e.id) in stills, first: looks[String(e.id)]?.look })) }
           : full.experiments.map(pick(false));
       // A JSON string parses faster than the same object literal.
       return `export default JSON.parse(${JSON.stringify(JSON.stringify(part))});`;

@@ -45,6 +45,9 @@ test('what differs stays, the rest follows; the address says it all', async ({ p
   await page.getByLabel('viscosity of B', { exact: false }).fill('0.1');
   await page.getByLabel('viscosity of B', { exact: false }).press('Enter');
   await expect.poll(other).toBe('burgers-1d?viscosity=0.1&start=humps');
+  // Until the page has drawn it: typing meanwhile would be overwritten by what was asked for before.
+  await expect.poll(() => decodeURIComponent(page.url())).toContain('viscosity=0.1');
+  await page.waitForTimeout(100);
   // Refused: said here, and the run stays.
   await page.getByLabel('viscosity of B', { exact: false }).fill('nonsense');
   await page.getByLabel('viscosity of B', { exact: false }).press('Enter');
@@ -69,6 +72,33 @@ test('from an experiment to its comparison with the baseline', async ({ page, ur
   await expect(page.locator('.differences')).toBeVisible();
   await ready(widget(page));
   expect(await widget(page).evaluate((e: any) => [e.model.permalink, e.model.other])).toEqual(['heat-1d', 'heat-1d?scheme=crank-nicolson']);
+});
+
+test('a teacher\'s link locks and hides in a comparison too', async ({ page, url }) => {
+  const both = address('burgers-1d?viscosity=0.02', 'burgers-1d?viscosity=0.05&seed=2');
+  await page.goto(`${url}/?lock=viscosity,points&hide=seed${both}`);
+  await ready(widget(page));
+  const rows = page.locator('.differences tbody tr');
+  await expect(rows).toHaveCount(1);
+  await expect(rows).toContainText('0.05');
+  await expect(rows.locator('input, select, button')).toHaveCount(0);
+  const others = await page.locator('.differences select option').evaluateAll((all) => all.map((o) => (o as HTMLOptionElement).value));
+  expect(others).toContain('start');
+  for (const key of ['viscosity', 'points', 'seed']) expect(others).not.toContain(key);
+  const controls = widget(page).locator('eddy-controls');
+  await expect(controls.locator('[data-key="viscosity"] input').first()).toBeDisabled();
+  await expect(controls.locator('[data-key="start"]')).toBeVisible();
+  await expect(controls.locator('[data-key="seed"]')).toHaveCount(0);
+  // Not by the keys of the stage either.
+  await page.locator('eddy-stage .stage').focus();
+  await page.keyboard.press('n');
+  expect(await widget(page).evaluate((e: any) => [e.model.permalink, e.model.other])).toEqual(['burgers-1d?viscosity=0.02', 'burgers-1d?viscosity=0.05&seed=2']);
+  // Planted: without the lock the same comparison can be changed.
+  await page.goto('about:blank');
+  await page.goto(`${url}/${both}`);
+  await ready(widget(page));
+  await expect(rows).toHaveCount(2);
+  await expect(rows.locator('button')).toHaveCount(2);
 });
 
 test('two experiments start and stop together; an unknown one is named', async ({ page, url }) => {

@@ -1,7 +1,7 @@
 /**
  * A seeded visitor who changes whatever can be changed: controls, links, views, tabs of the page and of the browser, the
  * run itself. Nothing may show in the console, no engine may be lost, no number drawn may be without a value, and the same
- * changes made twice may not cost memory twice. EDDY_MONKEY is the number of actions (10000 for the full check), EDDY_SEED
+ * changes made twice may not cost memory twice. EDDY_MONKEY is the number of actions (10,000 with EDDY_SLOW=1, the full check), EDDY_SEED
  * the seed; a failure names the last actions.
  */
 import { existsSync } from 'node:fs';
@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import type { Page } from '@playwright/test';
 import { catalog, expect, ready, test, widget, type Experiment, type ParamSpec } from './fixtures';
 
-const ACTIONS = Number(process.env.EDDY_MONKEY ?? 150);
+const ACTIONS = Number(process.env.EDDY_MONKEY ?? (process.env.EDDY_SLOW === '1' ? 10_000 : 150));
 const SEED = Number(process.env.EDDY_SEED ?? 1);
 /**
  * Bytes of wasm that the second of two equal rounds may gain. The allocator's pieces lie otherwise each time, since what a
@@ -300,6 +300,28 @@ test(`${ACTIONS} random changes: no error, no loss, no number without a value`, 
   // Each experiment left nothing of itself on the page.
   expect(nodes.at(-1)!.nodes, 'nodes').toBeLessThan(nodes[0]!.nodes * 1.2 + 500);
   expect(nodes.at(-1)!.listeners, 'listeners').toBeLessThan(nodes[0]!.listeners * 1.2 + 50);
+});
+
+test('who leaves before the engine has started leaves nothing behind', async ({ page, url }) => {
+  const visit = async (times: number) => {
+    for (let i = 0; i < times; i++) {
+      await page.evaluate(async () => {
+        location.hash = '#/e/heat-1d';
+        const frame = () => new Promise((done) => requestAnimationFrame(done));
+        while (!(document.querySelector('eddy-experiment') as any)?.model) await frame();
+        await frame();
+        location.hash = '#/papers';
+      });
+      await expect(page.locator('eddy-papers li').first()).toBeVisible();
+    }
+    await expect.poll(() => page.workers().length).toBe(0);
+    return held(page);
+  };
+  await page.goto(`${url}/#/papers`);
+  const first = await visit(3);
+  const later = await visit(10);
+  expect(later.nodes - first.nodes, 'nodes').toBeLessThan(500);
+  expect(later.listeners - first.listeners, 'listeners').toBeLessThan(50);
 });
 
 test('planted: a leak with each change, a value that is none and an error in the console are found', async ({ page, url, watched }) => {

@@ -3,7 +3,7 @@ import { createReadStream, existsSync, statSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 
-const root = process.env.EDDY_SITE || join(__dirname, '../../web/dist');
+const SITE = process.env.EDDY_SITE || join(__dirname, '../../web/dist');
 /** A folder two levels down: an address that starts with “/” in the build would break. */
 export const BASE = '/some/folder';
 const TYPES: Record<string, string> = {
@@ -16,11 +16,16 @@ export interface Served {
   close(): Promise<void>;
 }
 
-/** `headers` are added to every answer. */
-export async function serve(headers: Record<string, string> = {}): Promise<Served> {
+/** `headers` are added to every answer. `root`: the built page, or a site that embeds it. */
+export async function serve(headers: Record<string, string> = {}, root = SITE): Promise<Served> {
   if (!existsSync(join(root, 'index.html'))) throw new Error(`${root} is empty: run “npm run build” in web/ first.`);
   const server: Server = createServer((request, response) => {
     const path = decodeURIComponent(new URL(request.url ?? '/', 'http://x').pathname);
+    if (path === '/favicon.ico') {
+      // Asked for by the browser where a page names none, which is no fault of the page.
+      response.writeHead(204).end();
+      return;
+    }
     let file = join(root, normalize(path.startsWith(BASE) ? path.slice(BASE.length) : '/outside-the-folder'));
     if (existsSync(file) && statSync(file).isDirectory()) file = join(file, 'index.html');
     if (!file.startsWith(root) || !existsSync(file)) {

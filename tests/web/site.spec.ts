@@ -76,6 +76,22 @@ for (const [name, path, width] of [
   });
 }
 
+// Pictures that are not square, and a legend of many lines.
+for (const id of ['log-bessel', 'gas-chromatograph', 'klein-gordon-1d', 'nlse-1d', 'heat-1d']) {
+  test(`the page of ${id} does not move while it comes up`, async ({ page, url }) => {
+    test.skip(!catalog.experiments.some((e) => e.id === id), 'not in this build');
+    for (const [width, height] of [[1440, 900], [820, 1180], [390, 844]] as const) {
+      await page.setViewportSize({ width, height });
+      await page.goto('about:blank');
+      await page.goto(`${url}/#/e/${id}`);
+      await ready(widget(page));
+      await expect.poll(() => widget(page).evaluate((e: any) => e.model.headers[0]?.kind)).toBeTruthy();
+      await page.waitForTimeout(500);
+      expect(await layoutShift(page), `${width}`).toBeLessThan(0.001);
+    }
+  });
+}
+
 test('a page of text leads to the live one, settings and all', async ({ page, url }) => {
   await page.goto(`${url}/e/heat-1d/?diffusivity=0.2`);
   await expect.poll(() => page.url()).toBe(`${url}/index.html#/e/heat-1d?diffusivity=0.2`);

@@ -1,6 +1,6 @@
 /**
  * Stills of all experiments for previews of links, widgets and the gallery: each is run through its wasm bundle and drawn.
- * They are kept in node_modules/.cache/eddy-posters and made again when the experiment or its source changes.
+ * What its stage shows before the first step is noted too, so that the page leaves room for it. Both are kept in node_modules/.cache/eddy-posters and made again when the experiment or its source changes.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -25,7 +25,10 @@ const missing = experiments.filter((e) => isBuilt(e) && !existsSync(join(folder,
 const kept = new Set(experiments.map(nameOf));
 for (const file of readdirSync(folder)) if (file.endsWith('.jpg') && !kept.has(file)) rmSync(join(folder, file));
 
-if (missing.length) {
+const looksFile = join(folder, 'looks.json');
+const looks = existsSync(looksFile) ? JSON.parse(readFileSync(looksFile, 'utf8')) : {};
+const unseen = experiments.filter((e) => isBuilt(e) && looks[e.id]?.of !== nameOf(e));
+if (missing.length || unseen.length) {
   const out = join(folder, 'code');
   await build({
     configFile: false, root: web, logLevel: 'error',
@@ -37,7 +40,7 @@ if (missing.length) {
       return createCanvas(width, height);
     }
   };
-  const { stillOf } = await import(pathToFileURL(join(out, 'still.mjs')).href);
+  const { stillOf, firstLookOf } = await import(pathToFileURL(join(out, 'still.mjs')).href);
   const modules = new Map();
   const load = async (bundle) => {
     if (!modules.has(bundle)) {
@@ -62,6 +65,16 @@ if (missing.length) {
       if (thrown instanceof WebAssembly.RuntimeError) modules.delete(experiment.bundle);
     }
   }
+  for (const experiment of unseen) {
+    try {
+      looks[experiment.id] = { of: nameOf(experiment), look: await firstLookOf(experiment, await load(experiment.bundle)) };
+    } catch (thrown) {
+      // The page then learns it from the run.
+      console.warn(`no first look at ${experiment.id}: ${thrown?.message ?? thrown}`);
+      if (thrown instanceof WebAssembly.RuntimeError) modules.delete(experiment.bundle);
+    }
+  }
 }
-// What the site's build reads.
+// What the site's build reads: where the stills are, and what each stage shows first.
+writeFileSync(looksFile, JSON.stringify(looks));
 writeFileSync(join(folder, 'list.json'), JSON.stringify(Object.fromEntries(experiments.filter((e) => existsSync(join(folder, nameOf(e)))).map((e) => [e.id, nameOf(e)]))));

@@ -7,7 +7,7 @@ import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statS
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Plugin, ResolvedConfig } from 'vite';
-import type { Catalog, Experiment } from '../src/lib/catalog';
+import type { Catalog, Experiment, FirstLook } from '../src/lib/catalog';
 
 const web = fileURLToPath(new URL('..', import.meta.url));
 const stills = join(web, 'node_modules/.cache/eddy-posters');
@@ -15,6 +15,12 @@ const catalogFile = join(web, 'src/generated/catalog.json');
 
 export function stillFiles(): Record<string, string> {
   const list = join(stills, 'list.json');
+  return existsSync(list) ? JSON.parse(readFileSync(list, 'utf8')) : {};
+}
+
+/** What each stage shows first, by the name of its experiment. */
+export function firstLooks(): Record<string, { look?: FirstLook }> {
+  const list = join(stills, 'looks.json');
   return existsSync(list) ? JSON.parse(readFileSync(list, 'utf8')) : {};
 }
 

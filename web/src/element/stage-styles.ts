@@ -29,6 +29,8 @@ export const stageStyles = css`
   .rows-2 .legend, .rows-3 .legend { grid-column: 1 / -1; grid-row: -2 / -1; justify-self: start; }
   .legend.bar { gap: 7px; flex-wrap: nowrap; }
   .legend.bar > span { min-width: 6ch; }
+  /* Each number stands at its end of the bar. */
+  .legend.bar > span:first-of-type { text-align: end; }
   .series { overflow: hidden; text-overflow: ellipsis; }
   .legend.bar i { flex: none; width: 84px; height: 9px; border-radius: 2px; display: inline-block; }
   .legend em { font-family: var(--font-prose); font-size: 15px; color: var(--stage-ink); }

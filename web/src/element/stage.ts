@@ -2,7 +2,7 @@
 import { LitElement, html, nothing, type PropertyValues, type TemplateResult } from 'lit';
 import { customElement, property, state } from 'lit/decorators.js';
 import { live } from 'lit/directives/live.js';
-import { stageViews } from '../lib/catalog';
+import { stageViews, type FirstLook } from '../lib/catalog';
 import { cssom } from '../lib/cssom';
 import { capital, numberText, plainSymbol } from '../lib/format';
 import { icon } from '../lib/icons';
@@ -10,7 +10,7 @@ import { hasEqualAxes, type RunModel } from '../lib/run-model';
 import { paneLabel } from '../lib/labels';
 import { reducedMotion } from '../lib/theme';
 import { shared } from '../styles/shared';
-import type { PaneIndex, PaneState } from '../worker/protocol';
+import type { PaneIndex, PaneState, ViewHeader } from '../worker/protocol';
 import { axesOverlay, legend, type PlotRect } from './axes';
 import { stageStyles } from './stage-styles';
 import { Watch } from './watch';
@@ -79,6 +79,12 @@ export class EddyStage extends LitElement {
     return widest > this.paneWidth ? 3 : this.paneWidth >= 640 && widest + 300 <= this.paneWidth ? 1 : 2;
   }
 
+  /** What the view will be like, as the build saw it: nothing is to move when the run has started. */
+  private get firstLook(): FirstLook | undefined {
+    const { experiment, view } = this.model!;
+    return experiment.first?.view === view?.key ? experiment.first : undefined;
+  }
+
   private plotRect(): PlotRect {
     const model = this.model!;
     const view = model.view!;
@@ -89,7 +95,7 @@ export class EddyStage extends LitElement {
     let height: number;
     if (hasEqualAxes(view)) {
       const known = header && header.kind !== 'empty';
-      const proportion = known ? (header.x[1] - header.x[0]) / (header.y[1] - header.y[0]) : 1;
+      const proportion = known ? (header.x[1] - header.x[0]) / (header.y[1] - header.y[0]) : (this.firstLook?.proportion ?? 1);
       height = Math.min(room / proportion, tallest);
       width = height * proportion;
     } else {
@@ -222,10 +228,12 @@ export class EddyStage extends LitElement {
     const pane = model.panes[index];
     const height = rect.top + rect.height + GUTTER.bottom;
     const header = model.headers[index] ?? model.headers[0];
+    const series = this.firstLook?.series;
+    const named: ViewHeader | undefined = header ?? (series && { kind: 'lines', x: [0, 1], y: [0, 1], series });
     return html`<div class="pane">
       <div class="caption">
         <span class="tag" title=${paneLabel(model, index)}>${paneLabel(model, index)}</span>${this.reading(pane)}
-        ${legend(model.view!, header, index === 1)}
+        ${legend(model.view!, named, index === 1)}
       </div>
       <div class="plot" ${cssom({ height: `${height}px` })}>
         ${this.width ? axesOverlay(model.view!, header, rect, this.paneWidth, height) : nothing}

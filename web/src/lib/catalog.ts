@@ -1,5 +1,6 @@
 /** The catalogue as the Rust side writes it (crates/eddy_experiments/src/listing.rs). Static facts never cross wasm. */
 import catalogData from 'virtual:catalog';
+import type { SeriesHeader } from '../worker/protocol';
 
 export type Scale = 'linear' | 'log';
 export interface Axis {
@@ -103,6 +104,14 @@ export interface Experiment {
   file: string;
   /** Whether the site holds `posters/<id>.jpg`. */
   still: boolean;
+  /** Where the site's build could run it. */
+  first?: FirstLook;
+}
+/** What the stage shows of the defaults before the first step: how wide for its height, or the names of its lines. */
+export interface FirstLook {
+  view: string;
+  proportion?: number;
+  series?: SeriesHeader[];
 }
 export interface Paper {
   number: number;

@@ -69,6 +69,8 @@ export class EngineClient {
 
   /** A closed or hung worker raises no event: only its silence tells. */
   private startWatch(): void {
+    // Closed while its worker was starting: nobody would end the watch, which holds the run and with it the page.
+    if (this.closed) return;
     this.lastHeard = performance.now();
     let pinged = false;
     this.watch = setInterval(() => {

@@ -176,6 +176,7 @@ export abstract class RunView {
   close(): void {
     this.client?.close();
     this.client = undefined;
+    this.canvases = undefined;
     this.listeners.clear();
   }
 }

@@ -11,6 +11,7 @@ import { icon } from '../lib/icons';
 import { linkFromText } from '../lib/permalink';
 import { experimentHref } from '../lib/router';
 import type { RunModel } from '../lib/run-model';
+import { teaching } from '../lib/teach';
 
 @customElement('eddy-compare')
 export class EddyCompare extends LitElement {
@@ -66,7 +67,7 @@ export class EddyCompare extends LitElement {
 
   private one(experiment: Experiment) {
     const { a, b } = this.opened;
-    return html`<eddy-experiment layout="page" autoplay .against=${b} .permalink=${a}
+    return html`<eddy-experiment layout="page" autoplay .lock=${teaching.lock} .hide=${teaching.hide} .against=${b} .permalink=${a}
         @eddy-model=${(e: Event) => (this.model = (e as CustomEvent<RunModel>).detail)}>
         ${this.differences(experiment)}
         <eddy-plots .model=${this.model}></eddy-plots>
@@ -78,17 +79,19 @@ export class EddyCompare extends LitElement {
     if (!model?.differences) return nothing;
     const rows = [...model.differences].flatMap(([key, text]) => {
       const spec = experiment.params.find((p) => p.key === key);
-      return spec ? [{ spec, text }] : [];
+      return spec && !teaching.hide.includes(key) ? [{ spec, text }] : [];
     });
-    const rest = experiment.params.filter((p) => !model.differences!.has(p.key));
+    const rest = experiment.params.filter((p) => !model.differences!.has(p.key) && !isKept(p.key));
     return html`<section class="card differences" aria-label="What differs">
       <h2 class="heading">What differs</h2>
-      ${rows.length
+      ${!rows.length && model.differences.size
+        ? html`<p class="faint">What differs is hidden by the link.</p>`
+        : rows.length
         ? html`<div class="table-frame" tabindex="0" role="group" aria-label="Controls that differ"><table>
             <thead><tr><th scope="col">Control</th><th scope="col">A</th><th scope="col">B</th><td></td></tr></thead>
             <tbody>${rows.map(({ spec, text }) => html`<tr><th scope="row">${spec.label}</th><td class="number">${valueText(spec, model.values.get(spec.key) ?? '')}</td>
-              <td>${this.entry(spec, text)}</td>
-              <td><button class="button quiet" type="button" aria-label=${`${spec.label}: the same in both`} @click=${() => this.change(spec.key, undefined)}>${icon('x')}</button></td></tr>`)}</tbody>
+              <td>${isKept(spec.key) ? html`<span class="number">${valueText(spec, text)}</span>` : this.entry(spec, text)}</td>
+              <td>${isKept(spec.key) ? nothing : html`<button class="button quiet" type="button" aria-label=${`${spec.label}: the same in both`} @click=${() => this.change(spec.key, undefined)}>${icon('x')}</button>`}</td></tr>`)}</tbody>
           </table></div>`
         : html`<p class="faint">Nothing: A and B are the same. Choose a control that B is to have otherwise.</p>`}
       <p><label class="select"><span class="visually-hidden">Another control that B has otherwise</span><select .value=${''} @change=${(e: Event) => this.add(e.target as HTMLSelectElement)}>
@@ -151,7 +154,7 @@ export class EddyCompare extends LitElement {
         <button class="button" type="button" @click=${both((e) => e.pause())}>${icon('pause')} Pause both</button>
         <button class="button" type="button" @click=${both((e) => void e.restart().then(() => e.play()))}>${icon('replay')} Restart both</button></p>
       <div class="pair">${[this.opened.a, this.opened.b].map((link, i) => html`<section aria-label=${i ? 'B' : 'A'}><h2 class="heading">${i ? 'B' : 'A'}: <a href=${experimentHref(link)}>${experimentById(linkFromText(link).id)!.title}</a></h2>
-        <eddy-experiment no-baseline .permalink=${link} .controls=${'none'}></eddy-experiment></section>`)}</div>`;
+        <eddy-experiment no-baseline .permalink=${link} .controls=${'none'} .hide=${[...teaching.lock, ...teaching.hide]}></eddy-experiment></section>`)}</div>`;
   }
 
   private choose() {
@@ -171,6 +174,9 @@ export class EddyCompare extends LitElement {
       <datalist id="eddy-ids">${experiments.map((e) => html`<option value=${e.id}>${e.title}</option>`)}</datalist></section>`;
   }
 }
+
+/** Locked or hidden by a teacher's link: in A as in B. */
+const isKept = (key: string): boolean => teaching.lock.includes(key) || teaching.hide.includes(key);
 
 function valueText(spec: ParamSpec, text: string): string {
   return spec.kind === 'choice' ? (spec.options.find(([key]) => key === text)?.[1] ?? text) : text;
