@@ -1,8 +1,8 @@
 //! Residuals: by hand where they are short, their slopes against central differences, an exact solution put in.
 
 use eddy_expr::{
-    BlockKernel, Column, Expression, Field, Names, Options, Read, ResidualError, Residuals, Row, System,
-    kernel::Part, program::UniformInput,
+    BlockKernel, Column, Expression, Field, Names, Options, Read, ResidualError, Residuals, Row, System, kernel::Part,
+    program::UniformInput,
 };
 
 fn residuals(text: &str, dimension: u8, parameters: &[&str]) -> (System, Residuals) {
