@@ -177,6 +177,17 @@ test('contours, arrows and the gap to the exact solution are drawn', async ({ pa
   expect(Math.max(...Array.from(gap.data).map(Math.abs))).toBeLessThan(1e-6);
 });
 
+test('the problem is shown as a file and as a Python script', async ({ page, url }) => {
+  await openLab(page, url, '?preset=heat');
+  await expect(page.locator('.lab-export pre')).toContainText('[domain]');
+  await expect(page.locator('.lab-numpy pre')).toContainText('import numpy as np');
+  await page.locator('.lab-numpy summary').click();
+  await expect(page.locator('.lab-numpy button')).toHaveText(/Copy script/);
+  // Walls are beyond the script, and it says so.
+  await page.goto(`${url}/#/lab/pde?preset=burgers`);
+  await expect(page.locator('.lab-numpy')).toContainText('periodic sides only');
+});
+
 test('an unusable axis is said at its entry, and the last run stays', async ({ page, url }) => {
   const element = await openLab(page, url, '?preset=heat');
   await openMore(page);

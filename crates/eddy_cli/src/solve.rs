@@ -36,6 +36,9 @@ pub struct Args {
     /// Print JSON.
     #[arg(long)]
     json: bool,
+    /// Write a Python script of the same problem (NumPy, Fourier, classical Runge-Kutta) instead of solving it.
+    #[arg(long, value_name = "FILE.py")]
+    numpy: Option<PathBuf>,
 }
 
 /// One saved variable: all states after each other.
@@ -56,6 +59,13 @@ pub fn run(args: &Args) -> Result<i32, EddyError> {
     }
     let precision = problem.method.precision.clone();
     let statement = Statement::new(problem).map_err(refused)?;
+    if let Some(path) = &args.numpy {
+        let simulation = Simulation::<f64>::new(statement.clone()).map_err(refused)?;
+        let script = eddy_solve::listing::numpy(&statement, &simulation.choice.limits).map_err(refused)?;
+        std::fs::write(path, script).map_err(|e| file_error("write the script", path, &e))?;
+        println!("written: {}", path.display());
+        return Ok(0);
+    }
     // Without a GPU scheme the CPU solves it, and the reason is among the warnings.
     let mut refusal = None;
     if args.device != DeviceOption::Cpu {

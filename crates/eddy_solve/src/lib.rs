@@ -21,6 +21,7 @@ pub mod difference;
 pub mod discrete;
 pub mod limits;
 pub mod linear;
+pub mod listing;
 pub mod march;
 pub mod observe;
 pub mod simulation;

@@ -34,6 +34,8 @@ export interface MethodFact {
   warnings: string[];
   /** What the GPU would do: null where it does nothing, and a sentence that says so or why not. */
   gpu: { space: string | null; time: string | null; text: string };
+  /** The same problem as a Python script, or why there is none. */
+  numpy?: { script: string | null; text: string };
 }
 export interface About {
   title?: string;

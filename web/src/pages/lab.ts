@@ -495,12 +495,25 @@ export class EddyLabPage extends LitElement {
 
   private exports() {
     const toml = this.facts?.toml;
+    const numpy = this.facts?.method?.numpy;
     if (!toml) return nothing;
     return html`<details class="lab-more lab-export"><summary>Run it on the command line ${icon('chevronDown')}</summary>
-      <p>Save this as <code>problem.toml</code>; <code>eddy solve problem.toml --out result.npz</code> gives the same numbers.</p>
-      <pre class="code" tabindex="0">${toml}</pre>
-      <p><button class="button" type="button" @click=${() => void this.copy(toml)}>${icon(this.copied ? 'check' : 'copy')} ${this.copied ? 'Copied' : 'Copy problem file'}</button></p>
-    </details>`;
+        <p>Save this as <code>problem.toml</code>; <code>eddy solve problem.toml --out result.npz</code> gives the same numbers.</p>
+        <pre class="code" tabindex="0">${toml}</pre>
+        <p>${this.copyButton(toml, 'Copy problem file')}</p>
+      </details>
+      ${numpy
+        ? html`<details class="lab-more lab-numpy"><summary>As a Python script with NumPy ${icon('chevronDown')}</summary>
+            ${numpy.script
+              ? html`<p>Fourier derivatives and classical Runge-Kutta steps, on its own.</p><pre class="code" tabindex="0">${numpy.script}</pre><p>${this.copyButton(numpy.script, 'Copy script')}</p>`
+              : html`<p>${numpy.text}</p>`}
+          </details>`
+        : nothing}`;
+  }
+
+  private copyButton(text: string, label: string) {
+    const isCopied = this.copied === text;
+    return html`<button class="button" type="button" @click=${() => void this.copy(text)}>${icon(isCopied ? 'check' : 'copy')} ${isCopied ? 'Copied' : label}</button>`;
   }
 
   private async copy(text: string): Promise<void> {

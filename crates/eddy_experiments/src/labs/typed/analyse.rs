@@ -19,6 +19,7 @@ const QUICK: usize = 1 << 17;
 /// - `dimension`, `fields`: `[{name, complex, painted}]`, `parameters`: `[{name, value, range}]`, `latex`: lines;
 /// - `method`: `{space, time, reasons, dt, tolerance, limits: [{process, rate, dt}], warnings, gpu}`, once all is right;
 ///   `gpu` is `{space, time, text}`: what runs there, null where nothing does, and a sentence that says so or why not;
+///   `numpy` is `{script, text}`: a Python script of the same problem, or null and why there is none;
 /// - `toml`: the problem file for `eddy solve`; `completions`: `[{label, detail, kind}]`.
 pub fn analyse(texts: &Texts) -> Value {
     let about = texts.about();
@@ -112,11 +113,16 @@ fn method(statement: &Statement) -> Result<Value, SolveError> {
         return Ok(json!({
             "space": "", "time": "", "limits": [], "tolerance": null, "dt": statement.dt, "warnings": statement.warnings,
             "gpu": on_gpu(statement),
+            "numpy": { "script": null, "text": "A script is made for smaller grids." },
             "reasons": [format!("With {} points the method is chosen when the run starts.", statement.grid.points())],
         }));
     }
     let simulation = Simulation::<f64>::new(statement.clone())?;
     let choice = &simulation.choice;
+    let numpy = match eddy_solve::listing::numpy(statement, &choice.limits) {
+        Ok(script) => json!({ "script": script, "text": "" }),
+        Err(error) => json!({ "script": null, "text": error.to_string() }),
+    };
     Ok(json!({
         "space": choice.space,
         "time": simulation.method(),
@@ -128,6 +134,7 @@ fn method(statement: &Statement) -> Result<Value, SolveError> {
         })).collect::<Vec<_>>(),
         "warnings": simulation.warnings,
         "gpu": on_gpu(statement),
+        "numpy": numpy,
     }))
 }
 
