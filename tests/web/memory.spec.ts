@@ -17,6 +17,11 @@ const PAGE_BYTES = 65_536;
  */
 const RUN_GAIN = 4 * PAGE_BYTES;
 /**
+ * The same with burn, which makes and drops its tensors in every step: how much of them is alive at once depends on what else is
+ * asked of the run, and the highest mark comes early or late (1.1 MB were seen once, and no byte more in the second half).
+ */
+const BURN_GAIN = 32 * PAGE_BYTES;
+/**
  * Bytes that the second half, which repeats the first after a restart, may gain: a hole of the allocator more or less.
  * A leak of 26 bytes a step exceeds it. Where the second half gains more, since what the first left in pieces does not
  * fit, it is repeated once: pieces are found the second time, a leak goes on.
@@ -132,7 +137,7 @@ for (const experiment of catalog.experiments) {
     if (process.env.EDDY_TEST_VERBOSE) console.log(`${experiment.id}: ${story}`);
     expect(result.steps, story).toBe(STEPS);
     expect(quarter, story).toBeGreaterThan(0);
-    expect(half - quarter, story).toBeLessThanOrEqual(RUN_GAIN);
+    expect(half - quarter, story).toBeLessThanOrEqual(experiment.bundle === 'learn' ? BURN_GAIN : RUN_GAIN);
     expect(repeatGain(result), story).toBeLessThanOrEqual(REPEAT_GAIN);
   });
 }
