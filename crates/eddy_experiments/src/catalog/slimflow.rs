@@ -252,7 +252,11 @@ impl Couples {
     fn len(&self) -> usize {
         self.start.len() / 2
     }
-    fn push(&mut self, start: &Batch<f64>, end: &Batch<f64>) {
+    /// Adds a batch; of `all` couples in the end, for which room is made at once.
+    fn push(&mut self, start: &Batch<f64>, end: &Batch<f64>, all: usize) {
+        for side in [&mut self.start, &mut self.end] {
+            side.reserve_exact((2 * all).saturating_sub(side.len()));
+        }
         self.start.extend(start.to_points());
         self.end.extend(end.to_points());
     }
@@ -368,7 +372,7 @@ impl SlimRun {
         let mut end = start.clone();
         let teacher = &mut self.teacher;
         FlowSolver::RungeKutta4.travel(&mut end, (0.0, 1.0), PAIR_STEPS, |x, t, v| teacher.velocity(x, t, v));
-        self.couples.push(&start, &end);
+        self.couples.push(&start, &end, self.params.pairs as usize);
     }
 
     /// A batch of fresh noise and where two Euler steps of the small flow take it.
@@ -382,7 +386,7 @@ impl SlimRun {
             network.evaluate(x, t, v);
         };
         let end = euler(start.clone(), &[0.0, meeting, 1.0], &mut field, |_, _| ());
-        self.fresh.push(&start, &end);
+        self.fresh.push(&start, &end, FRESH_BATCHES as usize * FRESH_BATCH);
         self.fresh_batches += 1;
     }
 
