@@ -127,7 +127,7 @@ export const layoutShift = (page: Page): Promise<number> =>
 
 /** Different colours in the middle of a picture of `locator`; a blank canvas has one. */
 export async function colorsOf(page: Page, locator: Locator): Promise<number> {
-  const shot = (await locator.screenshot()).toString('base64');
+  const shot = (await locator.screenshot({ timeout: 10_000 })).toString('base64');
   return page.evaluate(async (data) => {
     const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
     const bitmap = await createImageBitmap(new Blob([bytes], { type: 'image/png' }));
