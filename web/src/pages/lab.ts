@@ -446,7 +446,7 @@ export class EddyLabPage extends LitElement {
   private networkLink() {
     const { facts } = this;
     const network = experimentById('typed-pinn');
-    if (!network || !facts || facts.errors.length || /\bnoise\s*\(/.test(String(facts.texts.equations ?? ''))) return nothing;
+    if (!network || !facts || facts.errors.length || facts.hasNoise) return nothing;
     const isOwn = Boolean(this.form.equations?.trim());
     const key = this.form.preset ?? '';
     const preset = network.params.find((p) => p.key === 'preset');

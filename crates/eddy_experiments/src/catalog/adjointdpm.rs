@@ -41,7 +41,7 @@ use eddy_spec::{
 
 use crate::{
     Baseline, Budget, Context, DeviceKind, Experiment, Lab, LocalFuture, Precision, Progress, Record, Run,
-    labs::flow::{Cloud, Trails, angles, density, error_lines},
+    labs::flow::{Cloud, Trails, angles, density, error_lines, sweep_lines, with_gaps},
     ready,
 };
 
@@ -505,13 +505,11 @@ impl GradientRun {
     }
 
     fn race(&self) -> ViewData {
-        let line = |(k, (_, name, role)): (usize, &(Method, &str, Role))| {
-            let own = self.curve.iter().skip(k * BUDGETS.len()).take(BUDGETS.len());
-            let own: Vec<f64> = own.map(|e| if e.is_finite() { e.min(1e3) } else { f64::NAN }).collect();
-            Series::dotted(*name, *role, BUDGETS[..own.len()].iter().map(|n| *n as f64).collect(), own)
-        };
-        let ends = (BUDGETS[0] as f64, BUDGETS[BUDGETS.len() - 1] as f64);
-        error_lines(LINES.iter().enumerate().map(line).collect(), ends, (1e-2, 1.0))
+        let points = BUDGETS.map(|n| n as f64);
+        let mut series = sweep_lines(LINES.iter().map(|l| (l.1, l.2)), &points, &self.curve);
+        // A gap stays one.
+        series.iter_mut().flat_map(|s| &mut s.ys).for_each(|e| *e = e.clamp(0.0, 1e3));
+        error_lines(series, (points[0], points[BUDGETS.len() - 1]), (1e-2, 1.0))
     }
 }
 
@@ -553,7 +551,7 @@ impl Run for GradientRun {
             "gradients" => self.gradients(),
             "loss" => {
                 let xs = (0..self.losses.len()).map(|k| k as f64).collect();
-                let ys: Vec<f64> = self.losses.iter().map(|v| if v.is_finite() { *v } else { f64::NAN }).collect();
+                let ys = with_gaps(&self.losses);
                 let top = ys.iter().copied().filter(|v| v.is_finite()).fold(1.0, f64::max);
                 let series = vec![Series::dotted("loss", Role::Result, xs, ys)];
                 ViewData::Lines { series, x: (0.0, self.params.descent.into()), y: (0.0, 1.1 * top) }

@@ -21,7 +21,7 @@ use eddy_spec::{
     Axis, Better, Citation, Claim, ColorMap, Cost, EddyError, Metric, ViewSpec, choice, params,
 };
 
-use crate::labs::typed::{FormError, Shown, Texts, TypedRun, gpu::Scheme};
+use crate::labs::typed::{Shown, Texts, TypedRun, gpu::Scheme};
 use crate::{Baseline, Context, Device, DeviceKind, Experiment, Lab, Precision, Run};
 
 choice! { pub enum Space {
@@ -131,11 +131,6 @@ fn live(params: &dyn std::any::Any) -> Option<(Texts, Shown)> {
     params.downcast_ref::<Params>().map(|p| (p.texts(), p.shown()))
 }
 
-/// An error of the form as the error of one parameter.
-fn refused(error: &FormError) -> EddyError {
-    EddyError::start(error.sentence()).at(error.key.clone())
-}
-
 pub struct EquationLab;
 
 const X: Axis = Axis::linear("position", "x");
@@ -202,12 +197,7 @@ impl Experiment for EquationLab {
 
     fn start(p: &Params, context: &Context) -> Result<Box<dyn Run>, EddyError> {
         let is_single = context.precision == Precision::F32;
-        let texts = p.texts().filled().map_err(|e| refused(&e))?;
-        let problem = texts.problem(is_single).map_err(|e| refused(&e))?;
-        let place = |error: &eddy_solve::SolveError| {
-            texts.place(error).first().map_or_else(|| EddyError::start(error.to_string()), refused)
-        };
-        let statement = Statement::new(problem).map_err(|e| place(&e))?;
+        let (texts, statement) = p.texts().statement(is_single)?;
         // What the GPU does not do runs on the CPU; the form says why.
         if let (Device::Gpu(gpu), Ok(scheme)) = (&context.device, Scheme::of(&statement)) {
             let run = TypedRun::on_gpu(gpu, scheme, p.texts(), p.shown(), live, EquationLab::METRICS)?;
@@ -222,9 +212,9 @@ impl Experiment for EquationLab {
             Ok(Box::new(TypedRun::new(simulation, texts, shown, live, EquationLab::METRICS)))
         }
         if is_single {
-            begin::<f32>(statement, p.texts(), p.shown()).map_err(|e| place(&e))
+            begin::<f32>(statement, p.texts(), p.shown()).map_err(|e| texts.refusal(&e))
         } else {
-            begin::<f64>(statement, p.texts(), p.shown()).map_err(|e| place(&e))
+            begin::<f64>(statement, p.texts(), p.shown()).map_err(|e| texts.refusal(&e))
         }
     }
 }

@@ -33,15 +33,16 @@ use eddy_numerics::{
     rng::{Philox, Stream},
 };
 use eddy_spec::{
-    Arm, Axis, Better, Bound, Citation, Claim, Cost, Counter, EddyError, Measured, Metric, Outcome, Role, Series, Test, ViewData,
+    Arm, Axis, Better, Bound, Citation, Claim, Cost, Counter, EddyError, Measured, Metric, Outcome, Role, Test, ViewData,
     ViewSpec, choice, params,
 };
 
 use crate::{
     Baseline, Budget, Context, DeviceKind, Experiment, Lab, LocalFuture, Precision, Progress, Record, Run,
     labs::flow::{
-        restore::{Pictures, Problem, Task, Truth, decibel_limits, is_lost, noises},
+        restore::{Pictures, Problem, Task, Truth, decibel_limits, is_lost, noises, way_line},
         shapes::{PICTURES, PIXELS, Size, add_noise, mosaic, prior},
+        sweep_lines,
     },
     ready,
 };
@@ -438,15 +439,10 @@ impl SteerRun {
     }
 
     fn race(&self) -> ViewData {
-        let shown = |v: f64| if v.is_finite() { v } else { f64::NAN };
-        let line = |(k, (_, name, role)): (usize, &(Method, &str, Role))| {
-            let own: Vec<f64> = self.race.iter().skip(k * RACE.len()).take(RACE.len()).map(|v| shown(*v)).collect();
-            let xs = RACE[..own.len()].iter().map(|n| *n as f64).collect();
-            Series::dotted(*name, *role, xs, own)
-        };
-        let series: Vec<Series> = LINES.iter().enumerate().map(line).collect();
+        let points = RACE.map(|n| n as f64);
+        let series = sweep_lines(LINES.iter().map(|l| (l.1, l.2)), &points, &self.race);
         let y = decibel_limits(series.iter().flat_map(|s| &s.ys));
-        ViewData::Lines { series, x: (RACE[0] as f64, RACE[RACE.len() - 1] as f64), y }
+        ViewData::Lines { series, x: (points[0], points[RACE.len() - 1]), y }
     }
 }
 
@@ -485,12 +481,7 @@ impl Run for SteerRun {
 
     fn view<'a>(&'a mut self, key: &'a str) -> LocalFuture<'a, Result<ViewData, EddyError>> {
         ready(Ok(match key {
-            "way" => {
-                let ys: Vec<f64> = self.way.1.iter().map(|v| if v.is_finite() { *v } else { f64::NAN }).collect();
-                let y = decibel_limits(ys.iter());
-                let series = vec![Series::line("clean estimate", Role::Result, self.way.0.clone(), ys)];
-                ViewData::Lines { series, x: (0.0, 1.0), y }
-            }
+            "way" => way_line("clean estimate", &self.way, 1.0),
             "race" => self.race(),
             _ => self.pictures(),
         }))

@@ -44,7 +44,7 @@ use eddy_spec::{
 use crate::{
     Baseline, Budget, Context, DeviceKind, Experiment, Lab, LocalFuture, Precision, Progress, Record, Run,
     labs::{
-        flow::{Cloud, Trails, angles, density, error_lines},
+        flow::{Cloud, Trails, angles, density, error_lines, sweep_lines},
         sampler::refused,
     },
     ready,
@@ -460,14 +460,9 @@ impl MrRun {
     }
 
     fn race(&self) -> ViewData {
-        let line = |(k, (.., name, role)): (usize, &(Method, Steps, &str, Role))| {
-            let measured = self.curve.iter().skip(k * BUDGETS.len()).take(BUDGETS.len());
-            let ys: Vec<f64> = measured.map(|e| if e.is_finite() { *e } else { f64::NAN }).collect();
-            let xs = BUDGETS[..ys.len()].iter().map(|n| *n as f64).collect();
-            Series::dotted(*name, *role, xs, ys)
-        };
-        let ends = (BUDGETS[0] as f64, BUDGETS[BUDGETS.len() - 1] as f64);
-        error_lines(LINES.iter().enumerate().map(line).collect(), ends, (1e-2, 0.2))
+        let points = BUDGETS.map(|n| n as f64);
+        let series = sweep_lines(LINES.iter().map(|l| (l.2, l.3)), &points, &self.curve);
+        error_lines(series, (points[0], points[BUDGETS.len() - 1]), (1e-2, 0.2))
     }
 }
 

@@ -28,15 +28,16 @@ use eddy_numerics::{
     rng::{Philox, Stream},
 };
 use eddy_spec::{
-    Arm, Axis, Better, Bound, Citation, Claim, Cost, Counter, EddyError, Measured, Metric, Outcome, Role, Series, Test,
+    Arm, Axis, Better, Bound, Citation, Claim, Cost, Counter, EddyError, Measured, Metric, Outcome, Role, Test,
     ViewData, ViewSpec, choice, params,
 };
 
 use crate::{
     Baseline, Budget, Context, DeviceKind, Experiment, Lab, LocalFuture, Precision, Progress, Record, Run,
     labs::flow::{
-        restore::{Pictures, Problem, Task, Truth, decibel_limits, is_lost, noises},
+        restore::{Pictures, Problem, Task, Truth, decibel_limits, is_lost, noises, way_line},
         shapes::{PICTURES, PIXELS, Size, add_noise, mosaic, prior},
+        sweep_lines,
     },
     ready,
 };
@@ -442,13 +443,7 @@ impl RestoreRun {
     }
 
     fn strengths(&self) -> ViewData {
-        let shown = |v: f64| if v.is_finite() { v } else { f64::NAN };
-        let line = |(k, (.., name, role)): (usize, &(Method, Weight, &str, Role))| {
-            let own = self.curve.iter().skip(k * STRENGTHS.len()).take(STRENGTHS.len());
-            let own: Vec<f64> = own.map(|v| shown(*v)).collect();
-            Series::dotted(*name, *role, STRENGTHS[..own.len()].to_vec(), own)
-        };
-        let series: Vec<Series> = LINES.iter().enumerate().map(line).collect();
+        let series = sweep_lines(LINES.iter().map(|l| (l.2, l.3)), &STRENGTHS, &self.curve);
         // Far too strong steering is far below the picture.
         let (low, high) = decibel_limits(series.iter().flat_map(|s| &s.ys));
         ViewData::Lines { series, x: (STRENGTHS[0], STRENGTHS[STRENGTHS.len() - 1]), y: (low.max(-5.0), high) }
@@ -490,12 +485,7 @@ impl Run for RestoreRun {
 
     fn view<'a>(&'a mut self, key: &'a str) -> LocalFuture<'a, Result<ViewData, EddyError>> {
         ready(Ok(match key {
-            "way" => {
-                let ys: Vec<f64> = self.way.1.iter().map(|v| if v.is_finite() { *v } else { f64::NAN }).collect();
-                let y = decibel_limits(ys.iter());
-                let series = vec![Series::line("restored", Role::Result, self.way.0.clone(), ys)];
-                ViewData::Lines { series, x: (0.0, self.restoration.steps() as f64), y }
-            }
+            "way" => way_line("restored", &self.way, self.restoration.steps() as f64),
             "strengths" => self.strengths(),
             _ => self.pictures(),
         }))

@@ -39,7 +39,7 @@ use eddy_spec::{
 
 use crate::{
     Baseline, Budget, Context, DeviceKind, Experiment, Lab, LocalFuture, Precision, Progress, Record, Run,
-    labs::flow::{Cloud, Trails, angles, density, error_lines},
+    labs::flow::{Cloud, Trails, angles, density, error_lines, with_gaps},
     ready,
 };
 
@@ -478,7 +478,7 @@ impl TripRun {
 
     fn way(&self) -> ViewData {
         let steps = self.params.steps() as f64;
-        let ys: Vec<f64> = self.apart.iter().map(|e| if e.is_finite() { *e } else { f64::NAN }).collect();
+        let ys = with_gaps(&self.apart);
         let top = ys.iter().copied().filter(|e| e.is_finite()).fold(1e-6, f64::max);
         let xs = (0..ys.len()).map(|k| k as f64 / steps).collect();
         let series = vec![Series::dotted("distance", Role::Result, xs, ys)];

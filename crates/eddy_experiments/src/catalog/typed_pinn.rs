@@ -17,7 +17,6 @@
 //!
 //! Three coordinates at most with time, derivatives to order four, no noise and no integrals.
 
-use eddy_solve::Statement;
 use eddy_spec::{Axis, Citation, Claim, ColorMap, Cost, EddyError, Metric, ViewSpec, choice, params};
 
 use crate::labs::{
@@ -192,12 +191,7 @@ impl Experiment for TypedPinn {
     const COST: Cost = Cost::Slow;
 
     fn start(p: &Params, context: &Context) -> Result<Box<dyn Run>, EddyError> {
-        let refused = |e: &crate::labs::typed::FormError| EddyError::start(e.sentence()).at(e.key.clone());
-        let texts = p.texts().filled().map_err(|e| refused(&e))?;
-        let problem = texts.problem(false).map_err(|e| refused(&e))?;
-        let statement = Statement::new(problem).map_err(|e| {
-            texts.place(&e).first().map_or_else(|| EddyError::start(e.to_string()), refused)
-        })?;
+        let (_, statement) = p.texts().statement(false)?;
         let method = match p.optimizer {
             Optimizer::Adam => Method::Adam { rate: p.rate },
             Optimizer::Lbfgs => Method::Lbfgs,

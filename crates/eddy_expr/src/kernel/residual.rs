@@ -84,12 +84,8 @@ impl System {
         let roots = self.inlined(&roots)?;
         let roots = centred_upwind(&mut self.graph, &roots)?;
         let roots = self.graph.expand_derivatives(&roots)?;
-        for leaf in self.graph.leaves(&roots) {
-            match leaf {
-                Leaf::Integral(_) => return Err(ResidualError::Integral),
-                Leaf::Noise(_) => return Err(ResidualError::Noise),
-                _ => {}
-            }
+        if self.graph.leaves(&roots).iter().any(|leaf| matches!(leaf, Leaf::Integral(_))) {
+            return Err(ResidualError::Integral);
         }
         let mut real = Graph::new(0);
         let pairs = complex::split(&self.graph, &mut real, &roots);
@@ -118,13 +114,16 @@ impl System {
         let mut reads: Vec<Read> = slots
             .iter()
             .map(|slot| match slot.source {
-                Source::Variable { index, part } => match self.variables[usize::from(index)].role {
-                    Role::Velocity { of } => Read::Jet { variable: of, part, orders: slot.orders, time: 1 },
-                    _ => Read::Jet { variable: index, part, orders: slot.orders, time: 0 },
-                },
-                Source::Noise(_) => Read::Time,
+                Source::Variable { index, part } => {
+                    let (variable, time) = match self.variables[usize::from(index)].role {
+                        Role::Velocity { of } => (of, 1),
+                        _ => (index, 0),
+                    };
+                    Ok(Read::Jet { variable, part, orders: slot.orders, time })
+                }
+                Source::Noise(_) => Err(ResidualError::Noise),
             })
-            .collect();
+            .collect::<Result<_, _>>()?;
         let array = |target: &mut Graph, slot: usize| target.leaf(Leaf::Array { slot: slot as u16, offset: [0; 3] });
         // The moment differs from point to point.
         let moment = reads.len();

@@ -10,4 +10,4 @@ pub mod shapes;
 
 pub use network::{FieldNetwork, Loss};
 pub use paths::{euler, euler_maruyama, heun, straightness, transport_cost};
-pub use pictures::{Cloud, Trails, angles, density, energy_floor, error_lines};
+pub use pictures::{Cloud, Trails, angles, density, energy_floor, error_lines, sweep_lines, with_gaps};

@@ -4,7 +4,7 @@ use eddy_numerics::{
     diffusion::{Batch, Mixture, metrics::energy_distance},
     rng::{Philox, Stream},
 };
-use eddy_spec::{Axis, ColorMap, Series, ViewData, ViewSpec};
+use eddy_spec::{Axis, ColorMap, Role, Series, ViewData, ViewSpec};
 
 /// Cells per side of a backdrop.
 const CELLS: usize = 80;
@@ -82,6 +82,20 @@ impl Cloud {
             y: side,
         }
     }
+}
+
+/// What is no number is a gap in a curve.
+pub fn with_gaps<'a>(values: impl IntoIterator<Item = &'a f64>) -> Vec<f64> {
+    values.into_iter().map(|v| if v.is_finite() { *v } else { f64::NAN }).collect()
+}
+
+/// The lines of a sweep: `values` holds line after line, each at all of `points`; the last ones may still be missing.
+pub fn sweep_lines<'a>(names: impl Iterator<Item = (&'a str, Role)>, points: &[f64], values: &[f64]) -> Vec<Series> {
+    let parts = values.chunks(points.len()).chain(std::iter::repeat(&[][..]));
+    names
+        .zip(parts)
+        .map(|((name, role), own)| Series::dotted(name, role, points[..own.len()].to_vec(), with_gaps(own)))
+        .collect()
 }
 
 /// Lines of errors, to be drawn on a logarithmic axis that holds all of them and at least the `usual` range.

@@ -4,9 +4,12 @@ use eddy_numerics::{
     diffusion::{measurement::Measurement, templates::Templates},
     rng::{Philox, Stream},
 };
-use eddy_spec::choice;
+use eddy_spec::{Role, Series, ViewData, choice};
 
-use super::shapes::{PIXELS, SIDE, Size, add_noise, box_mask, contrast, misfit, psnr, truths};
+use super::{
+    pictures::with_gaps,
+    shapes::{PIXELS, SIDE, Size, add_noise, box_mask, contrast, misfit, psnr, truths},
+};
 
 choice! { pub enum Task {
     /// 8 × 8 pixels missing
@@ -105,6 +108,13 @@ pub fn noises(count: usize, seed: u32) -> Vec<Vec<f64>> {
         z
     };
     (0..count).map(noise).collect()
+}
+
+/// Quality in decibels along the way to `end`: where it was measured, and what it was.
+pub fn way_line(name: &str, way: &(Vec<f64>, Vec<f64>), end: f64) -> ViewData {
+    let ys = with_gaps(&way.1);
+    let y = decibel_limits(ys.iter());
+    ViewData::Lines { series: vec![Series::line(name, Role::Result, way.0.clone(), ys)], x: (0.0, end), y }
 }
 
 /// Axis limits in decibels that hold all values.

@@ -107,7 +107,6 @@ pub struct TypedNetwork {
     values: GraphEngine<f64>,
     data: Measurements,
     sought: Vec<Sought>,
-    is_drawn: bool,
     side_loss: f64,
     /// By output, at the points of the reference, as last measured.
     solution: Vec<Vec<f64>>,
@@ -230,7 +229,6 @@ impl TypedNetwork {
             bases: vec![Vec::new(); residuals.reads.len()],
             points: Vec::new(),
             weigher: Weigher::new(slices),
-            is_drawn: false,
             side_loss: f64::NAN,
             solution: probe_bases.clone(),
             history: Vec::new(),
@@ -280,12 +278,9 @@ impl TypedNetwork {
                 (Read::Jet { orders, time, .. }, Some((output, _))) => {
                     self.candidate.base(*output, *orders, *time, &self.points)
                 }
-                _ => self.points.iter().skip(dimension).step_by(inputs).copied().collect(),
+                _ if self.candidate.has_time => self.points.iter().skip(dimension).step_by(inputs).copied().collect(),
+                _ => vec![self.statement.start; count],
             };
-        }
-        if !self.candidate.has_time {
-            let time = self.residuals.reads.iter().position(|read| *read == Read::Time);
-            time.iter().for_each(|read| self.bases[*read] = vec![self.statement.start; count]);
         }
     }
 
@@ -418,12 +413,11 @@ impl Objective for TypedNetwork {
         &METRICS[3..]
     }
     fn draw(&mut self, step: u64) {
-        if !self.is_drawn || self.training.is_resampled {
+        if self.points.is_empty() || self.training.is_resampled {
             self.draw_inside(step);
             if let Some(sides) = &mut self.sides {
                 sides.draw(&self.statement, &self.candidate, step);
             }
-            self.is_drawn = true;
         }
     }
     fn points(&self) -> usize {
@@ -488,7 +482,7 @@ impl Objective for TypedNetwork {
 /// The lines `name = first guess` of a text.
 pub fn guesses(text: &str) -> Result<Vec<(String, f64)>, EddyError> {
     let texts = Texts { parameters: text.to_owned(), ..Texts::default() };
-    let lines = texts.parameter_values().map_err(|e| EddyError::start(e.sentence()).at("sought"))?;
+    let lines = texts.parameter_values().map_err(|e| e.refusal().at("sought"))?;
     lines
         .into_iter()
         .map(|(name, number)| match number {

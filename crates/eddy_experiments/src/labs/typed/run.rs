@@ -216,25 +216,21 @@ impl<R: Scalar> TypedRun<R> {
 
     /// Moves live parameters: the same state goes on under the new ones.
     fn set_live(&mut self, texts: Texts) -> Result<(), EddyError> {
-        let at = |error: &super::FormError| EddyError::start(error.sentence()).at(error.key.clone());
-        let filled = texts.filled().map_err(|error| at(&error))?;
+        let filled = texts.filled().map_err(|error| error.refusal())?;
         let is_single = self.simulation.statement.problem.method.precision == "f32";
-        let mut problem = filled.problem(is_single).map_err(|error| at(&error))?;
+        let mut problem = filled.problem(is_single).map_err(|error| error.refusal())?;
         // Everything else stays as it began: a text that waits for a restart does not sneak in.
         let parameters = std::mem::take(&mut problem.parameters);
         problem = self.simulation.statement.problem.clone();
         problem.parameters = parameters;
-        let place = |error: &eddy_solve::SolveError| {
-            filled.place(error).first().map_or_else(|| EddyError::start(error.to_string()), at)
-        };
-        let statement = Statement::new(problem).map_err(|error| place(&error))?;
+        let statement = Statement::new(problem).map_err(|error| filled.refusal(&error))?;
         if self.device.is_some() {
             self.restate_on_device(&statement)?;
             self.disturb();
             return Ok(());
         }
         let steps = self.steps();
-        self.simulation.restate(statement).map_err(|error| place(&error))?;
+        self.simulation.restate(statement).map_err(|error| filled.refusal(&error))?;
         self.steps_before = steps;
         self.disturb();
         Ok(())

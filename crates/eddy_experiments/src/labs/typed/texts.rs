@@ -6,9 +6,10 @@
 use std::collections::BTreeMap;
 
 use eddy_solve::{
-    Problem, SolveError,
+    Problem, SolveError, Statement,
     problem::{AxisText, BoundaryText, DomainText, MethodText, Number, TimeText},
 };
+use eddy_spec::EddyError;
 use serde::{Deserialize, Serialize};
 
 /// The texts of the form. Each key is that of a parameter of the lab.
@@ -86,6 +87,11 @@ impl FormError {
     /// One sentence for where there is no editor.
     pub fn sentence(&self) -> String {
         format!("{} {}", self.message, self.hint).trim().to_owned()
+    }
+
+    /// The same as an error of the parameter that holds the text.
+    pub fn refusal(&self) -> EddyError {
+        EddyError::start(self.sentence()).at(self.key.clone())
     }
 }
 
@@ -255,6 +261,19 @@ impl Texts {
             exact: exact.into_iter().map(|line| (line.name, line.value)).collect(),
             about: None,
         })
+    }
+
+    /// These texts with all of them filled, and what they state. An error is that of the parameter that holds the text.
+    pub fn statement(&self, is_single: bool) -> Result<(Self, Statement), EddyError> {
+        let filled = self.filled().map_err(|e| e.refusal())?;
+        let problem = filled.problem(is_single).map_err(|e| e.refusal())?;
+        let statement = Statement::new(problem).map_err(|e| filled.refusal(&e))?;
+        Ok((filled, statement))
+    }
+
+    /// An error of the solver as that of the parameter that holds the text.
+    pub fn refusal(&self, error: &SolveError) -> EddyError {
+        self.place(error).first().map_or_else(|| EddyError::start(error.to_string()), FormError::refusal)
     }
 
     /// The values of the text `parameters`.

@@ -31,7 +31,7 @@ pub struct Sides {
     held: Vec<Held>,
     /// Points of each condition.
     count: usize,
-    /// (output, orders along the axes, component) that the conditions read.
+    /// The candidate with its derivatives along the axes.
     engine: GraphEngine<f64>,
     /// Component of ∂ʲ along each axis.
     components: [[usize; 4]; 3],
