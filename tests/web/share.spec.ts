@@ -1,5 +1,5 @@
 /** Files of a run, the QR code, snippets that work where they are pasted. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import AxeBuilder from '@axe-core/playwright';
@@ -147,3 +147,38 @@ for (const scheme of ['light', 'dark'] as const) {
     await page.locator('eddy-share').screenshot({ path: join(test.info().outputDir, `share-${scheme}.png`) });
   });
 }
+
+test('trained weights are saved, loaded into another run, and refused where they do not fit', async ({ page, url }, info) => {
+  const element = await openShare(page, url, 'pinn-burgers?width=16&layers=2');
+  await element.evaluate((e: any) => e.restart().then(() => e.advanceSteps(5)));
+  const file = await saved(page, 'Weights (safetensors)');
+  expect(file.name).toBe('pinn-burgers.safetensors');
+  // The format as its description says, read apart from the library that wrote it.
+  const length = Number(file.bytes.readBigUInt64LE(0));
+  const header = JSON.parse(file.bytes.subarray(8, 8 + length).toString());
+  expect(header['layers.1.weight'].shape).toEqual([16, 16]);
+  expect(header.__metadata__.permalink).toContain('pinn-burgers');
+  const weights = (e: any) => e.model.readWeights().then((bytes: Uint8Array) => Array.from(bytes));
+  await element.evaluate((e: any) => e.set({ seed: '9' }));
+  await ready(element);
+  const fresh = await element.evaluate(weights);
+  const path = info.outputPath('weights.safetensors');
+  writeFileSync(path, file.bytes);
+  await page.getByLabel('Load weights…').setInputFiles(path);
+  await expect(page.locator('eddy-share [role=status]').first()).toContainText('training goes on from it');
+  const loaded = Buffer.from(await element.evaluate(weights));
+  const dataOf = (bytes: Buffer) => bytes.subarray(8 + Number(bytes.readBigUInt64LE(0)));
+  expect(dataOf(loaded).equals(dataOf(file.bytes))).toBe(true);
+  expect(dataOf(Buffer.from(fresh)).equals(dataOf(file.bytes))).toBe(false);
+
+  await element.evaluate((e: any) => e.set({ width: '24' }));
+  await ready(element);
+  await page.getByLabel('Load weights…').setInputFiles(path);
+  await expect(page.locator('eddy-share [role=status]').first()).toContainText('Give the network the size that it had there');
+});
+
+test('what trains nothing offers no weights', async ({ page, url }) => {
+  await openShare(page, url, 'heat-1d');
+  await expect(page.getByRole('button', { name: 'Settings (JSON)' })).toBeEnabled();
+  await expect(page.getByText('Weights (safetensors)')).toHaveCount(0);
+});

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     device::{DeviceOption, Devices, PrecisionOption},
+    file_error,
     npz::NpzWriter,
 };
 
@@ -36,6 +37,12 @@ pub struct Args {
     /// Write the metrics and the final contents of every view as a NumPy archive.
     #[arg(long, value_name = "FILE.npz")]
     out: Option<PathBuf>,
+    /// Start from the trained parameters in this file, as --save-weights or the page has saved them.
+    #[arg(long, value_name = "FILE.safetensors")]
+    weights: Option<PathBuf>,
+    /// Write the trained parameters.
+    #[arg(long, value_name = "FILE.safetensors")]
+    save_weights: Option<PathBuf>,
 }
 
 pub fn run(args: &Args) -> Result<i32, EddyError> {
@@ -50,6 +57,11 @@ pub fn run(args: &Args) -> Result<i32, EddyError> {
     }
     if let Some(seed) = args.seed {
         session.set("seed", &seed.to_string())?;
+    }
+
+    if let Some(path) = &args.weights {
+        let file = std::fs::read(path).map_err(|e| file_error("read the weights", path, &e))?;
+        session.set_weights(&file)?;
     }
 
     let bar = progress_bar(args.json);
@@ -87,6 +99,12 @@ pub fn run(args: &Args) -> Result<i32, EddyError> {
         npz.text("meta", &meta.to_string())?;
         npz.finish()?;
     }
+    if let Some(path) = &args.save_weights {
+        let file = session.weights()?.ok_or_else(|| {
+            EddyError::new("weights", format!("“{}” trains no network; leave out --save-weights.", entry.title))
+        })?;
+        std::fs::write(path, file).map_err(|e| file_error("write the weights", path, &e))?;
+    }
     if args.json {
         println!("{meta}");
     } else {
@@ -97,7 +115,7 @@ pub fn run(args: &Args) -> Result<i32, EddyError> {
         if let Outcome::Diverged { step, cause, advice, .. } = &outcome {
             println!("diverged at step {step}: {cause} {advice}");
         }
-        if let Some(path) = &args.out {
+        for path in [&args.out, &args.save_weights].into_iter().flatten() {
             println!("written: {}", path.display());
         }
     }

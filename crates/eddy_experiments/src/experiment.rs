@@ -5,7 +5,7 @@ use std::{any::Any, future::Future, pin::Pin};
 use eddy_spec::{Axis, Citation, Claim, Cost, EddyError, Metric, Outcome, ParamTable, ViewData, ViewSpec};
 use web_time::Instant;
 
-use crate::Record;
+use crate::{Record, weights::Tensor};
 
 /// A future of this thread. GPU read-back is asynchronous in a browser; CPU runs return [`ready`].
 pub type LocalFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
@@ -315,6 +315,17 @@ pub trait Run {
     /// Puts a picture in place of the field that view `key` shows. Returns whether there is such a field.
     fn load(&mut self, _key: &str, _picture: &Picture) -> bool {
         false
+    }
+    /// The trained parameters; empty where the run trains none.
+    fn weights(&self) -> Vec<Tensor> {
+        Vec::new()
+    }
+    /// Puts given parameters in place of the trained ones. Training goes on from them with a fresh optimizer.
+    fn set_weights(&mut self, _given: &[Tensor]) -> Result<(), EddyError> {
+        Err(EddyError::new(
+            "weights",
+            "This experiment trains no network that could take weights. Load the file where they were saved.",
+        ))
     }
     /// The field view `key` where it lies on the GPU, if it does: it is then drawn from there without read-back.
     fn gpu_field(&mut self, _key: &str) -> Option<GpuField> {

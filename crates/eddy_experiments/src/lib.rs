@@ -6,12 +6,14 @@
 mod bench;
 mod check;
 mod experiment;
+#[cfg(feature = "equations")]
 mod keyframes;
 pub mod labs;
 mod listing;
 mod record;
 mod registry;
 mod session;
+pub mod weights;
 
 pub use bench::{Bench, bench_names, benches};
 pub use check::{CheckProgress, ClaimCheck};

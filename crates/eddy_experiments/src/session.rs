@@ -2,7 +2,10 @@
 
 use eddy_spec::{EddyError, Effect, ParamError, Setting};
 
-use crate::{Budget, Context, Entry, ErasedParams, Run, entry};
+use crate::{
+    Budget, Context, Entry, ErasedParams, Run, entry,
+    weights::{from_safetensors, to_safetensors},
+};
 
 /// An open experiment. A failed change leaves the session as it was.
 pub struct Session {
@@ -71,6 +74,17 @@ impl Session {
 
     pub async fn advance(&mut self, budget: Budget) -> Result<(), EddyError> {
         if self.run.outcome().is_running() { self.run.advance(budget).await } else { Ok(()) }
+    }
+
+    /// The trained parameters as a safetensors file; none where nothing is trained.
+    pub fn weights(&self) -> Result<Option<Vec<u8>>, EddyError> {
+        let tensors = self.run.weights();
+        if tensors.is_empty() { Ok(None) } else { to_safetensors(&tensors, &self.permalink()).map(Some) }
+    }
+
+    /// Puts the parameters of such a file in place of the trained ones. On an error nothing has changed.
+    pub fn set_weights(&mut self, file: &[u8]) -> Result<(), EddyError> {
+        self.run.set_weights(&from_safetensors(file)?)
     }
 
     /// What the device chip says: where and how this run computes.

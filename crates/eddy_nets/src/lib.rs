@@ -70,6 +70,6 @@ pub use gauss_newton::{GaussNewton, GaussNewtonSettings, GaussNewtonStep};
 pub use jets::JetSpec;
 pub use lbfgs::{Lbfgs, LbfgsSettings, LbfgsState, LbfgsStep};
 pub use muon::{Muon, MuonSettings, orthogonalized};
-pub use network::{Architecture, LayerShape, NetError, Network};
+pub use network::{Architecture, LayerShape, Named, NetError, Network};
 pub use random::{normal, uniform};
 pub use real::{Level, Real};

@@ -52,6 +52,36 @@ pub struct LayerShape {
     pub biases: usize,
 }
 
+/// A run of parameters with a name and a shape, as other libraries keep them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// `layers.0.weight`, `layers.0.bias`, …
+    pub name: String,
+    /// Row-major; weights are [outputs, inputs].
+    pub shape: Vec<usize>,
+    /// Where it begins among the parameters.
+    pub at: usize,
+}
+
+impl Named {
+    pub(crate) fn new(name: String, shape: &[usize], at: usize) -> Self {
+        Self { name, shape: shape.to_vec(), at }
+    }
+
+    /// Its place among the parameters.
+    pub fn range(&self) -> std::ops::Range<usize> {
+        self.at..self.at + self.shape.iter().product::<usize>()
+    }
+}
+
+/// Weights and biases of dense layer `index`.
+pub(crate) fn named_layer(index: usize, outputs: usize, inputs: usize, at: usize) -> [Named; 2] {
+    [
+        Named::new(format!("layers.{index}.weight"), &[outputs, inputs], at),
+        Named::new(format!("layers.{index}.bias"), &[outputs], at + outputs * inputs),
+    ]
+}
+
 impl Architecture {
     /// A network that sees its inputs as they are.
     pub fn dense(inputs: usize, hidden: &[usize], outputs: usize, activation: Activation) -> Self {
@@ -71,6 +101,12 @@ impl Architecture {
                 layer
             })
             .collect()
+    }
+
+    /// The parameters by name, in their order.
+    pub fn named(&self) -> Vec<Named> {
+        let layers = self.layers().into_iter().enumerate();
+        layers.flat_map(|(i, l)| named_layer(i, l.outputs, l.inputs, l.weights)).collect()
     }
 
     /// Number of parameters.

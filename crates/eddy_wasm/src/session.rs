@@ -143,6 +143,17 @@ impl Session {
         self.inner.run_mut().load(key, &Picture { nx, ny, values })
     }
 
+    /// The trained parameters of the run as a safetensors file; nothing where none are trained.
+    pub fn weights(&self) -> Result<Option<Vec<u8>>, JsValue> {
+        self.inner.weights().map_err(js_error)
+    }
+
+    /// Puts the parameters of such a file in place of the trained ones. On an error nothing has changed.
+    #[wasm_bindgen(js_name = setWeights)]
+    pub fn set_weights(&mut self, file: &[u8]) -> Result<(), JsValue> {
+        self.inner.set_weights(file).map_err(js_error)
+    }
+
     /// What the device chip says.
     pub fn device(&self) -> String {
         self.inner.device()

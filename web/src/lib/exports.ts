@@ -95,6 +95,13 @@ export async function npzOf(model: RunModel): Promise<Exported> {
   return { name: `${model.experiment.id}.npz`, blob: blobOf(npzFromFiles(files), 'application/zip') };
 }
 
+/** What the network has learned so far, under the names and in the layout of PyTorch. */
+export async function weightsOf(model: RunModel): Promise<Exported> {
+  const bytes = await model.readWeights();
+  if (!bytes) throw new Error('This experiment trains no network.');
+  return { name: `${model.experiment.id}.safetensors`, blob: blobOf(bytes, 'application/octet-stream') };
+}
+
 export const SETTINGS_FORMAT = 'eddy-settings/1';
 
 export function settingsText(model: RunModel): string {

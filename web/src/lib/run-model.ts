@@ -457,6 +457,11 @@ export class RunModel extends RunView {
     this.play();
     return taken;
   }
+  /** Puts the parameters of a safetensors file in place of the trained ones; throws what does not fit. */
+  async setWeights(file: Uint8Array): Promise<void> {
+    if (!this.client) throw new Error('The experiment is not ready yet. Try again in a moment.');
+    await this.client.request<null>({ type: 'set-weights', file });
+  }
   /** First and last position that the run can be taken back to, and their number. */
   get kept(): [number, number, number] | null {
     return this.panes[0]?.progress.kept ?? null;

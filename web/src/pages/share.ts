@@ -4,7 +4,7 @@ import { customElement, property, state } from 'lit/decorators.js';
 import encodeQr from 'qr';
 import { Watch } from '../element/watch';
 import type { Experiment, SourceText } from '../lib/catalog';
-import { Film, csvOf, npyOf, npzOf, permalinkFromSettings, pngOf, save, settingsOf, type Exported } from '../lib/exports';
+import { Film, csvOf, npyOf, npzOf, permalinkFromSettings, pngOf, save, settingsOf, weightsOf, type Exported } from '../lib/exports';
 import { icon } from '../lib/icons';
 import { LINK_LIMIT, withoutStrokes } from '../lib/permalink';
 import { experimentHref } from '../lib/router';
@@ -26,6 +26,9 @@ export class EddyShare extends LitElement {
   @state() private question = '';
   @state() private busy = '';
   @state() private said = '';
+  /** Whether the run of these settings trains a network, and the settings. */
+  @state() private trains = false;
+  private asked = '';
   @state() private stopFilm: (() => void) | undefined;
 
   constructor() {
@@ -34,6 +37,16 @@ export class EddyShare extends LitElement {
   }
   protected override createRenderRoot(): HTMLElement {
     return this;
+  }
+
+  protected override updated(): void {
+    const { model } = this;
+    if (model?.status !== 'ready' || this.asked === model.permalink) return;
+    this.asked = model.permalink;
+    model.readWeights().then(
+      (weights) => (this.trains = weights !== undefined),
+      () => (this.asked = ''),
+    );
   }
 
   private get permalink(): string {
@@ -68,6 +81,8 @@ export class EddyShare extends LitElement {
           ${this.file('All numbers (NPZ)', npzOf)}
           ${this.file('Settings (JSON)', async (m) => settingsOf(m))}
           ${this.source?.bibtex ? this.file('Reference (BibTeX)', async (m) => ({ name: `${m.experiment.id}.bib`, blob: new Blob([this.source!.bibtex], { type: 'application/x-bibtex' }) })) : nothing}
+          ${this.trains ? html`${this.file('Weights (safetensors)', weightsOf)}
+          <label class="button">Load weights…<input class="visually-hidden" type="file" accept=".safetensors" @change=${this.loadWeights} /></label>` : nothing}
           <label class="button">Open settings…<input class="visually-hidden" type="file" accept="application/json,.json" @change=${this.openSettings} /></label>
         </div>
         <p role="status" class="faint">${this.said}</p>
@@ -188,6 +203,19 @@ export class EddyShare extends LitElement {
       location.hash = experimentHref(permalinkFromSettings(await chosen.text()));
     } catch (thrown) {
       this.said = (thrown as Error).message;
+    }
+  };
+
+  private loadWeights = async (event: Event): Promise<void> => {
+    const input = event.target as HTMLInputElement;
+    const chosen = input.files?.[0];
+    input.value = '';
+    if (!chosen || !this.model) return;
+    try {
+      await this.model.setWeights(new Uint8Array(await chosen.arrayBuffer()));
+      this.said = `Loaded ${chosen.name}: training goes on from it.`;
+    } catch (thrown) {
+      this.said = `Not loaded: ${(thrown as Error).message}`;
     }
   };
 

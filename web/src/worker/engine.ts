@@ -178,6 +178,12 @@ export class Engine {
         return reply(this.panes.map((p) => p.progress));
       case 'load':
         return reply(await this.load(m.view, m.columns, m.values));
+      case 'weights':
+        return reply(this.pane(0).session.weights());
+      case 'set-weights':
+        this.pane(0).session.setWeights(m.file);
+        this.dirty = { draw: true, state: true, record: true };
+        return reply(null);
       case 'read-view': {
         const raw = await this.pane(m.pane).session.view(m.key);
         return reply({ header: JSON.parse(raw.header), data: raw.data }, [raw.data.buffer]);

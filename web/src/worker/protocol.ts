@@ -114,6 +114,9 @@ export type ToEngine =
   | { type: 'seek'; id: number; position: number }
   /** Starts anew from a picture in place of the field shown; the answer is whether there is such a field. */
   | { type: 'load'; id: number; view: string; columns: number; values: Float32Array }
+  /** The trained parameters of the experiment as a file, or undefined; or those of a file in their place. */
+  | { type: 'weights'; id: number }
+  | { type: 'set-weights'; id: number; file: Uint8Array }
   | { type: 'read-view'; id: number; pane: PaneIndex; key: string }
   | { type: 'read-metrics'; id: number; pane: PaneIndex }
   | { type: 'memory'; id: number }

@@ -33,6 +33,7 @@ use crate::{
     Baseline, Budget, Context, DeviceKind, Experiment, Lab, LocalFuture, Precision, Progress, Record, Run,
     labs::flow::{Cloud, density, error_lines},
     ready,
+    weights::{Tensor, fill, tensors},
 };
 
 choice! { pub enum Data {
@@ -196,6 +197,11 @@ struct Potential {
     variance: f64,
 }
 
+fn optimizer(p: &Params, parameters: usize) -> Adam<f32> {
+    let schedule = Schedule { rate: p.rate, shape: Shape::Cosine { steps: p.steps.into(), floor: 0.01 }, warm_up: 0 };
+    Adam::new(parameters, AdamSettings { schedule, ..AdamSettings::default() })
+}
+
 impl Potential {
     fn new(p: &Params, variance: f64) -> Result<Self, EddyError> {
         let refused = |e: NetError| EddyError::start(format!("The network cannot be built. {e}"));
@@ -203,12 +209,10 @@ impl Potential {
         let network = Network::<f32>::new(architecture, u64::from(p.seed)).map_err(refused)?;
         let jets = JetSpec::value(3).along(0).along(1).along(2).second(0, 0).second(1, 1);
         let count = network.parameters.len();
-        let schedule =
-            Schedule { rate: p.rate, shape: Shape::Cosine { steps: p.steps.into(), floor: 0.01 }, warm_up: 0 };
         Ok(Self {
             engine: Engine::new(&network, &jets).map_err(refused)?,
             slopes: Engine::new(&network, &JetSpec::value(3).along(0).along(1)).map_err(refused)?,
-            adam: Adam::new(count, AdamSettings { schedule, ..AdamSettings::default() }),
+            adam: optimizer(p, count),
             gradient: vec![0.0; count],
             network,
             variance,
@@ -554,6 +558,18 @@ impl Run for GapRun {
             "residual" => self.residual_map(),
             _ => self.cloud(),
         }))
+    }
+
+    fn weights(&self) -> Vec<Tensor> {
+        let network = &self.potential.network;
+        tensors("", &network.architecture().named(), &network.parameters)
+    }
+
+    fn set_weights(&mut self, given: &[Tensor]) -> Result<(), EddyError> {
+        let Potential { network, adam, .. } = &mut self.potential;
+        fill("", &network.architecture().named(), given, &mut network.parameters)?;
+        *adam = optimizer(&self.params, network.parameters.len());
+        Ok(())
     }
 }
 

@@ -39,6 +39,7 @@ use crate::{
         sampler::refused,
     },
     ready,
+    weights::Tensor,
 };
 
 choice! { pub enum Extra {
@@ -543,6 +544,16 @@ impl Run for FlowRun {
             }
             _ => self.cloud(),
         }))
+    }
+
+    fn weights(&self) -> Vec<Tensor> {
+        self.model.network.weights("")
+    }
+
+    fn set_weights(&mut self, given: &[Tensor]) -> Result<(), EddyError> {
+        self.model.network.set_weights("", given, self.params.rate, self.params.steps.into())?;
+        self.field = None;
+        Ok(())
     }
 }
 

@@ -36,9 +36,10 @@ use crate::{
     labs::flow::{
         Cloud, FieldNetwork, Loss, Trails, angles,
         denoise::{Level, Output, bend, ddim, wander},
-        density, error_lines,
+        density, error_lines, with_gaps,
     },
     ready,
+    weights::Tensor,
 };
 
 choice! { pub enum Target {
@@ -524,9 +525,8 @@ impl RectifyRun {
 
     fn race(&self) -> ViewData {
         let steps: Vec<f64> = RACE.iter().map(|n| *n as f64).collect();
-        let known = |v: &Vec<f64>| v.iter().map(|v| if v.is_finite() { *v } else { f64::NAN }).collect::<Vec<f64>>();
         let mut series: Vec<Series> =
-            self.moments().map(|(name, role, m)| Series::dotted(name, role, steps.clone(), known(&m.distances))).collect();
+            self.moments().map(|(name, role, m)| Series::dotted(name, role, steps.clone(), with_gaps(&m.distances))).collect();
         let ends = vec![steps[0], steps[steps.len() - 1]];
         series.push(Series::line("a sample of the data", Role::Third, ends.clone(), vec![self.floor; 2]));
         error_lines(series, (ends[0], ends[1]), (0.02, 1.0))
@@ -586,6 +586,14 @@ impl Run for RectifyRun {
                 self.pictures[usize::from(key == "few")].clone().view()
             }
         }))
+    }
+    fn weights(&self) -> Vec<Tensor> {
+        self.network.weights("")
+    }
+    fn set_weights(&mut self, given: &[Tensor]) -> Result<(), EddyError> {
+        self.network.set_weights("", given, self.params.rate, self.params.steps.into())?;
+        self.shown = None;
+        Ok(())
     }
 }
 

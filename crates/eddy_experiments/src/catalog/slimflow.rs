@@ -42,6 +42,7 @@ use crate::{
     Baseline, Budget, Context, DeviceKind, Experiment, Lab, LocalFuture, Precision, Progress, Record, Run,
     labs::flow::{Cloud, FieldNetwork, Loss, Trails, angles, density, energy_floor, euler, heun, straightness},
     ready,
+    weights::Tensor,
 };
 
 choice! { pub enum Target {
@@ -529,6 +530,14 @@ impl Run for SlimRun {
             self.show();
             self.pictures[usize::from(key != "one-step")].clone().view()
         }))
+    }
+    fn weights(&self) -> Vec<Tensor> {
+        self.network.weights("")
+    }
+    fn set_weights(&mut self, given: &[Tensor]) -> Result<(), EddyError> {
+        self.network.set_weights("", given, self.params.rate, self.params.steps.into())?;
+        self.shown = None;
+        Ok(())
     }
 }
 

@@ -11,7 +11,7 @@ mod derivatives;
 mod engine;
 mod kernels;
 
-use crate::{NetError, Real, normal, uniform};
+use crate::{Named, NetError, Real, network::named_layer, normal, uniform};
 
 pub use derivatives::{Derivatives, MAX_INPUTS, MAX_ORDER};
 pub use engine::{GraphEngine, GraphTile};
@@ -301,6 +301,35 @@ impl Graph {
         let phases = self.fixed(Node(0), &rows, &vec![0.0; rows.len()]);
         let (cos, sin) = (self.apply(phases, Function::Cos), self.apply(phases, Function::Sin));
         self.join(cos, sin)
+    }
+
+    /// The parameters by name, in their order: dense layers as `layers.0.weight` and `layers.0.bias`, Gaussians as
+    /// `gaussians.0` with one row of centre and logarithms of the widths per unit, what no node reads as `scalars.0`.
+    pub fn named(&self) -> Vec<Named> {
+        let (mut layers, mut gaussians) = (0, 0);
+        let mut named = Vec::new();
+        for node in &self.nodes {
+            match node.kind {
+                Kind::Dense { from, at } => {
+                    named.extend(named_layer(layers, node.units, self.nodes[from].units, at));
+                    layers += 1;
+                }
+                Kind::Gaussians { at } => {
+                    named.push(Named::new(format!("gaussians.{gaussians}"), &[node.units, 2 * self.inputs], at));
+                    gaussians += 1;
+                }
+                _ => {}
+            }
+        }
+        named.sort_by_key(|n| n.at);
+        let (mut at, mut scalars) = (0, Vec::new());
+        for next in named.iter().map(Named::range).chain([self.parameters..self.parameters]) {
+            scalars.extend(at..next.start);
+            at = next.end;
+        }
+        named.extend(scalars.iter().enumerate().map(|(i, at)| Named::new(format!("scalars.{i}"), &[1], *at)));
+        named.sort_by_key(|n| n.at);
+        named
     }
 
     /// Parameters at the start: the same for a seed in both formats up to rounding, on every machine.

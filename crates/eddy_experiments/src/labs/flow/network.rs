@@ -4,6 +4,8 @@ use eddy_nets::{Activation, Adam, AdamSettings, Architecture, Engine, JetSpec, N
 use eddy_numerics::diffusion::Batch;
 use eddy_spec::EddyError;
 
+use crate::weights::{Tensor, fill, tensors};
+
 /// What is minimized of the difference d between the network and its target.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Loss {
@@ -58,6 +60,18 @@ impl FieldNetwork {
 
     pub fn parameters(&self) -> usize {
         self.network.parameters.len()
+    }
+
+    /// The parameters by name.
+    pub fn weights(&self, prefix: &str) -> Vec<Tensor> {
+        tensors(prefix, &self.network.architecture().named(), &self.network.parameters)
+    }
+
+    /// Puts given parameters in and begins with a fresh optimizer.
+    pub fn set_weights(&mut self, prefix: &str, given: &[Tensor], rate: f64, steps: u64) -> Result<(), EddyError> {
+        fill(prefix, &self.network.architecture().named(), given, &mut self.network.parameters)?;
+        self.restart(rate, steps);
+        Ok(())
     }
 
     /// One step on `batch` examples: `draw(i, x, target)` fills the `dim` + 1 inputs (time last) and the `dim` targets of

@@ -11,7 +11,7 @@ use eddy_numerics::{
 use eddy_spec::{Axis, Better, EddyError, Metric, Outcome, ViewData};
 
 use super::{Cloud, FieldNetwork, Loss, Trails, angles, density, euler, heun, straightness, transport_cost};
-use crate::{Budget, LocalFuture, Precision, Progress, Record, Run, ready};
+use crate::{Budget, LocalFuture, Precision, Progress, Record, Run, ready, weights::Tensor};
 
 pub const ONE_STEP: Metric = Metric::new(
     "one",
@@ -416,6 +416,14 @@ impl Run for ReflowRun {
     fn view<'a>(&'a mut self, key: &'a str) -> LocalFuture<'a, Result<ViewData, EddyError>> {
         self.show();
         ready(Ok(if key == "one-step" { self.one_step.clone().view() } else { self.cloud.clone().view() }))
+    }
+    fn weights(&self) -> Vec<Tensor> {
+        self.network.weights("")
+    }
+    fn set_weights(&mut self, given: &[Tensor]) -> Result<(), EddyError> {
+        self.network.set_weights("", given, self.setup.rate, self.setup.steps.into())?;
+        self.shown = None;
+        Ok(())
     }
 }
 

@@ -4,7 +4,10 @@ use eddy_nets::{Adam, AdamSettings, Lbfgs, LbfgsSettings, LbfgsState, NetError, 
 use eddy_spec::{Axis, Better, EddyError, Metric, Outcome, ViewData};
 use web_time::Instant;
 
-use crate::{Budget, Context, DeviceKind, LocalFuture, Precision, Progress, Record, Run, ready};
+use crate::{
+    Budget, Context, DeviceKind, LocalFuture, Precision, Progress, Record, Run, ready,
+    weights::{Tensor, fill, tensors},
+};
 
 /// A loss over the parameters of a graph, with a reference to compare with.
 pub trait Objective: 'static {
@@ -57,6 +60,19 @@ enum Optimizer {
     Lbfgs(Box<Lbfgs>),
 }
 
+impl Optimizer {
+    fn new(descent: &Descent, count: usize) -> Self {
+        match descent.method {
+            Method::Adam { rate } => {
+                let shape = Shape::Cosine { steps: descent.steps, floor: 0.01 };
+                let schedule = Schedule { rate, shape, warm_up: 0 };
+                Self::Adam(Adam::new(count, AdamSettings { schedule, ..AdamSettings::default() }))
+            }
+            Method::Lbfgs => Self::Lbfgs(Box::new(Lbfgs::new(count, LbfgsSettings::default()))),
+        }
+    }
+}
+
 /// Training of an objective.
 pub struct DescentRun<O> {
     objective: O,
@@ -96,14 +112,7 @@ impl<O: Objective> DescentRun<O> {
         objective.draw(0);
         objective.measure(&parameters);
         let count = parameters.len();
-        let optimizer = match descent.method {
-            Method::Adam { rate } => {
-                let shape = Shape::Cosine { steps: descent.steps, floor: 0.01 };
-                let schedule = Schedule { rate, shape, warm_up: 0 };
-                Optimizer::Adam(Adam::new(count, AdamSettings { schedule, ..AdamSettings::default() }))
-            }
-            Method::Lbfgs => Optimizer::Lbfgs(Box::new(Lbfgs::new(count, LbfgsSettings::default()))),
-        };
+        let optimizer = Optimizer::new(&descent, count);
         let extras = objective.extras().iter().map(|m| m.key);
         Ok(Self {
             record: Record::new(["error", "loss", "seconds"].into_iter().chain(extras)),
@@ -217,6 +226,16 @@ impl<O: Objective> Run for DescentRun<O> {
     }
     fn view<'a>(&'a mut self, key: &'a str) -> LocalFuture<'a, Result<ViewData, EddyError>> {
         ready(Ok(self.objective.view(key)))
+    }
+    fn weights(&self) -> Vec<Tensor> {
+        tensors("", &self.objective.graph().named(), &self.parameters)
+    }
+    fn set_weights(&mut self, given: &[Tensor]) -> Result<(), EddyError> {
+        fill("", &self.objective.graph().named(), given, &mut self.parameters)?;
+        self.good.copy_from_slice(&self.parameters);
+        self.optimizer = Optimizer::new(&self.descent, self.parameters.len());
+        self.objective.measure(&self.parameters);
+        Ok(())
     }
 }
 

@@ -26,6 +26,7 @@ pub use descent::{
     Descent, DescentRun, ERROR, LOSS, Method, Objective, SECONDS, refused, relative_error, start_descent,
 };
 pub use gpu::start_line;
+#[cfg(feature = "equations")]
 pub(crate) use run::residual_view;
 pub use run::{PinnRun, Training, start};
 pub use weighting::{Slices, Weigher, Weighting};

@@ -4,7 +4,10 @@ use eddy_nets::{Adam, AdamSettings, Engine, JetSpec, NetError, Network, Real, Sc
 use eddy_spec::{EddyError, Outcome, Role, Series, ViewData};
 
 use super::{METRICS, Problem, Weigher, Weighting};
-use crate::{Budget, Context, DeviceKind, LocalFuture, Precision, Progress, Record, Run, ready};
+use crate::{
+    Budget, Context, DeviceKind, LocalFuture, Precision, Progress, Record, Run, ready,
+    weights::{Tensor, fill, tensors},
+};
 
 /// How a problem is trained.
 #[derive(Clone, Debug, PartialEq)]
@@ -273,5 +276,15 @@ impl<P: Problem, T: Real> Run for PinnRun<P, T> {
             "residual" => residual_view(&self.weigher, self.steps),
             _ => self.problem.view(key, &self.prober.solution),
         }))
+    }
+    fn weights(&self) -> Vec<Tensor> {
+        tensors("", &self.network.architecture().named(), &self.network.parameters)
+    }
+    fn set_weights(&mut self, given: &[Tensor]) -> Result<(), EddyError> {
+        fill("", &self.network.architecture().named(), given, &mut self.network.parameters)?;
+        self.good.copy_from_slice(&self.network.parameters);
+        self.adam = Adam::new(self.good.len(), self.training.adam());
+        self.prober.measure(&self.problem, &self.network);
+        Ok(())
     }
 }
