@@ -5,8 +5,8 @@ need_cargo; need_node; need_wasm; need_node_packages; need_test_packages
 export EDDY_REQUIRE_GPU="${EDDY_REQUIRE_GPU:-1}"
 # Property tests draw the same cases each time here, so that a red run is of the change; PROPTEST_RNG_SEED=N draws others.
 export PROPTEST_RNG_SEED="${PROPTEST_RNG_SEED:-20261121}"
-# learn-gpu is half an hour of two cores from cold; EDDY_BUNDLES="core pinn sampler flow equations learn learn-gpu" tests it too.
-export EDDY_BUNDLES="${EDDY_BUNDLES:-core pinn sampler flow equations learn}"
+# All of them; EDDY_BUNDLES="core pinn" builds and tests those alone.
+export EDDY_BUNDLES="${EDDY_BUNDLES:-core pinn sampler flow equations learn learn-gpu}"
 
 log=$(mktemp -d)
 passed=0 failed=0 skipped=0 stages=

@@ -43,6 +43,9 @@ pub struct Args {
     /// Write the trained parameters.
     #[arg(long, value_name = "FILE.safetensors")]
     save_weights: Option<PathBuf>,
+    /// Write a Python script (JAX) of the same training instead of running it, where the experiment has one.
+    #[arg(long, value_name = "FILE.py")]
+    script: Option<PathBuf>,
 }
 
 pub fn run(args: &Args) -> Result<i32, EddyError> {
@@ -59,6 +62,14 @@ pub fn run(args: &Args) -> Result<i32, EddyError> {
         session.set("seed", &seed.to_string())?;
     }
 
+    if let Some(path) = &args.script {
+        let text = session.script()?.ok_or_else(|| {
+            EddyError::new("script", format!("“{}” writes no script; “typed-pinn” does.", entry.title))
+        })?;
+        std::fs::write(path, text).map_err(|e| file_error("write the script", path, &e))?;
+        println!("written: {}", path.display());
+        return Ok(0);
+    }
     if let Some(path) = &args.weights {
         let file = std::fs::read(path).map_err(|e| file_error("read the weights", path, &e))?;
         session.set_weights(&file)?;

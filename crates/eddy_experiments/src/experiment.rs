@@ -316,6 +316,10 @@ pub trait Run {
     fn load(&mut self, _key: &str, _picture: &Picture) -> bool {
         false
     }
+    /// A Python program that makes the same run, or why there is none of this one; `None` where there never is one.
+    fn script(&self) -> Option<Result<String, EddyError>> {
+        None
+    }
     /// The trained parameters; empty where the run trains none.
     fn weights(&self) -> Vec<Tensor> {
         Vec::new()

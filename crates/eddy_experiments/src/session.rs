@@ -76,6 +76,11 @@ impl Session {
         if self.run.outcome().is_running() { self.run.advance(budget).await } else { Ok(()) }
     }
 
+    /// A Python program that makes the same run; none where the experiment writes none.
+    pub fn script(&self) -> Result<Option<String>, EddyError> {
+        self.run.script().transpose()
+    }
+
     /// The trained parameters as a safetensors file; none where nothing is trained.
     pub fn weights(&self) -> Result<Option<Vec<u8>>, EddyError> {
         let tensors = self.run.weights();

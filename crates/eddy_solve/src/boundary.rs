@@ -51,6 +51,11 @@ impl Condition {
         self.coefficients[0] != 0.0 && self.coefficients[1..] == [0.0; 3]
     }
 
+    /// Left minus right side, where the fields 0 to 3 of its names are u, u_n, u_nn, u_nnn.
+    pub fn residual(&self) -> &Expression {
+        &self.residual
+    }
+
     /// Right-hand side g at a point, so that Σ_j c_j ∂ʲu = g, as real and imaginary part.
     pub fn value(&self, point: [f64; 3], time: f64, parameters: &[f64]) -> (f64, f64) {
         let (re, im) = residual_at(&self.residual, [0.0; 4], point, time, parameters);

@@ -143,6 +143,11 @@ impl Session {
         self.inner.run_mut().load(key, &Picture { nx, ny, values })
     }
 
+    /// A Python program that makes the same run; nothing where the experiment writes none.
+    pub fn script(&self) -> Result<Option<String>, JsValue> {
+        self.inner.script().map_err(js_error)
+    }
+
     /// The trained parameters of the run as a safetensors file; nothing where none are trained.
     pub fn weights(&self) -> Result<Option<Vec<u8>>, JsValue> {
         self.inner.weights().map_err(js_error)

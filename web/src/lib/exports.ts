@@ -102,6 +102,13 @@ export async function weightsOf(model: RunModel): Promise<Exported> {
   return { name: `${model.experiment.id}.safetensors`, blob: blobOf(bytes, 'application/octet-stream') };
 }
 
+/** The same training in Python. */
+export async function scriptOf(model: RunModel): Promise<Exported> {
+  const text = await model.readScript();
+  if (text === undefined) throw new Error('This experiment writes no script.');
+  return { name: `${model.experiment.id}.py`, blob: new Blob([text], { type: 'text/x-python' }) };
+}
+
 export const SETTINGS_FORMAT = 'eddy-settings/1';
 
 export function settingsText(model: RunModel): string {

@@ -165,6 +165,10 @@ export abstract class RunView {
   readMetrics(pane: PaneIndex = 0): Promise<Float64Array> {
     return this.client!.request<Float64Array>({ type: 'read-metrics', pane });
   }
+  /** A Python program that makes the same run; undefined where there is none. */
+  readScript(): Promise<string | undefined> {
+    return this.client!.request<string | undefined>({ type: 'script' });
+  }
   /** The trained parameters as a safetensors file; undefined where nothing is trained. */
   readWeights(): Promise<Uint8Array | undefined> {
     return this.client!.request<Uint8Array | undefined>({ type: 'weights' });

@@ -4,7 +4,7 @@ import { customElement, property, state } from 'lit/decorators.js';
 import encodeQr from 'qr';
 import { Watch } from '../element/watch';
 import type { Experiment, SourceText } from '../lib/catalog';
-import { Film, csvOf, npyOf, npzOf, permalinkFromSettings, pngOf, save, settingsOf, weightsOf, type Exported } from '../lib/exports';
+import { Film, csvOf, npyOf, npzOf, permalinkFromSettings, pngOf, save, scriptOf, settingsOf, weightsOf, type Exported } from '../lib/exports';
 import { icon } from '../lib/icons';
 import { LINK_LIMIT, withoutStrokes } from '../lib/permalink';
 import { experimentHref } from '../lib/router';
@@ -26,8 +26,9 @@ export class EddyShare extends LitElement {
   @state() private question = '';
   @state() private busy = '';
   @state() private said = '';
-  /** Whether the run of these settings trains a network, and the settings. */
+  /** Whether the run of these settings trains a network, whether it is written in Python too, and the settings. */
   @state() private trains = false;
+  @state() private isScripted = false;
   private asked = '';
   @state() private stopFilm: (() => void) | undefined;
 
@@ -46,6 +47,11 @@ export class EddyShare extends LitElement {
     model.readWeights().then(
       (weights) => (this.trains = weights !== undefined),
       () => (this.asked = ''),
+    );
+    // Where one is refused, the button says why.
+    model.readScript().then(
+      (script) => (this.isScripted = script !== undefined),
+      () => (this.isScripted = true),
     );
   }
 
@@ -83,6 +89,7 @@ export class EddyShare extends LitElement {
           ${this.source?.bibtex ? this.file('Reference (BibTeX)', async (m) => ({ name: `${m.experiment.id}.bib`, blob: new Blob([this.source!.bibtex], { type: 'application/x-bibtex' }) })) : nothing}
           ${this.trains ? html`${this.file('Weights (safetensors)', weightsOf)}
           <label class="button">Load weights…<input class="visually-hidden" type="file" accept=".safetensors" @change=${this.loadWeights} /></label>` : nothing}
+          ${this.isScripted ? this.file('Script (Python, JAX)', scriptOf) : nothing}
           <label class="button">Open settings…<input class="visually-hidden" type="file" accept="application/json,.json" @change=${this.openSettings} /></label>
         </div>
         <p role="status" class="faint">${this.said}</p>

@@ -178,6 +178,8 @@ export class Engine {
         return reply(this.panes.map((p) => p.progress));
       case 'load':
         return reply(await this.load(m.view, m.columns, m.values));
+      case 'script':
+        return reply(this.pane(0).session.script());
       case 'weights':
         return reply(this.pane(0).session.weights());
       case 'set-weights':

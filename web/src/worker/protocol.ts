@@ -116,6 +116,8 @@ export type ToEngine =
   | { type: 'load'; id: number; view: string; columns: number; values: Float32Array }
   /** The trained parameters of the experiment as a file, or undefined; or those of a file in their place. */
   | { type: 'weights'; id: number }
+  /** A Python program that makes the same run, or undefined. */
+  | { type: 'script'; id: number }
   | { type: 'set-weights'; id: number; file: Uint8Array }
   | { type: 'read-view'; id: number; pane: PaneIndex; key: string }
   | { type: 'read-metrics'; id: number; pane: PaneIndex }

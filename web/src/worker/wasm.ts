@@ -14,6 +14,8 @@ export interface WasmSession {
   seek(position: number): boolean;
   /** Puts a picture of `nx` columns, row 0 at the bottom, in place of the field that a view shows. */
   load(view: string, nx: number, values: Float32Array): boolean;
+  /** A Python program that makes the same run; undefined where there is none, throws why there is none of this one. */
+  script(): string | undefined;
   /** A safetensors file; undefined where nothing is trained. */
   weights(): Uint8Array | undefined;
   setWeights(file: Uint8Array): void;

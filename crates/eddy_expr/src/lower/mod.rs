@@ -1,5 +1,6 @@
 //! Lowerings of expressions and systems to other languages.
 
+pub mod jax;
 pub mod latex;
 pub mod numpy;
 pub mod wasm;

@@ -35,15 +35,18 @@ pub enum NumpyError {
     Split(String),
 }
 
-/// Names that the script itself uses.
+/// Names that the scripts themselves use, this one and that of [`super::jax`].
 const TAKEN: &[&str] = &[
     "np", "x", "y", "z", "t", "d", "solve", "rates", "state", "step", "rng", "cell", "axes", "wave", "dt", "steps",
     "special", "shape", "and", "or", "not", "in", "is", "if", "else", "for", "def", "del", "from", "import", "lambda",
     "class", "return", "while", "pass", "with", "as", "try", "None", "True", "False", "abs", "min", "max", "sum",
-    "print", "noise", "parts", "out", "self", "n",
+    "print", "noise", "parts", "out", "self", "n", "jax", "optax", "sys", "low", "high", "start", "length", "widths",
+    "network", "weights", "fields", "residuals", "SIDES", "side_error", "slices", "each", "causality", "side_points",
+    "side_weight", "square", "loss", "rate", "key", "adam", "begin", "load", "train", "field",
 ];
 
-fn python_name(name: &str) -> String {
+/// `name` where it means nothing else in the script.
+pub fn python_name(name: &str) -> String {
     let mut text: String = name.chars().map(|letter| if letter == '\'' { 'p' } else { letter }).collect();
     // v0, v1, … are the script's own values.
     let is_value =
@@ -244,27 +247,38 @@ fn elliptic_parts(system: &mut System, variable: u16, split: &Split) -> Option<(
 fn initial(system: &System, text: &str) -> Option<String> {
     let names =
         Names::new(system.dimension).with_parameters(system.parameters.iter().map(|parameter| parameter.name.clone()));
-    let expression = Expression::parse(text, &names).ok()?;
-    let (graph, roots) = expression.real_graph();
-    let mut writer = Writer {
-        graph,
-        system,
-        integrals: &[],
-        count: 0,
-        lines: String::new(),
-        uses: Vec::new(),
-        texts: HashMap::new(),
-        inline_only: true,
-    };
-    let parts: Vec<String> = roots.iter().map(|root| writer.text(*root)).collect();
-    Some(match parts.as_slice() {
-        [re, im] => format!("{re} + 1j * ({im})"),
-        [re] => re.clone(),
-        _ => return None,
-    })
+    Some(of_expression(system, &Expression::parse(text, &names).ok()?, "0.0"))
 }
 
-struct Writer<'a> {
+/// Text of an expression in the system's coordinates and parameters; `time` stands for t.
+pub(super) fn of_expression(system: &System, expression: &Expression, time: &'static str) -> String {
+    let (graph, roots) = expression.real_graph();
+    let mut writer = Writer::inline_of(graph, system);
+    // What fields an expression has are not those of the system.
+    (writer.time, writer.fields) = (time, Fields::Zero);
+    let parts: Vec<String> = roots.iter().map(|root| writer.text(*root)).collect();
+    match parts.as_slice() {
+        [re, im] => format!("{re} + 1j * ({im})"),
+        _ => parts.concat(),
+    }
+}
+
+/// Longest text of a value: on one line, what is shared is written out again in each place.
+const MAX_TEXT: usize = 20_000;
+
+/// How fields and their derivatives are written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Fields {
+    /// Arrays over the grid.
+    #[default]
+    Arrays,
+    /// Functions of the point, called with these arguments; the last one is the time if it stands among them.
+    Functions(Vec<&'static str>),
+    /// All are zero.
+    Zero,
+}
+
+pub(super) struct Writer<'a> {
     graph: &'a Graph,
     system: &'a System,
     integrals: &'a [crate::check::Integral],
@@ -273,6 +287,10 @@ struct Writer<'a> {
     uses: Vec<u32>,
     texts: HashMap<Id, String>,
     inline_only: bool,
+    time: &'static str,
+    pub(super) fields: Fields,
+    /// A text outgrew [`MAX_TEXT`] and was dropped.
+    pub(super) is_too_long: bool,
 }
 
 impl<'a> Writer<'a> {
@@ -292,15 +310,31 @@ impl<'a> Writer<'a> {
             system,
             integrals: &system.integrals,
             count,
-            lines: String::new(),
             uses,
-            texts: HashMap::new(),
             inline_only: false,
+            ..Self::inline_of(graph, system)
+        }
+    }
+
+    /// Of values that are written on one line, without integrals.
+    pub(super) fn inline_of(graph: &'a Graph, system: &'a System) -> Self {
+        Self {
+            graph,
+            system,
+            integrals: &[],
+            count: 0,
+            lines: String::new(),
+            uses: Vec::new(),
+            texts: HashMap::new(),
+            inline_only: true,
+            time: "t",
+            fields: Fields::Arrays,
+            is_too_long: false,
         }
     }
 
     /// Text of a value, with lines for shared and long parts before it.
-    fn text(&mut self, root: Id) -> String {
+    pub(super) fn text(&mut self, root: Id) -> String {
         let needed = self.graph.reachable(&[root]);
         let nodes: Vec<(Id, Node)> = self.graph.nodes().filter(|(id, _)| needed[id.index()]).collect();
         for (id, node) in nodes {
@@ -327,6 +361,10 @@ impl<'a> Writer<'a> {
                 text = format!("v{}", self.count);
                 self.count += 1;
             }
+            if text.len() > MAX_TEXT {
+                self.is_too_long = true;
+                text.clear();
+            }
             self.texts.insert(id, text);
         }
         self.texts[&root].clone()
@@ -349,29 +387,53 @@ impl<'a> Writer<'a> {
             Node::Leaf(leaf) => match leaf {
                 Leaf::Parameter(index) => python_name(&self.system.parameters[usize::from(index)].name),
                 Leaf::Coordinate(axis) => ["x", "y", "z"][usize::from(axis.min(2))].into(),
-                Leaf::Time => {
-                    if self.inline_only && self.uses.is_empty() {
-                        "0.0".into()
-                    } else {
-                        "t".into()
-                    }
-                }
-                Leaf::Variable(index) => python_name(&self.system.variables[usize::from(index)].name),
+                Leaf::Time => self.time.into(),
+                Leaf::Variable(index) => self.field(index),
                 Leaf::Noise(channel) => format!("noise[{channel}]"),
                 _ => "0.0".into(),
             },
             Node::Unary(op, a) => unary(op, at(a)),
             Node::Binary(op, a, b) => binary(op, at(a), at(b)),
             Node::Select(condition, a, b) => format!("np.where({}, {}, {})", at(condition), at(a), at(b)),
-            Node::Derivative(orders, a) => {
-                let orders: Vec<String> =
-                    orders[..usize::from(self.system.dimension)].iter().map(u8::to_string).collect();
-                format!("d({}, {})", at(a), orders.join(", "))
-            }
+            Node::Derivative(orders, a) => self.derivative(orders, at(a)),
             Node::Upwind(axis, velocity, value) => {
-                let mut orders = vec!["0"; usize::from(self.system.dimension)];
-                orders[usize::from(axis)] = "1";
-                format!("{} * d({}, {})", at(velocity), at(value), orders.join(", "))
+                let mut orders = [0; 3];
+                orders[usize::from(axis)] = 1;
+                format!("{} * {}", at(velocity), self.derivative(orders, at(value)))
+            }
+        }
+    }
+
+    fn field(&self, index: u16) -> String {
+        if self.fields == Fields::Zero {
+            return "0.0".into();
+        }
+        let variable = &self.system.variables[usize::from(index)];
+        match (&self.fields, variable.role) {
+            (Fields::Functions(arguments), Role::Velocity { of }) => {
+                let field = python_name(&self.system.variables[usize::from(of)].name);
+                let orders: Vec<&str> = arguments.iter().map(|a| if *a == "t" { "1" } else { "0" }).collect();
+                format!("d({field}, {})({})", orders.join(", "), arguments.join(", "))
+            }
+            (Fields::Functions(arguments), _) => format!("{}({})", python_name(&variable.name), arguments.join(", ")),
+            (Fields::Arrays | Fields::Zero, _) => python_name(&variable.name),
+        }
+    }
+
+    fn derivative(&self, orders: [u8; 3], value: &str) -> String {
+        let mut orders: Vec<String> = orders[..usize::from(self.system.dimension)].iter().map(u8::to_string).collect();
+        match &self.fields {
+            Fields::Arrays | Fields::Zero => format!("d({value}, {})", orders.join(", ")),
+            Fields::Functions(arguments) => {
+                orders.extend((arguments.len() > orders.len()).then(|| "0".into()));
+                let call = arguments.join(", ");
+                // A field is a function already.
+                let suffix = format!("({call})");
+                let function = value.strip_suffix(suffix.as_str()).filter(|name| {
+                    name.chars().all(|letter| letter.is_alphanumeric() || letter == '_') && !name.is_empty()
+                });
+                let function = function.map_or_else(|| format!("lambda {call}: {value}"), str::to_owned);
+                format!("d({function}, {})({call})", orders.join(", "))
             }
         }
     }

@@ -25,6 +25,10 @@ pub trait Objective: 'static {
     /// Relative L² error against the reference, then the extras; what is drawn afterwards is this state.
     fn measure(&mut self, parameters: &[f64]) -> Vec<f64>;
     fn view(&mut self, key: &str) -> ViewData;
+    /// See [`Run::script`].
+    fn script(&self, _descent: &Descent) -> Option<Result<String, EddyError>> {
+        None
+    }
 }
 
 pub const ERROR: Metric = Metric::new(
@@ -226,6 +230,9 @@ impl<O: Objective> Run for DescentRun<O> {
     }
     fn view<'a>(&'a mut self, key: &'a str) -> LocalFuture<'a, Result<ViewData, EddyError>> {
         ready(Ok(self.objective.view(key)))
+    }
+    fn script(&self) -> Option<Result<String, EddyError>> {
+        self.objective.script(&self.descent)
     }
     fn weights(&self) -> Vec<Tensor> {
         tensors("", &self.objective.graph().named(), &self.parameters)

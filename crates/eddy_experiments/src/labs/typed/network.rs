@@ -5,6 +5,7 @@
 //! found from them, are further terms of the loss.
 
 mod candidate;
+mod jax;
 mod pictures;
 mod reference;
 mod sides;
@@ -24,7 +25,7 @@ use reference::Reference;
 use sides::Sides;
 
 use super::texts::Texts;
-use crate::labs::pinn::{Objective, Slices, Weigher, refused};
+use crate::labs::pinn::{Descent, Objective, Slices, Weigher, refused};
 
 /// How the network is trained.
 #[derive(Clone, Debug, PartialEq)]
@@ -406,6 +407,9 @@ fn measured(candidate: &Candidate, reference: &Reference, training: &Training) -
 }
 
 impl Objective for TypedNetwork {
+    fn script(&self, descent: &Descent) -> Option<Result<String, EddyError>> {
+        Some(self.jax(descent))
+    }
     fn graph(&self) -> &Graph {
         &self.candidate.graph
     }

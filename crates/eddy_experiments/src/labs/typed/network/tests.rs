@@ -128,3 +128,36 @@ fn what_cannot_be_trained_is_refused_at_its_text() {
     );
     assert_eq!(guesses("D = x").err().and_then(|e| e.key).as_deref(), Some("sought"));
 }
+
+#[test]
+fn the_script_says_what_is_trained() {
+    let adam = Descent { method: Method::Adam { rate: 3e-3 }, steps: 700, seed: 4, record_every: 20 };
+    let script = |text: &str| objective(text, training()).unwrap().script(&adam).unwrap();
+    let wave = script(
+        "equations = \"u_tt = c^2*dxx(u) - u_t; c = 2\"\ninitial.u = \"x^2\"\ninitial.u_t = \"cos(x)\"\n\
+         boundary.u.x_min = \"dirichlet: sin(t)\"\nboundary.u.x_max = \"robin: 2*u + u_n = 1\"\n\
+         [domain]\nx = { min = -1, max = 1, points = 24 }\n[time]\nend = 0.5\n",
+    )
+    .unwrap();
+    for part in [
+        "c = 2.0",
+        "(t - start) * (np.cos(x))",
+        "length**2 * (d(u, 0, 2)(x, t) - ",
+        "d(u, 2, 0)(x, t)",
+        "d(u, 0, 1)(x, t)",
+        "(0, 0, -1.0, (1.0, 0.0, 0.0, 0.0), lambda x, t: -(",
+        "(0, 0, 1.0, (2.0, 1.0, 0.0, 0.0), lambda x, t: -(",
+        "widths = [2, 12, 12, 1]",
+        "steps = 700",
+        "cosine_decay_schedule(0.003,",
+    ] {
+        assert!(wave.contains(part), "{part}\n{wave}");
+    }
+    assert!(!wave.contains("special"));
+    // Periods by sines and cosines, and no conditions at sides.
+    let heat = script(HEAT).unwrap();
+    assert!(heat.contains("np.cos(1.0 * k * x)") && !heat.contains("SIDES"), "{heat}");
+    let sought = vec![("D".to_owned(), 0.4)];
+    let refused = objective(HEAT, Training { sought, ..training() }).unwrap().script(&adam).unwrap().unwrap_err();
+    assert!(refused.message.contains("from data"), "{refused}");
+}

@@ -1,0 +1,364 @@
+//! The same training as a Python script with JAX, to be read, changed and compared with. It also starts from the weights
+//! that the page saves: names and layout of the layers are the same.
+
+use std::fmt::Write;
+
+use eddy_expr::{
+    kernel::Part,
+    lower::numpy::python_name,
+    system::{Role, System},
+};
+use eddy_solve::{
+    Statement,
+    boundary::{Condition, Side},
+};
+use eddy_spec::EddyError;
+
+use super::{SLICES, TypedNetwork};
+use crate::labs::pinn::{Descent, Method};
+
+const AXES: [&str; 3] = ["x", "y", "z"];
+
+fn cannot(why: impl std::fmt::Display) -> EddyError {
+    EddyError::new("script", format!("There is no script of this training: {why}."))
+}
+
+/// `1.0`, `0.1`, `-2.5e-7` as Python reads them.
+fn number(value: f64) -> String {
+    format!("{value:?}")
+}
+
+impl TypedNetwork {
+    /// The script. Adam trains it; what it cannot say is an error.
+    pub(super) fn jax(&self, descent: &Descent) -> Result<String, EddyError> {
+        if !self.sought.is_empty() {
+            return Err(cannot("coefficients are to be found from data, which it does not do"));
+        }
+        let statement = &self.statement;
+        let mut system = statement.system.clone();
+        let dimension = statement.grid.dimension();
+        let mut arguments: Vec<&'static str> = AXES[..dimension].to_vec();
+        arguments.extend(self.candidate.has_time.then_some("t"));
+        let lines = system.jax_lines(&arguments).map_err(cannot)?;
+        let call = arguments.join(", ");
+        let mut out = String::from(HEAD);
+        let length = statement.end - statement.start;
+        for (parameter, value) in system.parameters.iter().zip(&statement.parameters) {
+            writeln!(out, "{} = {}", python_name(&parameter.name), number(*value)).ok();
+        }
+        let ends = |end: &dyn Fn(usize) -> f64, time: f64| -> String {
+            let all = (0..dimension).map(end).chain(self.candidate.has_time.then_some(time));
+            all.map(number).collect::<Vec<_>>().join(", ")
+        };
+        let axes = &statement.grid.axes;
+        writeln!(out, "low = np.array([{}])  # of {call}", ends(&|i| axes[i].min, statement.start)).ok();
+        writeln!(out, "high = np.array([{}])", ends(&|i| axes[i].max, statement.end)).ok();
+        if self.candidate.has_time {
+            writeln!(out, "start, length = {}, {}", number(statement.start), number(length)).ok();
+        }
+        out.push_str(DERIVATIVE);
+        self.write_network(&mut out, &call);
+        self.write_fields(&mut out, &system, &call)?;
+        self.write_residuals(&mut out, &system, &lines, &call);
+        let has_sides = self.write_sides(&mut out, &system, &call);
+        self.write_loss(&mut out, has_sides);
+        let rate = match descent.method {
+            Method::Adam { rate } => rate,
+            Method::Lbfgs => {
+                out.push_str("# Eddy trained by L-BFGS; this is Adam, which needs more steps.\n");
+                5e-3
+            }
+        };
+        writeln!(out, "steps = {}\nrate = optax.cosine_decay_schedule({}, steps, 0.01)", descent.steps, number(rate))
+            .ok();
+        writeln!(out, "key = jax.random.PRNGKey({})", descent.seed).ok();
+        out.push_str(TAIL);
+        let names: Vec<String> = self.fields().into_iter().map(|name| format!("{name:?}")).collect();
+        out = out.replace("FIELD_NAMES", &names.join(", "));
+        out = if out.contains("special.") { out } else { out.replace("from jax.scipy import special\n", "") };
+        Ok(out)
+    }
+
+    /// Names of the fields with an equation, in the order of the network's outputs.
+    fn fields(&self) -> Vec<String> {
+        let variables = &self.statement.system.variables;
+        let real = self.candidate.outputs.iter().filter(|output| output.part == Part::Real);
+        real.map(|output| python_name(&variables[usize::from(output.variable)].name)).collect()
+    }
+
+    fn write_network(&self, out: &mut String, call: &str) {
+        let mut features = Vec::new();
+        let grid = &self.statement.grid;
+        for (axis, name) in grid.axes.iter().zip(AXES) {
+            if axis.is_periodic {
+                let wave = number(std::f64::consts::TAU / axis.length());
+                for f in ["cos", "sin"] {
+                    features.push(format!(
+                        "*[np.{f}({wave} * k * {name}) for k in range(1, {})]",
+                        self.training.size.harmonics + 1
+                    ));
+                }
+            } else {
+                features.push(format!("(2 * {name} - {}) / {}", number(axis.min + axis.max), number(axis.length())));
+            }
+        }
+        if self.candidate.has_time {
+            features.push("2 * (t - start) / length - 1".into());
+        }
+        let inputs: usize =
+            grid.axes.iter().map(|a| if a.is_periodic { 2 * self.training.size.harmonics } else { 1 }).sum();
+        let mut widths = vec![(inputs + usize::from(self.candidate.has_time)).to_string()];
+        widths.extend(vec![self.training.size.width.to_string(); self.training.size.layers]);
+        widths.push(self.candidate.outputs.len().to_string());
+        writeln!(out, "\nwidths = [{}]\n\n", widths.join(", ")).ok();
+        writeln!(out, "def network(weights, {call}):\n    h = np.stack([{}])", features.join(", ")).ok();
+        out.push_str(
+            "    for w, b in weights[:-1]:\n        h = np.tanh(w @ h + b)\n    w, b = weights[-1]\n    return w @ h + b\n\n\n",
+        );
+    }
+
+    fn write_fields(&self, out: &mut String, system: &System, call: &str) -> Result<(), EddyError> {
+        writeln!(out, "def fields(weights):\n    \"\"\"The candidate: initial values and periods hold exactly.\"\"\"")
+            .ok();
+        let stepped = self.statement.stepped();
+        let initial = |variable: u16| -> String {
+            let position = stepped.iter().position(|other| *other == variable);
+            let expression = position.and_then(|position| self.statement.initial_expression(position));
+            expression.map_or_else(|| "0.0".into(), |e| system.python(e, "start"))
+        };
+        for (index, output) in self.candidate.outputs.iter().enumerate() {
+            if output.part == Part::Imaginary {
+                continue;
+            }
+            let variable = &system.variables[usize::from(output.variable)];
+            let learnt = if variable.is_complex {
+                format!("(network(weights, {call})[{index}] + 1j * network(weights, {call})[{}])", index + 1)
+            } else {
+                format!("network(weights, {call})[{index}]")
+            };
+            let tau = "(t - start) / length";
+            let text = match (output.order, variable.role) {
+                (1, _) => format!("({}) + {tau} * {learnt}", initial(output.variable)),
+                (2, Role::SecondOrder { velocity }) => format!(
+                    "({}) + (t - start) * ({}) + ({tau}) ** 2 * {learnt}",
+                    initial(output.variable),
+                    initial(velocity)
+                ),
+                _ => learnt,
+            };
+            if text.contains("np.nan") || text.len() > 20_000 {
+                return Err(cannot("the initial values are too long"));
+            }
+            writeln!(out, "    def {}({call}):\n        return {text}", python_name(&variable.name)).ok();
+        }
+        writeln!(out, "    return {},\n\n", self.fields().join(", ")).ok();
+        Ok(())
+    }
+
+    fn write_residuals(&self, out: &mut String, system: &System, lines: &[eddy_expr::lower::jax::Line], call: &str) {
+        writeln!(
+            out,
+            "def residuals(weights, {call}):\n    {}, = fields(weights)\n    return [",
+            self.fields().join(", ")
+        )
+        .ok();
+        let dimension = self.statement.grid.dimension();
+        for line in lines {
+            let name = python_name(&system.variables[usize::from(line.variable)].name);
+            let mut orders = vec!["0".to_owned(); dimension];
+            orders.push(line.order.to_string());
+            match line.order {
+                0 => writeln!(out, "        {},", line.text).ok(),
+                1 => writeln!(out, "        length * (d({name}, {})({call}) - {}),", orders.join(", "), line.text).ok(),
+                _ => writeln!(out, "        length**2 * (d({name}, {})({call}) - {}),", orders.join(", "), line.text)
+                    .ok(),
+            };
+        }
+        out.push_str("    ]\n\n\n");
+    }
+
+    /// Returns whether there are conditions.
+    fn write_sides(&self, out: &mut String, system: &System, call: &str) -> bool {
+        let statement: &Statement = &self.statement;
+        let mut rows = Vec::new();
+        let complex = self.candidate.outputs.iter().filter(|output| output.part == Part::Real);
+        for (position, output) in complex.enumerate() {
+            let Some(sides) = &statement.sides[usize::from(output.variable)] else { continue };
+            for (axis, pair) in sides.iter().enumerate().take(statement.grid.dimension()) {
+                for (side, is_high) in pair.iter().zip([false, true]) {
+                    let Side::Conditions(conditions) = side else { continue };
+                    for condition in conditions {
+                        rows.push(self.side(system, position, axis, is_high, condition, call));
+                    }
+                }
+            }
+        }
+        if rows.is_empty() || self.training.side_points == 0 {
+            return false;
+        }
+        out.push_str(
+            "# Conditions: field, coordinate, place, factors of its derivatives along the coordinate, what they add up to.\nSIDES = [\n",
+        );
+        rows.iter().for_each(|row| out.push_str(row));
+        out.push_str(SIDE_ERROR);
+        true
+    }
+
+    fn side(
+        &self,
+        system: &System,
+        field: usize,
+        axis: usize,
+        is_high: bool,
+        condition: &Condition,
+        call: &str,
+    ) -> String {
+        let grid = &self.statement.grid.axes[axis];
+        let mut factors = condition.coefficients;
+        if !is_high {
+            (factors[1], factors[3]) = (-factors[1], -factors[3]);
+        }
+        let place = if is_high { grid.max } else { grid.min };
+        // The residual at u = 0 is minus the right side.
+        let time = if self.candidate.has_time { "t" } else { "0.0" };
+        let value = if condition.is_homogeneous {
+            "0.0".into()
+        } else {
+            format!("-({})", system.python(condition.residual(), time))
+        };
+        let factors = factors.map(number).join(", ");
+        format!("    ({field}, {axis}, {}, ({factors}), lambda {call}: {value}),\n", number(place))
+    }
+
+    fn write_loss(&self, out: &mut String, has_sides: bool) {
+        let slices = if self.candidate.has_time { SLICES } else { 1 };
+        let each = self.training.points.div_ceil(slices).max(1);
+        writeln!(out, "slices, each = {slices}, {each}  # in time, and points in each").ok();
+        writeln!(out, "causality = {}", number(if slices > 1 { self.training.causality } else { 0.0 })).ok();
+        if has_sides {
+            let (points, weight) = (self.training.side_points, number(self.training.side_weight));
+            writeln!(out, "side_points, side_weight = {points}, {weight}").ok();
+        }
+        out.push_str(LOSS);
+        if self.candidate.has_time {
+            out.push_str(STRATIFIED);
+        }
+        out.push_str(LOSS_INSIDE);
+        if has_sides {
+            out.push_str(LOSS_SIDES);
+        }
+        out.push_str("    return total\n\n\n");
+    }
+}
+
+const HEAD: &str =
+    "# Made by Eddy. Needs JAX and Optax; with a file of weights (safetensors) as argument it starts from those.
+import sys
+
+import jax
+import jax.numpy as np
+import optax
+from jax.scipy import special
+
+jax.config.update(\"jax_enable_x64\", True)
+
+";
+
+const DERIVATIVE: &str = "
+
+def d(f, *orders):
+    \"\"\"The derivative of f of the given order in each coordinate, as a function.\"\"\"
+
+    def along(f, i):
+        return lambda *p: jax.jvp(lambda s: f(*p[:i], s, *p[i + 1 :]), (p[i],), (np.ones_like(p[i]),))[1]
+
+    for i, order in enumerate(orders):
+        for _ in range(order):
+            f = along(f, i)
+    return f
+
+";
+
+const SIDE_ERROR: &str = "]
+
+
+def side_error(weights, side, point):
+    field, axis, place, factors, value = side
+    point = list(point)
+    point[axis] = place + 0 * point[axis]
+    f = fields(weights)[field]
+    error = -value(*point)
+    for order, factor in enumerate(factors):
+        if factor:
+            orders = [order if i == axis else 0 for i in range(len(point))]
+            error = error + factor * d(f, *orders)(*point)
+    return error
+
+
+";
+
+const LOSS: &str = "
+
+def square(r):
+    return np.real(r) ** 2 + np.imag(r) ** 2
+
+
+def loss(weights, key):
+    inside, beside = jax.random.split(key)
+    share = jax.random.uniform(inside, (slices * each, low.size))
+";
+
+const STRATIFIED: &str = "    share = share.at[:, -1].set((np.repeat(np.arange(slices), each) + share[:, -1]) / slices)
+";
+
+const LOSS_INSIDE: &str = "    points = low + (high - low) * share
+    squares = jax.vmap(lambda p: sum(square(r) for r in residuals(weights, *p)))(points).reshape(slices, each).mean(1)
+    before = (np.cumsum(squares) - squares) / slices
+    total = np.mean(jax.lax.stop_gradient(np.exp(-causality * before)) * squares)
+";
+
+const LOSS_SIDES: &str = "    points = low + (high - low) * jax.random.uniform(beside, (side_points, low.size))
+    for side in SIDES:
+        errors = jax.vmap(lambda p: square(side_error(weights, side, p)))(points)
+        total = total + side_weight * np.mean(errors) / len(SIDES)
+";
+
+const TAIL: &str = "adam = optax.adam(rate)
+
+
+def begin(key):
+    \"\"\"Uniform within sqrt(6 / (inputs + outputs)), biases zero.\"\"\"
+    weights = []
+    for n, m in zip(widths, widths[1:]):
+        key, part = jax.random.split(key)
+        bound = (6 / (n + m)) ** 0.5
+        weights.append((jax.random.uniform(part, (m, n), minval=-bound, maxval=bound), np.zeros(m)))
+    return weights
+
+
+def load(path):
+    from safetensors.numpy import load_file
+
+    file = load_file(path)
+    layers = range(len(widths) - 1)
+    return [(np.asarray(file[f\"layers.{i}.weight\"]), np.asarray(file[f\"layers.{i}.bias\"])) for i in layers]
+
+
+@jax.jit
+def train(weights, state, key):
+    value, gradient = jax.value_and_grad(loss)(weights, key)
+    updates, state = adam.update(gradient, state)
+    return optax.apply_updates(weights, updates), state, value
+
+
+if __name__ == \"__main__\":
+    weights = load(sys.argv[1]) if len(sys.argv) > 1 else begin(key)
+    state = adam.init(weights)
+    for step in range(steps):
+        weights, state, value = train(weights, state, jax.random.fold_in(key, step))
+        if (step + 1) % max(1, steps // 20) == 0:
+            print(f\"step {step + 1}: loss {value:.3e}\")
+    centre = (low + high) / 2
+    for name, field in zip([FIELD_NAMES], fields(weights)):
+        print(f\"{name} in the middle of the domain, at half of the time: {field(*centre):.6g}\")
+";

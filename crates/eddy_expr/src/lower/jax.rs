@@ -1,0 +1,115 @@
+//! Pieces of a Python script with JAX: residuals of a system whose fields are functions of the point, `u(x, t)`, and whose
+//! derivatives are taken by automatic differentiation, `d(u, 2, 0)(x, t)`.
+
+use super::numpy::{Fields, Writer, of_expression};
+use crate::{
+    expression::Expression,
+    ir::{Id, Leaf, Op2},
+    system::{Equation, Role, System},
+};
+
+/// One equation as Python text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// The field whose equation it is.
+    pub variable: u16,
+    /// Order in time of what stands on the left; 0 for an elliptic line, whose `text` is left less right.
+    pub order: u8,
+    pub text: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum JaxError {
+    #[error("the script knows no integrals over the domain")]
+    Integral,
+    #[error("the script knows no noise")]
+    Noise,
+    #[error("JAX has no Bessel functions of any order")]
+    Bessel,
+    #[error("the equations are too long for a script")]
+    TooLong,
+}
+
+impl System {
+    /// Right sides of the equations, those of algebraic fields put in; `arguments` are the coordinates that fields are
+    /// called with, `t` last where there is time.
+    pub fn jax_lines(&mut self, arguments: &[&'static str]) -> Result<Vec<Line>, JaxError> {
+        let mut lines: Vec<(u16, u8, Id)> = Vec::new();
+        for equation in self.equations.clone() {
+            match equation {
+                Equation::Evolution { variable, rate, .. } => match self.variables[usize::from(variable)].role {
+                    Role::SecondOrder { .. } => {}
+                    Role::Velocity { of } => lines.push((of, 2, rate)),
+                    _ => lines.push((variable, 1, rate)),
+                },
+                Equation::Elliptic { variable, left, right, .. } => {
+                    let difference = self.graph.sub(left, right);
+                    lines.push((variable, 0, difference));
+                }
+                Equation::Algebraic { .. } => {}
+            }
+        }
+        let roots: Vec<Id> = lines.iter().map(|line| line.2).collect();
+        let roots = self.inlined(&roots).map_err(|_| JaxError::TooLong)?;
+        for leaf in self.graph.leaves(&roots) {
+            match leaf {
+                Leaf::Integral(_) => return Err(JaxError::Integral),
+                Leaf::Noise(_) => return Err(JaxError::Noise),
+                _ => {}
+            }
+        }
+        let system = &*self;
+        let needed = system.graph.reachable(&roots);
+        let is_bessel = |op: Op2| matches!(op, Op2::BesselJ | Op2::BesselY | Op2::BesselI | Op2::BesselK);
+        if system
+            .graph
+            .nodes()
+            .any(|(id, node)| matches!(node, crate::ir::Node::Binary(op, ..) if needed[id.index()] && is_bessel(op)))
+        {
+            return Err(JaxError::Bessel);
+        }
+        lines
+            .iter()
+            .zip(&roots)
+            .map(|((variable, order, _), root)| {
+                let mut writer = Writer::inline_of(&system.graph, system);
+                writer.fields = Fields::Functions(arguments.to_vec());
+                let text = writer.text(*root);
+                if writer.is_too_long {
+                    Err(JaxError::TooLong)
+                } else {
+                    Ok(Line { variable: *variable, order: *order, text })
+                }
+            })
+            .collect()
+    }
+
+    /// An expression in the coordinates and parameters as Python text; `time` stands for t. Fields that it reads are zero.
+    pub fn python(&self, expression: &Expression, time: &'static str) -> String {
+        of_expression(self, expression, time)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::system::{Options, System};
+
+    fn lines(text: &str, arguments: &[&'static str]) -> Result<Vec<String>, super::JaxError> {
+        let mut system = System::parse(text, &Options::default()).unwrap();
+        Ok(system.jax_lines(arguments)?.into_iter().map(|line| line.text).collect())
+    }
+
+    #[test]
+    fn fields_are_functions_of_the_point() {
+        let heat = lines("u_t = D*dxx(u) - u*dx(u); D = 0.1", &["x", "t"]).unwrap();
+        assert!(heat[0].contains("d(u, 2, 0)(x, t)") && heat[0].contains("d(u, 1, 0)(x, t)"), "{heat:?}");
+        let porous = lines("u_t = dx(u^2*dx(u))", &["x", "t"]).unwrap();
+        assert!(porous[0].contains("d(lambda x, t:"), "{porous:?}");
+        let wave = lines("u_tt = dxx(u) - 0.1*u_t", &["x", "t"]).unwrap();
+        assert!(wave.len() == 1 && wave[0].contains("d(u, 0, 1)(x, t)"), "{wave:?}");
+        let sum = lines("u_t = s + dxx(s); s = u^3", &["x", "t"]).unwrap();
+        assert!(sum.len() == 1 && sum[0].contains("u(x, t)") && !sum[0].contains('s'), "{sum:?}");
+        let refused = lines("u_t = dxx(u) - mean(u)", &["x", "t"]).unwrap_err();
+        assert_eq!(refused, super::JaxError::Integral);
+    }
+}
