@@ -159,7 +159,7 @@ test('trained weights are saved, loaded into another run, and refused where they
   expect(header['layers.1.weight'].shape).toEqual([16, 16]);
   expect(header.__metadata__.permalink).toContain('pinn-burgers');
   const weights = (e: any) => e.model.readWeights().then((bytes: Uint8Array) => Array.from(bytes));
-  await element.evaluate((e: any) => e.set({ seed: '9' }));
+  await element.evaluate((e: any) => e.set('seed', '9'));
   await ready(element);
   const fresh = await element.evaluate(weights);
   const path = info.outputPath('weights.safetensors');
@@ -171,7 +171,7 @@ test('trained weights are saved, loaded into another run, and refused where they
   expect(dataOf(loaded).equals(dataOf(file.bytes))).toBe(true);
   expect(dataOf(Buffer.from(fresh)).equals(dataOf(file.bytes))).toBe(false);
 
-  await element.evaluate((e: any) => e.set({ width: '24' }));
+  await element.evaluate((e: any) => e.set('width', '24'));
   await ready(element);
   await page.getByLabel('Load weights…').setInputFiles(path);
   await expect(page.locator('eddy-share [role=status]').first()).toContainText('Give the network the size that it had there');

@@ -5,28 +5,32 @@
 //! Bluestein's algorithm over it (about five times the work of a power of two), and a real line of even length is packed
 //! into a complex one of half the length.
 
-use std::sync::Arc;
-
-use realfft::{ComplexToReal, RealToComplex};
-use rustfft::{Fft, FftDirection};
-
-use crate::Real;
-
-/// Complex transform of `points` values without a factor.
 #[cfg(not(target_arch = "wasm32"))]
-pub(super) fn complex<R: Real>(points: usize, direction: FftDirection) -> Arc<dyn Fft<R>> {
-    rustfft::FftPlanner::new().plan_fft(points, direction)
-}
-
-/// Real transform of `points` values to its half spectrum, and back, without a factor.
-#[cfg(not(target_arch = "wasm32"))]
-pub(super) fn real<R: Real>(points: usize) -> (Arc<dyn RealToComplex<R>>, Arc<dyn ComplexToReal<R>>) {
-    let mut planner = realfft::RealFftPlanner::new();
-    (planner.plan_fft_forward(points), planner.plan_fft_inverse(points))
-}
-
+pub(super) use planned::{complex, real};
 #[cfg(target_arch = "wasm32")]
 pub(super) use small::{complex, real};
+
+/// rustfft's own choice.
+#[cfg(not(target_arch = "wasm32"))]
+mod planned {
+    use std::sync::Arc;
+
+    use realfft::{ComplexToReal, RealToComplex};
+    use rustfft::{Fft, FftDirection};
+
+    use crate::Real;
+
+    /// Complex transform of `points` values without a factor.
+    pub fn complex<R: Real>(points: usize, direction: FftDirection) -> Arc<dyn Fft<R>> {
+        rustfft::FftPlanner::new().plan_fft(points, direction)
+    }
+
+    /// Real transform of `points` values to its half spectrum, and back, without a factor.
+    pub fn real<R: Real>(points: usize) -> (Arc<dyn RealToComplex<R>>, Arc<dyn ComplexToReal<R>>) {
+        let mut planner = realfft::RealFftPlanner::new();
+        (planner.plan_fft_forward(points), planner.plan_fft_inverse(points))
+    }
+}
 
 /// The choice that needs little code. Compiled natively for its tests.
 #[cfg(any(test, target_arch = "wasm32"))]
