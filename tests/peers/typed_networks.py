@@ -1,0 +1,67 @@
+"""Typed networks against their JAX scripts: with Eddy's trained weights the script must give Eddy's solution, and a loss of
+the same size (its points are other random ones).
+
+    pip install jax optax safetensors numpy
+    python tests/peers/typed_networks.py            # every preset; exit status 1 on a difference
+
+The script is made by `eddy run typed-pinn --script`; derivatives there are JAX's, so this also checks residuals and
+conditions of the typed system on a path that shares no code with ours. A planted fault (`--fault`: weights 1 % off) must be seen.
+"""
+
+import json
+import runpy
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy
+
+EDDY = str(Path(__file__).resolve().parents[2] / "eddy")
+PRESETS = (
+    "burgers burgers-steepening heat bistable fisher-kpp wave-damped klein-gordon kdv beam nls-soliton "
+    "schroedinger-harmonic black-scholes oscillator van-der-pol poisson"
+).split()
+
+
+def compare(preset, folder, fault):
+    link = f"typed-pinn?preset={preset}&points=512&width=16&layers=2"
+    script, weights, arrays = (str(folder / name) for name in ("script.py", "weights.safetensors", "out.npz"))
+    eddy = lambda *more: subprocess.run([EDDY, "run", link, *more], check=True, capture_output=True, text=True).stdout
+    eddy("--script", script)
+    meta = json.loads(eddy("--steps", "60", "--json", "--save-weights", weights, "--out", arrays))
+    ours = numpy.load(arrays)
+    theirs = runpy.run_path(script)
+    import jax
+    import jax.numpy as np
+
+    loaded = [(w * (1 + fault), b) for w, b in theirs["load"](weights)]
+    loss = float(theirs["loss"](loaded, jax.random.PRNGKey(1)))
+    print(f"{preset}: loss {meta['metrics']['loss']:.4g}, in JAX {loss:.4g}", end="")
+    is_near = 0.5 < loss / meta["metrics"]["loss"] < 2
+    field = ours["solution"] if "solution" in ours.files else None
+    if field is None or field.ndim != 2 or len(theirs["low"]) != 2:
+        print()
+        return is_near
+    x0, x1, y0, y1 = ours["solution_extent"]
+    rows, columns = field.shape
+    solution = jax.jit(jax.vmap(lambda p: theirs["fields"](loaded)[0](*p)))
+    y = numpy.linspace(y0, y1, rows)
+    differences = []
+    # A periodic axis leaves its upper end out.
+    for x in (numpy.linspace(x0, x1, columns), x0 + (x1 - x0) * numpy.arange(columns) / columns):
+        points = numpy.stack([axis.ravel() for axis in numpy.meshgrid(x, y)], 1)
+        values = numpy.asarray(solution(np.asarray(points))).reshape(rows, columns)
+        # A complex field is drawn by its real part or its modulus.
+        for drawn in (values.real, numpy.abs(values)):
+            differences.append(numpy.max(numpy.abs(drawn - field)) / numpy.max(numpy.abs(field)))
+    print(f", largest relative difference {min(differences):.1e}")
+    return is_near and min(differences) < 1e-6
+
+
+if __name__ == "__main__":
+    fault = 0.01 if "--fault" in sys.argv else 0.0
+    with tempfile.TemporaryDirectory() as name:
+        bad = [preset for preset in PRESETS if not compare(preset, Path(name), fault)]
+    print("differ:", " ".join(bad) if bad else "none")
+    sys.exit(bool(bad))
