@@ -111,7 +111,7 @@ pub fn run(args: &Args) -> Result<i32, EddyError> {
         npz.finish()?;
     }
     if let Some(path) = &args.save_weights {
-        let file = session.weights()?.ok_or_else(|| {
+        let file = session.weights().ok_or_else(|| {
             EddyError::new("weights", format!("“{}” trains no network; leave out --save-weights.", entry.title))
         })?;
         std::fs::write(path, file).map_err(|e| file_error("write the weights", path, &e))?;

@@ -82,9 +82,9 @@ impl Session {
     }
 
     /// The trained parameters as a safetensors file; none where nothing is trained.
-    pub fn weights(&self) -> Result<Option<Vec<u8>>, EddyError> {
+    pub fn weights(&self) -> Option<Vec<u8>> {
         let tensors = self.run.weights();
-        if tensors.is_empty() { Ok(None) } else { to_safetensors(&tensors, &self.permalink()).map(Some) }
+        (!tensors.is_empty()).then(|| to_safetensors(&tensors, &self.permalink()))
     }
 
     /// Puts the parameters of such a file in place of the trained ones. On an error nothing has changed.

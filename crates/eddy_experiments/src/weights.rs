@@ -5,7 +5,7 @@
 
 use eddy_nets::{Named, Real};
 use eddy_spec::EddyError;
-use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use serde_json::{Map, Value, json};
 
 /// A named array of a network.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,10 +42,10 @@ impl Numbers {
         }
     }
 
-    fn dtype(&self) -> Dtype {
+    fn format(&self) -> &'static str {
         match self {
-            Self::F32(_) => Dtype::F32,
-            Self::F64(_) => Dtype::F64,
+            Self::F32(_) => "F32",
+            Self::F64(_) => "F64",
         }
     }
 
@@ -114,36 +114,67 @@ fn misfit(message: String) -> EddyError {
     EddyError::new("weights", message)
 }
 
-/// A file of the tensors. `permalink` is kept in its header, so that the run can be found again.
-pub fn to_safetensors(tensors: &[Tensor], permalink: &str) -> Result<Vec<u8>, EddyError> {
-    let bytes: Vec<Vec<u8>> = tensors.iter().map(|t| t.values.bytes()).collect();
-    let views = tensors.iter().zip(&bytes).map(|(t, bytes)| {
-        TensorView::new(t.values.dtype(), t.shape.clone(), bytes).map(|view| (t.name.as_str(), view))
-    });
-    let views: Vec<_> = views.collect::<Result<_, _>>().map_err(|e| EddyError::internal(format!("{e}.")))?;
-    // One entry: with several the library writes them in any order, and equal weights should be equal files.
-    let about = [("permalink".to_owned(), permalink.to_owned())];
-    safetensors::serialize(views, Some(about.into_iter().collect())).map_err(|e| EddyError::internal(format!("{e}.")))
+/// A file of the tensors, sorted by name. `permalink` is kept in its header, so that the run can be found again.
+///
+/// Written here over serde_json, which every bundle holds anyway: the safetensors library adds 29 kB to each, and is what
+/// the tests compare with.
+pub fn to_safetensors(tensors: &[Tensor], permalink: &str) -> Vec<u8> {
+    let mut sorted: Vec<&Tensor> = tensors.iter().collect();
+    sorted.sort_by(|a, b| a.name.cmp(&b.name));
+    let mut header = Map::new();
+    header.insert("__metadata__".into(), json!({ "permalink": permalink }));
+    let mut data = Vec::new();
+    for tensor in sorted {
+        let begin = data.len();
+        data.extend(tensor.values.bytes());
+        let entry =
+            json!({ "dtype": tensor.values.format(), "shape": tensor.shape, "data_offsets": [begin, data.len()] });
+        header.insert(tensor.name.clone(), entry);
+    }
+    let mut text = Value::Object(header).to_string();
+    // Numbers start at a multiple of eight, as the format asks.
+    text.push_str(&" ".repeat(text.len().next_multiple_of(8) - text.len()));
+    let mut file = (text.len() as u64).to_le_bytes().to_vec();
+    file.extend(text.into_bytes());
+    file.extend(data);
+    file
 }
 
 /// The tensors of a file, sorted by name; F32 and F64 are read.
-pub fn from_safetensors(bytes: &[u8]) -> Result<Vec<Tensor>, EddyError> {
-    let file = SafeTensors::deserialize(bytes).map_err(|e| {
-        misfit(format!("This is no safetensors file. Choose one that Eddy or a Python library has saved. ({e})"))
-    })?;
-    let mut out = Vec::with_capacity(file.len());
-    for (name, view) in file.iter() {
-        let data = view.data();
-        let values = match view.dtype() {
-            Dtype::F32 => Numbers::F32(data.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect()),
-            Dtype::F64 => Numbers::F64(data.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b)).collect()),
+pub fn from_safetensors(file: &[u8]) -> Result<Vec<Tensor>, EddyError> {
+    let broken = |why: &str| {
+        misfit(format!("This is no safetensors file ({why}). Choose one that Eddy or a Python library has saved."))
+    };
+    let (length, rest) = file.split_first_chunk::<8>().ok_or_else(|| broken("it is too short"))?;
+    let length = usize::try_from(u64::from_le_bytes(*length)).unwrap_or(usize::MAX);
+    let (header, data) = rest.split_at_checked(length).ok_or_else(|| broken("its header is cut off"))?;
+    let header: Map<String, Value> = serde_json::from_slice(header).map_err(|_| broken("its header is no JSON"))?;
+    let mut out = Vec::with_capacity(header.len());
+    for (name, entry) in header.into_iter().filter(|(name, _)| name != "__metadata__") {
+        let numbers = |key: &str| -> Option<Vec<usize>> {
+            entry[key].as_array()?.iter().map(|v| v.as_u64().and_then(|v| usize::try_from(v).ok())).collect()
+        };
+        let (shape, places) =
+            numbers("shape").zip(numbers("data_offsets")).ok_or_else(|| broken("an entry is cut off"))?;
+        let bytes = match places[..] {
+            [begin, end] => data.get(begin..end),
+            _ => None,
+        };
+        let bytes = bytes.ok_or_else(|| broken("its numbers are cut off"))?;
+        let values = match entry["dtype"].as_str().unwrap_or("nothing") {
+            "F32" => Numbers::F32(bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect()),
+            "F64" => Numbers::F64(bytes.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b)).collect()),
             other => {
                 return Err(misfit(format!(
-                    "“{name}” is kept as {other:?}; F32 and F64 are read. Convert it before saving, for example by “.float()”."
+                    "“{name}” is kept as {other}; F32 and F64 are read. Convert it before saving, for example by “.float()”."
                 )));
             }
         };
-        out.push(Tensor { name: name.to_owned(), shape: view.shape().to_vec(), values });
+        let count = shape.iter().try_fold(1usize, |all, one| all.checked_mul(*one));
+        if count != Some(values.len()) {
+            return Err(broken("shape and numbers of an entry differ"));
+        }
+        out.push(Tensor { name, shape, values });
     }
     out.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(out)
@@ -163,17 +194,34 @@ mod tests {
         let net = network();
         let named = net.architecture().named();
         assert_eq!(named.iter().map(|n| n.range().len()).sum::<usize>(), net.parameters.len());
-        let saved = to_safetensors(&tensors("a.", &named, &net.parameters), "heat?x=1").unwrap();
-        // The header as the format defines it, read without the library.
-        let length = u64::from_le_bytes(saved[..8].try_into().unwrap()) as usize;
-        let header: serde_json::Value = serde_json::from_slice(&saved[8..8 + length]).unwrap();
-        assert_eq!(header["a.layers.0.weight"]["shape"], serde_json::json!([3, 2]));
-        assert_eq!(header["a.layers.0.weight"]["dtype"], "F32");
-        assert_eq!(header["__metadata__"]["permalink"], "heat?x=1");
-        let begin = header["a.layers.1.bias"]["data_offsets"][0].as_u64().unwrap() as usize + 8 + length;
-        assert_eq!(saved[begin..begin + 4], net.parameters.last().unwrap().to_le_bytes());
+        let saved = to_safetensors(&tensors("a.", &named, &net.parameters), "heat?x=1");
         let mut back = vec![0.0f32; net.parameters.len()];
         fill("a.", &named, &from_safetensors(&saved).unwrap(), &mut back).unwrap();
+        assert_eq!(back, net.parameters);
+    }
+
+    #[test]
+    fn the_library_reads_what_is_written_and_writes_what_is_read() {
+        use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+        let net = network();
+        let named = net.architecture().named();
+        let ours = tensors("a.", &named, &net.parameters);
+        let saved = to_safetensors(&ours, "heat?x=1");
+        let read = SafeTensors::deserialize(&saved).unwrap();
+        assert_eq!(read.len(), 4);
+        let weight = read.tensor("a.layers.0.weight").unwrap();
+        assert_eq!((weight.dtype(), weight.shape()), (Dtype::F32, &[3, 2][..]));
+        assert_eq!(weight.data()[..4], net.parameters[0].to_le_bytes());
+        let (_, metadata) = SafeTensors::read_metadata(&saved).unwrap();
+        let permalink = metadata.metadata().as_ref().and_then(|m| m.get("permalink").cloned());
+        assert_eq!(permalink.as_deref(), Some("heat?x=1"));
+
+        let bytes: Vec<Vec<u8>> = ours.iter().map(|t| t.values.bytes()).collect();
+        let views = ours.iter().zip(&bytes);
+        let views = views.map(|(t, b)| (t.name.as_str(), TensorView::new(Dtype::F32, t.shape.clone(), b).unwrap()));
+        let theirs = safetensors::serialize(views, None).unwrap();
+        let mut back = vec![0.0f32; net.parameters.len()];
+        fill("a.", &named, &from_safetensors(&theirs).unwrap(), &mut back).unwrap();
         assert_eq!(back, net.parameters);
     }
 
@@ -194,8 +242,19 @@ mod tests {
             assert!(error.message.contains(why), "{error}");
             assert_eq!(parameters, net.parameters);
         }
-        assert!(from_safetensors(b"no weights at all").unwrap_err().message.contains("no safetensors file"));
-        let half = TensorView::new(Dtype::F16, vec![1], &[0, 0]).unwrap();
+        // A good file cut off anywhere, and with each of its first bytes changed, is refused or read; it never panics.
+        let file = to_safetensors(&good, "heat");
+        for length in 0..file.len() {
+            assert!(from_safetensors(&file[..length]).unwrap_err().message.contains("no safetensors file"), "{length}");
+        }
+        for at in 0..200 {
+            for value in [0, 0x22, 0x39, 0xff] {
+                let mut file = file.clone();
+                file[at] = value;
+                let _ = from_safetensors(&file);
+            }
+        }
+        let half = safetensors::tensor::TensorView::new(safetensors::Dtype::F16, vec![1], &[0, 0]).unwrap();
         let half = safetensors::serialize([("h", half)], None).unwrap();
         assert!(from_safetensors(&half).unwrap_err().message.contains("F16"));
     }

@@ -149,8 +149,8 @@ impl Session {
     }
 
     /// The trained parameters of the run as a safetensors file; nothing where none are trained.
-    pub fn weights(&self) -> Result<Option<Vec<u8>>, JsValue> {
-        self.inner.weights().map_err(js_error)
+    pub fn weights(&self) -> Option<Vec<u8>> {
+        self.inner.weights()
     }
 
     /// Puts the parameters of such a file in place of the trained ones. On an error nothing has changed.
