@@ -99,6 +99,7 @@ const CHEAPER: Record<string, string[]> = {
   'dc-solver': ['sampler=unipc-2'],
   'typed-pinn': ['preset=oscillator', 'side_points=4', 'measured=1'],
   adjointdpm: ['method=euler-t', 'descent=200'],
+  featom: ['elements=2', 'states=1'],
   'equation-lab': ['preset=heat', 'x=2*pi, 16', 'dt=0.001', 'end=10'],
 };
 

@@ -13,6 +13,8 @@
 
 pub mod bench;
 pub mod diffusion;
+pub mod fem1d;
+pub mod gp;
 pub mod least_squares;
 pub mod linear;
 pub mod quadrature;

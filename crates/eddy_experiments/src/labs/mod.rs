@@ -1,5 +1,7 @@
 //! Labs: what the experiments of one kind of problem share. The time or training loop of a kind exists once, here.
 
+#[cfg(feature = "sampler")]
+pub mod atoms;
 #[cfg(any(feature = "sampler", feature = "flow"))]
 pub mod flow;
 #[cfg(feature = "core")]
@@ -10,3 +12,5 @@ pub mod pinn;
 pub mod sampler;
 #[cfg(feature = "equations")]
 pub mod typed;
+#[cfg(feature = "pinn")]
+pub mod walls;
