@@ -1,47 +1,57 @@
 //! DPM-Solver-v3: the model is measured first, on particles of its own, and then sampled.
 
+use std::path::PathBuf;
+
 use eddy_experiments::{
     labs::sampler::{
         diffusion::{
-            Batch, Denoiser, Status,
-            model_statistics::{DpmSolverV3, StatisticsEstimator},
+            Batch, Denoiser, Node, Status,
+            model_statistics::{Coordinate, DpmSolverV3, ModelStatistics, StatisticsEstimator},
+            trapezoid_rule::TrapezoidRule,
         },
         rng::{Philox, Stream},
     },
     spec::EddyError,
 };
 
-use super::{Trace, spec::Spec, unfit};
+use super::{Trace, npy, setup, spec::Spec, toml_reader::refused, unfit};
 
 /// Measures and samples in f64, whatever the format of the output.
 pub fn trace(
     trajectory: bool,
     spec: &Spec,
     start: &Batch<f64>,
-    mut model: impl Denoiser<f64>,
+    model: &mut dyn Denoiser<f64>,
 ) -> Result<Trace, EddyError> {
-    let setup = spec.sampler.setup(&*spec.schedule, &spec.times, &spec.options).map_err(|e| unfit(spec, &e))?;
     let options = spec.options.statistics;
-    let nodes = setup.grid;
+    let mut nodes = setup(spec)?.grid;
     let (first, last) = (nodes[0], nodes[nodes.len() - 1]);
-    // Another stream than that of the start: the particles that are sampled are not those that are measured.
-    let sd = spec.schedule.prior_sd(first.t);
-    let sample = Batch::normal(start.dim(), options.samples, sd, &Philox::new(spec.seed), Stream::Data, 0);
-    let mut estimator = StatisticsEstimator::new(spec.schedule.clone(), (first.t, last.t), options.steps + 1, sample)
-        .map_err(|e| unfit(spec, &e))?;
-    let statistics = loop {
-        if let Some(done) = estimator.step(&mut model) {
-            break done;
-        }
+    let statistics = match &spec.own.statistics {
+        Some(files) => read(files, start.dim(), (&first, &last))?,
+        None => measure(spec, start.dim(), (&first, &last), model)?,
     };
     let measurement = model.evaluations();
+    let arrays = arrays(&statistics);
+    let rule = options.trapezoid.then(|| TrapezoidRule::new(&statistics, options.pseudo));
+    if let Some(rule) = &rule {
+        // The ends are nodes already.
+        for node in nodes.iter_mut().skip(1).rev().skip(1) {
+            *node = spec.schedule.node_of_lambda(rule.lambda(rule.nearest(node.lambda)));
+        }
+        if nodes.windows(2).any(|w| w[1].lambda <= w[0].lambda) {
+            return Err(refused("sampler.integrals", "two times fall on one node of the table; use fewer steps"));
+        }
+    }
     let mut solver =
         DpmSolverV3::new(statistics.into(), options.order, options.corrector, nodes.clone(), start.clone());
+    if let Some(rule) = rule {
+        solver = solver.with_rule(rule);
+    }
     if options.lower_final {
         solver = solver.with_lower_final();
     }
     let mut states = if trajectory { vec![start.to_points()] } else { Vec::new() };
-    while solver.step(&mut model) {
+    while solver.step(model) {
         if trajectory {
             if let (Some(corrected), Some(state)) = (solver.before(), states.last_mut()) {
                 *state = corrected.to_points();
@@ -73,7 +83,68 @@ pub fn trace(
         times,
         states,
         measurement: Some(measurement),
+        found: None,
+        arrays,
     })
+}
+
+/// Statistics of particles that are not those sampled.
+fn measure(
+    spec: &Spec,
+    dim: usize,
+    (first, last): (&Node, &Node),
+    model: &mut dyn Denoiser<f64>,
+) -> Result<ModelStatistics, EddyError> {
+    let options = spec.options.statistics;
+    // Another stream than that of the start.
+    let sd = spec.schedule.prior_sd(first.t);
+    let sample = Batch::normal(dim, options.samples, sd, &Philox::new(spec.seed), Stream::Data, 0);
+    let mut estimator = StatisticsEstimator::new(spec.schedule.clone(), (first.t, last.t), options.steps + 1, sample)
+        .map_err(|e| unfit(spec, &e))?;
+    loop {
+        if let Some(done) = estimator.step(model) {
+            return Ok(done);
+        }
+    }
+}
+
+/// Statistics from files: l, s and b at equal steps of λ between the ends.
+fn read(files: &[PathBuf; 3], dim: usize, (first, last): (&Node, &Node)) -> Result<ModelStatistics, EddyError> {
+    let mut arrays = Vec::new();
+    for (key, file) in ["sampler.l", "sampler.s", "sampler.b"].into_iter().zip(files) {
+        let array = npy::read(key, file)?;
+        if array.columns != dim || array.rows < 3 {
+            let what = format!(
+                "the array is {} × {}; it must have 3 or more rows and {dim} columns, as the target has dimensions",
+                array.rows, array.columns
+            );
+            return Err(refused(key, what));
+        }
+        arrays.push(array);
+    }
+    let rows = arrays[0].rows;
+    let column = |array: &npy::Matrix, d: usize| (0..array.rows).map(|k| array.data[k * dim + d]).collect();
+    let of = |d| (column(&arrays[0], d), column(&arrays[1], d), column(&arrays[2], d));
+    let step = (last.lambda - first.lambda) / (rows - 1) as f64;
+    ModelStatistics::table(first.lambda, step, (0..dim).map(of).collect()).ok_or_else(|| {
+        refused("sampler.l", "l, s and b must have as many rows each, and noise and signal at both ends")
+    })
+}
+
+/// l, s and b as arrays [nodes, dimensions], and λ of the nodes.
+fn arrays(statistics: &ModelStatistics) -> Vec<(&'static str, Vec<u64>, Vec<f64>)> {
+    let lambdas = statistics.lambdas();
+    let rows = statistics.coordinates();
+    let shape = vec![lambdas.len() as u64, rows.len() as u64];
+    let array = |part: fn(&Coordinate) -> &Vec<f64>| {
+        (0..lambdas.len()).flat_map(|k| rows.iter().map(move |r| part(r)[k])).collect()
+    };
+    vec![
+        ("l", shape.clone(), array(|r| &r.linear)),
+        ("s", shape.clone(), array(|r| &r.scaling)),
+        ("b", shape, array(|r| &r.bias)),
+        ("lambda", vec![lambdas.len() as u64], lambdas.clone()),
+    ]
 }
 
 #[cfg(test)]
@@ -89,8 +160,8 @@ mod tests {
              [sampler]\nname = \"dpm-solver-v3\"\ngrid = \"log-snr\"\n{sampler}\n[run]\nsamples = 200\n"
         );
         let spec = Spec::parse(&text).ok().unwrap();
-        let start = super::super::start(&spec, std::path::Path::new("")).ok().unwrap();
-        let run = trace(true, &spec, &start, MixtureModel::new(spec.mixture.clone())).ok().unwrap();
+        let start = super::super::start(&spec).ok().unwrap();
+        let run = trace(true, &spec, &start, &mut MixtureModel::new(spec.mixture.clone())).ok().unwrap();
         assert_eq!((run.states.len(), run.times.len(), run.status), (run.steps + 1, run.steps + 1, Status::Finished));
         let (first, last) = (spec.schedule.node(1.0), spec.schedule.node(1e-3));
         let spread = |alpha: f64, sigma: f64| (0.16 * alpha * alpha + sigma * sigma).sqrt();

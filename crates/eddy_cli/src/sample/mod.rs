@@ -2,7 +2,13 @@
 
 mod measured;
 mod npy;
+#[cfg(test)]
+mod official;
+mod options;
+mod own;
+mod schedule;
 mod spec;
+mod target;
 mod toml_reader;
 
 use std::{path::PathBuf, time::Instant};
@@ -12,7 +18,7 @@ use eddy_experiments::{
     labs::sampler::{
         diffusion::{
             Batch, Denoiser, DiffusionError, Lane, MixtureModel, Node, Sampler, Status, Thresholded,
-            methods::named::{DPM_SOLVER_V3, PFGM_PP, SAMPLERS},
+            methods::named::{DC_SOLVER, DPM_SOLVER_V3, MR_SAMPLER, PFGM_PP, SAMPLERS, Setup, USF},
             poisson_flow::PoissonFlow,
         },
         rng::{Philox, Stream},
@@ -62,7 +68,8 @@ pub fn run(args: &Args) -> Result<i32, EddyError> {
     if let Some(precision) = args.precision {
         spec.double = precision != PrecisionOption::F32;
     }
-    let start = start(&spec, path)?;
+    spec.beside(path);
+    let start = start(&spec)?;
     if spec.double { sample::<f64>(args, &spec, &start) } else { sample::<f32>(args, &spec, &start) }
 }
 
@@ -80,10 +87,10 @@ fn list(json: bool) {
 }
 
 /// The points to start from: those of the file's array, or noise of the first time's level.
-fn start(spec: &Spec, path: &std::path::Path) -> Result<Batch<f64>, EddyError> {
+fn start(spec: &Spec) -> Result<Batch<f64>, EddyError> {
     let dim = spec.mixture.dim();
-    if let Some(noise) = spec.noise_path(path) {
-        let array = npy::read("run.noise", &noise)?;
+    if let Some(noise) = &spec.noise {
+        let array = npy::read("run.noise", noise)?;
         if array.columns != dim {
             let what = format!("the array has {} columns and the target {dim} dimensions", array.columns);
             return Err(refused("run.noise", what));
@@ -100,13 +107,13 @@ fn start(spec: &Spec, path: &std::path::Path) -> Result<Batch<f64>, EddyError> {
         }
         return Ok(Batch::from_points(dim, &array.data));
     }
-    let setup = spec.sampler.setup(&*spec.schedule, &spec.times, &spec.options).map_err(|e| unfit(spec, &e))?;
-    let sd = spec.schedule.prior_sd(setup.grid[0].t);
+    let sd = spec.schedule.prior_sd(setup(spec)?.grid[0].t);
     if spec.sampler.name == PFGM_PP {
         let (len, rng) = (spec.samples.unwrap_or(1024), Philox::new(spec.seed));
         return Ok(PoissonFlow::prior(dim, len, spec.options.extra_dimensions, sd, &rng));
     }
-    Ok(Batch::normal(dim, spec.samples.unwrap_or(1024), sd, &Philox::new(spec.seed), Stream::Prior, 0))
+    let noise = Batch::normal(dim, spec.samples.unwrap_or(1024), sd, &Philox::new(spec.seed), Stream::Prior, 0);
+    Ok(about_mean(spec, &noise, 1.0))
 }
 
 /// An error of the set-up with the key that causes it.
@@ -127,31 +134,57 @@ fn unfit(spec: &Spec, error: &DiffusionError) -> EddyError {
 
 fn sample<T: Lane>(args: &Args, spec: &Spec, start: &Batch<f64>) -> Result<i32, EddyError> {
     let started = Instant::now();
-    if spec.sampler.name == PFGM_PP {
-        let flow = PoissonFlow::new(spec.mixture.clone(), spec.options.extra_dimensions);
-        let run = trace::<T>(args, spec, start, flow.map_err(|e| refused("sampler.D", e))?)?;
-        return report(args, spec, start, &run, started.elapsed().as_secs_f64());
-    }
-    if spec.sampler.name == DPM_SOLVER_V3 {
-        let mut model = MixtureModel::<f64>::new(spec.mixture.clone());
-        if let Some(guidance) = spec.guidance {
-            model = model.with_guidance(guidance).map_err(|e| refused("guidance.class", e))?;
+    let run = execute::<T>(args.trajectory, spec, start)?;
+    report(args, spec, start, &run, started.elapsed().as_secs_f64())
+}
+
+/// The whole run, from the points `start`.
+fn execute<T: Lane>(trajectory: bool, spec: &Spec, start: &Batch<f64>) -> Result<Trace, EddyError> {
+    let centred = about_mean(spec, start, -1.0);
+    let mut run = match spec.sampler.name {
+        PFGM_PP => {
+            let flow = PoissonFlow::new(spec.mixture.clone(), spec.options.extra_dimensions);
+            trace::<T>(trajectory, spec, &centred, setup(spec)?, &mut flow.map_err(|e| refused("sampler.D", e))?)?
         }
-        let run = match spec.threshold {
-            None => measured::trace(args.trajectory, spec, start, model)?,
-            Some(threshold) => measured::trace(args.trajectory, spec, start, Thresholded { model, threshold })?,
+        DPM_SOLVER_V3 => measured::trace(trajectory, spec, &centred, &mut *model(spec)?)?,
+        DC_SOLVER => own::compensated(trajectory, spec, &centred, &mut *model(spec)?)?,
+        USF => own::searched(trajectory, spec, &centred, &mut *model(spec)?)?,
+        MR_SAMPLER => own::mean_reverting(trajectory, spec, &centred)?,
+        _ => trace::<T>(trajectory, spec, &centred, setup(spec)?, &mut *model(spec)?)?,
+    };
+    if let Some(mean) = &spec.mean {
+        let move_back = |points: &mut Vec<f64>| {
+            points.iter_mut().enumerate().for_each(|(k, v)| *v += mean[k % mean.len()]);
         };
-        return report(args, spec, start, &run, started.elapsed().as_secs_f64());
+        move_back(&mut run.x0);
+        run.states.iter_mut().for_each(move_back);
     }
+    Ok(run)
+}
+
+/// The points moved by `sign` times the mean of the process.
+fn about_mean(spec: &Spec, x: &Batch<f64>, sign: f64) -> Batch<f64> {
+    let mut out = x.clone();
+    for (d, m) in spec.mean.iter().flatten().enumerate() {
+        out.coordinate_mut(d).iter_mut().for_each(|v| *v += sign * m);
+    }
+    out
+}
+
+/// The exact model of the target with the guidance and the threshold of the file.
+fn model<T: Lane>(spec: &Spec) -> Result<Box<dyn Denoiser<T>>, EddyError> {
     let mut model = MixtureModel::<T>::new(spec.mixture.clone());
     if let Some(guidance) = spec.guidance {
         model = model.with_guidance(guidance).map_err(|e| refused("guidance.class", e))?;
     }
-    let run = match spec.threshold {
-        None => trace(args, spec, start, model)?,
-        Some(threshold) => trace(args, spec, start, Thresholded { model, threshold })?,
-    };
-    report(args, spec, start, &run, started.elapsed().as_secs_f64())
+    Ok(match spec.threshold {
+        None => Box::new(model),
+        Some(threshold) => Box::new(Thresholded { model, threshold }),
+    })
+}
+
+fn setup(spec: &Spec) -> Result<Setup, EddyError> {
+    spec.sampler.setup(&*spec.schedule, &spec.times, &spec.options).map_err(|e| unfit(spec, &e))
 }
 
 /// Writes and prints what a run left.
@@ -169,7 +202,11 @@ fn report(args: &Args, spec: &Spec, start: &Batch<f64>, run: &Trace, seconds: f6
         "outcome": outcome, "seconds": seconds, "precision": if spec.double { "f64" } else { "f32" }, "device": "cpu",
     });
     if let Some(evaluations) = run.measurement {
-        meta["statistics_evaluations"] = evaluations.into();
+        let name = if spec.sampler.name == DPM_SOLVER_V3 { "statistics_evaluations" } else { "search_evaluations" };
+        meta[name] = evaluations.into();
+    }
+    if let Some(found) = &run.found {
+        meta["found"] = found.clone();
     }
     if let Some(path) = &args.out {
         let mut npz = NpzWriter::create(path)?;
@@ -189,6 +226,9 @@ fn report(args: &Args, spec: &Spec, start: &Batch<f64>, run: &Trace, seconds: f6
         }
         if args.trajectory {
             npz.f64("ts", &[run.times.len() as u64], &run.times)?;
+        }
+        for (name, shape, data) in &run.arrays {
+            npz.f64(name, shape, data)?;
         }
         npz.i64("evaluations", run.evaluations as i64)?;
         npz.text("meta", &meta.to_string())?;
@@ -239,33 +279,42 @@ struct Trace {
     states: Vec<Vec<f64>>,
     /// Evaluations of a measurement of the model before the run, where there was one.
     measurement: Option<u64>,
+    /// What was fitted or searched.
+    found: Option<serde_json::Value>,
+    /// Arrays of it: name, shape, numbers.
+    arrays: Vec<(&'static str, Vec<u64>, Vec<f64>)>,
 }
 
+/// Runs a method from `start` to its end.
 fn trace<T: Lane>(
-    args: &Args,
+    trajectory: bool,
     spec: &Spec,
     start: &Batch<f64>,
-    mut model: impl Denoiser<T>,
+    setup: Setup,
+    model: &mut dyn Denoiser<T>,
 ) -> Result<Trace, EddyError> {
-    let setup = spec.sampler.setup(&*spec.schedule, &spec.times, &spec.options).map_err(|e| unfit(spec, &e))?;
     let (method, stochastic) = (setup.method.name(), setup.method.is_stochastic());
     let first = setup.grid[0];
     let x = start.cast::<T>();
     let mut times = vec![first.t];
-    let mut states = if args.trajectory { vec![x.to_points()] } else { Vec::new() };
+    let mut states = if trajectory { vec![x.to_points()] } else { Vec::new() };
     let mut sampler = Sampler::new(spec.schedule.clone(), setup.method, &setup.grid, x, Philox::new(spec.seed));
     if let Some(limit) = setup.limit {
         sampler = sampler.with_limit(limit);
     }
-    while let Some(step) = sampler.step(&mut model) {
+    while let Some(step) = sampler.step(model) {
         if !step.accepted {
             continue;
         }
         if let (Some(corrected), Some(last)) = (sampler.corrected(), states.last_mut()) {
             *last = corrected.to_points();
         }
+        if step.from.t == step.to.t {
+            // A correction of the last state only.
+            continue;
+        }
         times.push(step.to.t);
-        if args.trajectory {
+        if trajectory {
             states.push(sampler.x().to_points());
         }
     }
@@ -277,7 +326,7 @@ fn trace<T: Lane>(
         x = clean;
         end.t = 0.0;
         times.push(0.0);
-        if args.trajectory {
+        if trajectory {
             states.push(x.to_points());
         }
     }
@@ -293,5 +342,7 @@ fn trace<T: Lane>(
         times,
         states,
         measurement: None,
+        found: None,
+        arrays: Vec::new(),
     })
 }

@@ -35,8 +35,11 @@ fn parse(bytes: &[u8]) -> Result<Matrix, String> {
         field(&header, "descr").and_then(quoted).ok_or("the array has a type of several fields; save plain numbers")?;
     let fortran = field(&header, "fortran_order").is_some_and(|v| v.trim_start().starts_with("True"));
     let shape = shape(field(&header, "shape").unwrap_or_default()).ok_or("the header has no shape")?;
-    let [rows, columns] = shape[..] else {
-        return Err(format!("the array must have two dimensions, [samples, dimensions], not {}", shape.len()));
+    let (rows, columns) = match shape[..] {
+        // Points on a line.
+        [rows] => (rows, 1),
+        [rows, columns] => (rows, columns),
+        _ => return Err(format!("the array must have two dimensions, [samples, dimensions], not {}", shape.len())),
     };
     let count = rows.checked_mul(columns).ok_or("the shape is too large")?;
     let (order, kind) = descr.split_at(1);
@@ -134,7 +137,9 @@ mod tests {
         let body = [0; 16];
         assert!(said(b"hello").contains("not a NumPy"));
         assert!(said(&file("<f8", "False", "(3, 1)", &body)).contains("ends early"));
-        assert!(said(&file("<f8", "False", "(2,)", &body)).contains("two dimensions"));
+        assert!(said(&file("<f8", "False", "(2, 1, 1)", &body)).contains("two dimensions"));
+        let line = parse(&file("<f8", "False", "(2,)", &body)).unwrap();
+        assert_eq!((line.rows, line.columns), (2, 1));
         assert!(said(&file("<i8", "False", "(2, 1)", &body)).contains("float32 or float64"));
         let nan: Vec<u8> = [1.0, f64::NAN].iter().flat_map(|v| v.to_le_bytes()).collect();
         assert!(said(&file("<f8", "False", "(2, 1)", &nan)).contains("row 1 column 0"));

@@ -6,18 +6,22 @@ use std::{
 };
 
 use eddy_experiments::labs::sampler::diffusion::{
-    Component, CondOt, Edm, Guidance, Mixture, Prediction, Schedule, Shape, Spacing, SubVp, Threshold, Ve, VpCosine,
-    VpLinear,
-    methods::{
-        LowerFinal, Quadrature, Variant,
-        named::{Amount, DPM_SOLVER_V3, Named, Options, PFGM_PP, SAMPLERS, Times, named},
+    Component, DiffusionError, Guidance, Mixture, Prediction, Schedule, Spacing, Threshold,
+    mean_reverting::{Held, MeanReverting, MrMethod},
+    methods::named::{
+        Amount, DC_SOLVER, DPM_SOLVER_V3, MR_SAMPLER, Named, Options, PFGM_PP, SAMPLERS, Times, USF, named,
     },
-    shape_of, targets,
+    searched::{Gene, Genome},
 };
 use eddy_experiments::spec::EddyError;
-use toml::{Table, Value};
+use toml::Table;
 
-use super::toml_reader::{Section, refused};
+use super::{
+    options::options,
+    schedule::{Plan, schedule},
+    target::target,
+    toml_reader::{Section, plain, refused},
+};
 
 /// A file that was read and makes sense.
 pub struct Spec {
@@ -28,6 +32,9 @@ pub struct Spec {
     pub options: Options,
     pub times: Times,
     pub to_zero: bool,
+    pub own: Own,
+    /// What the process reverts to; the mixture is the one about it.
+    pub mean: Option<Vec<f64>>,
     pub guidance: Option<Guidance>,
     pub threshold: Option<Threshold>,
     pub samples: Option<usize>,
@@ -36,17 +43,18 @@ pub struct Spec {
     pub double: bool,
 }
 
-const KINDS: [&str; 8] = [
-    "gaussian-mixture",
-    "eight-gaussians",
-    "two-moons",
-    "checkerboard",
-    "spiral",
-    "swiss-roll",
-    "pinwheel",
-    "three-gaussians",
-];
-const SCHEDULES: [&str; 6] = ["vp-linear", "vp-cosine", "ve", "edm", "sub-vp", "flow"];
+/// What the samplers with a loop of their own are told besides their options.
+#[derive(Default)]
+pub struct Own {
+    /// DC-Solver: given instead of fitted.
+    pub ratios: Option<Vec<f64>>,
+    /// USF: given instead of searched.
+    pub genome: Option<Genome>,
+    /// DPM-Solver-v3: files of l, s and b, instead of a measurement.
+    pub statistics: Option<[PathBuf; 3]>,
+    pub mean_reverting: Option<(MeanReverting, MrMethod)>,
+}
+
 const GRIDS: [&str; 4] = ["uniform-t", "quadratic", "log-snr", "karras"];
 
 impl Spec {
@@ -59,16 +67,23 @@ impl Spec {
             root.table(name)?.ok_or_else(|| refused(name, format!("the file needs a table [{name}] (docs/sample.md)")))
         };
         let mixture = target(&needed("target")?)?;
-        let plan = schedule(&needed("schedule")?)?;
+        let plan = schedule(&needed("schedule")?, mixture.dim())?;
         let sampler_section = needed("sampler")?;
         let guidance = root.table("guidance")?.map(|s| guidance(&s, &mixture)).transpose()?;
         let threshold = root.table("thresholding")?.map(|s| threshold(&s)).transpose()?;
         let run = root.table("run")?;
         root.finish()?;
-        let (sampler, options, times, to_zero) = sampler(&sampler_section, &plan)?;
-        if sampler.name == PFGM_PP && (guidance.is_some() || threshold.is_some()) {
+        let Chosen { sampler, options, times, to_zero, own } = sampler(&sampler_section, &plan)?;
+        if [PFGM_PP, MR_SAMPLER].contains(&sampler.name) && (guidance.is_some() || threshold.is_some()) {
             let table = if guidance.is_some() { "guidance" } else { "thresholding" };
-            return Err(refused(table, "pfgm-pp takes neither guidance nor thresholding"));
+            return Err(refused(table, format!("{} takes neither guidance nor thresholding", sampler.name)));
+        }
+        let mixture = match &plan.mean {
+            Some(mean) => about(&mixture, mean).map_err(|e| refused("schedule.mean", e))?,
+            None => mixture,
+        };
+        if threshold.is_some() && plan.mean.is_some() {
+            return Err(refused("thresholding", "this cannot be used with schedule.mean"));
         }
         let mut spec = Self {
             mixture,
@@ -78,6 +93,8 @@ impl Spec {
             options,
             times,
             to_zero,
+            own,
+            mean: plan.mean,
             guidance,
             threshold,
             samples: None,
@@ -95,229 +112,39 @@ impl Spec {
         Ok(spec)
     }
 
-    /// Where the noise lies: beside the file that names it, or else as written.
-    pub fn noise_path(&self, file: &Path) -> Option<PathBuf> {
-        let noise = self.noise.as_ref()?;
-        let beside = file.parent().map(|p| p.join(noise));
-        beside.filter(|p| p.exists()).or_else(|| Some(noise.clone()))
-    }
-}
-
-fn target(s: &Section) -> Result<Mixture, EddyError> {
-    let kind = s.choice("kind", &KINDS)?;
-    let mixture = if kind == "gaussian-mixture" {
-        gaussian_mixture(s)?
-    } else {
-        let sd = s.positive("sd")?;
-        let radius = if kind == "eight-gaussians" { s.positive("radius")? } else { None };
-        match kind {
-            "eight-gaussians" => targets::ring(8, radius.unwrap_or(2.0), sd.unwrap_or(0.2)),
-            "two-moons" => targets::two_moons(sd.unwrap_or(0.1)),
-            "checkerboard" => targets::checkerboard(sd.unwrap_or(0.1)),
-            "spiral" => targets::spiral(sd.unwrap_or(0.05)),
-            "swiss-roll" => targets::swiss_roll(sd.unwrap_or(0.05)),
-            "pinwheel" => targets::pinwheel(sd.unwrap_or(0.1)),
-            _ if sd.is_some() => return Err(s.refused("sd", "three-gaussians has widths of its own")),
-            _ => targets::three(),
-        }
-    };
-    s.finish()?;
-    Ok(mixture)
-}
-
-/// The most dimensions of a mixture: beyond them the exact score of full covariances is too slow to be of use.
-const MAX_DIMENSIONS: usize = 64;
-
-fn gaussian_mixture(s: &Section) -> Result<Mixture, EddyError> {
-    let means =
-        s.list("means")?.ok_or_else(|| s.refused("means", "a gaussian-mixture needs its means, one list each"))?;
-    let mut components = Vec::new();
-    let mut dim = 0;
-    for (k, mean) in means.iter().enumerate() {
-        let key = format!("means[{k}]");
-        let mean = match mean {
-            Value::Array(list) => s.numbers_of(&key, list)?,
-            _ => return Err(s.refused(&key, "a mean is a list of numbers, one for each dimension")),
-        };
-        if k == 0 {
-            dim = mean.len();
-        }
-        if mean.len() != dim || !(1..=MAX_DIMENSIONS).contains(&dim) {
-            let what = format!(
-                "a mean has between 1 and {MAX_DIMENSIONS} numbers and all means as many; this one has {} and the first {dim}",
-                mean.len()
-            );
-            return Err(s.refused(&key, what));
-        }
-        components.push(Component { weight: 1.0, mean, shape: Shape::Isotropic { sd: 1.0 }, class: k as u32 });
-    }
-    let count = components.len();
-    if count == 0 {
-        return Err(s.refused("means", "there must be at least one component"));
-    }
-    let as_many = |key: &str, given: usize| {
-        if given == count {
-            return Ok(());
-        }
-        Err(s.refused(key, format!("there are {given} for {count} means; give one for each")))
-    };
-    if let Some(weights) = s.numbers("weights")? {
-        as_many("weights", weights.len())?;
-        for (k, w) in weights.iter().enumerate() {
-            if *w <= 0.0 {
-                let what = format!("a weight must be above 0, not {w}; leave the component out instead");
-                return Err(s.refused(&format!("weights[{k}]"), what));
-            }
-            components[k].weight = *w;
-        }
-    }
-    if let Some(classes) = s.numbers("classes")? {
-        as_many("classes", classes.len())?;
-        for (k, class) in classes.iter().enumerate() {
-            if *class < 0.0 || class.fract() != 0.0 || *class > 1e6 {
-                return Err(s.refused(&format!("classes[{k}]"), "a class is a whole number from 0"));
-            }
-            components[k].class = *class as u32;
-        }
-    }
-    let (covariances, sds) = (s.list("covariances")?, s.numbers("sds")?);
-    match (covariances, sds) {
-        (Some(_), Some(_)) => return Err(s.refused("sds", "give covariances or sds, not both")),
-        (None, None) => return Err(s.refused("covariances", "a gaussian-mixture needs covariances (or sds)")),
-        (None, Some(sds)) => {
-            as_many("sds", sds.len())?;
-            for (k, sd) in sds.into_iter().enumerate() {
-                if sd <= 0.0 {
-                    return Err(s.refused(&format!("sds[{k}]"), format!("a width must be above 0, not {sd}")));
-                }
-                components[k].shape = Shape::Isotropic { sd };
-            }
-        }
-        (Some(list), None) => {
-            as_many("covariances", list.len())?;
-            for (k, value) in list.iter().enumerate() {
-                let key = format!("covariances[{k}]");
-                components[k].shape = covariance(s, &key, value, dim)?;
+    /// Names of other files become those beside `file`, where there are such.
+    pub fn beside(&mut self, file: &Path) {
+        let named = self.noise.iter_mut().chain(self.own.statistics.iter_mut().flatten());
+        for name in named {
+            if let Some(beside) = file.parent().map(|p| p.join(&*name)).filter(|p| p.exists()) {
+                *name = beside;
             }
         }
     }
-    Mixture::new(dim, components).map_err(|e| s.refused("means", e))
 }
 
-/// A covariance as a matrix, or as one variance for all dimensions.
-fn covariance(s: &Section, key: &str, value: &Value, dim: usize) -> Result<Shape, EddyError> {
-    let mut matrix = Vec::new();
-    match value {
-        Value::Array(rows) => {
-            if rows.len() != dim {
-                return Err(s.refused(
-                    key,
-                    format!("this must have {dim} rows, as the means have numbers, not {}", rows.len()),
-                ));
-            }
-            for (i, row) in rows.iter().enumerate() {
-                let Value::Array(row) = row else {
-                    return Err(s.refused(key, "a covariance is a list of rows: [[…], […]]"));
-                };
-                if row.len() != dim {
-                    return Err(s.refused(
-                        &format!("{key}[{i}]"),
-                        format!("this row must have {dim} numbers, not {}", row.len()),
-                    ));
-                }
-                matrix.extend(s.numbers_of(&format!("{key}[{i}]"), row)?);
-            }
-        }
-        other => {
-            let variance = s.numbers_of(key, std::slice::from_ref(other))?[0];
-            matrix = (0..dim * dim).map(|k| if k / dim == k % dim { variance } else { 0.0 }).collect();
-        }
-    }
-    shape_of(&matrix, dim).map_err(|e| s.refused(key, e))
+/// The mixture moved by −mean: about it the process is variance preserving.
+fn about(mixture: &Mixture, mean: &[f64]) -> Result<Mixture, DiffusionError> {
+    let moved = |c: &Component| Component { mean: c.mean.iter().zip(mean).map(|(a, b)| a - b).collect(), ..c.clone() };
+    Mixture::new(mixture.dim(), mixture.components().iter().map(moved).collect())
 }
 
-/// A schedule and the times between which sampling runs.
-struct Plan {
-    name: &'static str,
-    schedule: Arc<dyn Schedule>,
-    start: f64,
-    end: f64,
+struct Chosen {
+    sampler: &'static Named,
+    options: Options,
+    times: Times,
+    to_zero: bool,
+    own: Own,
 }
 
-fn schedule(s: &Section) -> Result<Plan, EddyError> {
-    if !s.has("kind") {
-        return Err(s.refused("kind", format!("choose one of {}", SCHEDULES.join(", "))));
-    }
-    let name = s.choice("kind", &SCHEDULES)?;
-    let vp = || -> Result<VpLinear, EddyError> {
-        let default = VpLinear::default();
-        let beta_min = s.positive("beta_min")?.unwrap_or(default.beta_min);
-        let beta_max = s.positive("beta_max")?.unwrap_or(default.beta_max);
-        if beta_max < beta_min {
-            return Err(s.refused("beta_max", format!("this must not lie below beta_min = {beta_min}")));
-        }
-        Ok(VpLinear { beta_min, beta_max })
-    };
-    let sigmas = |min: f64, max: f64| -> Result<(f64, f64), EddyError> {
-        let min = s.positive("sigma_min")?.unwrap_or(min);
-        let max = s.positive("sigma_max")?.unwrap_or(max);
-        if max <= min {
-            return Err(s.refused("sigma_max", format!("this must lie above sigma_min = {min}")));
-        }
-        Ok((min, max))
-    };
-    let (schedule, end, start): (Arc<dyn Schedule>, f64, f64) = match name {
-        "vp-linear" => (Arc::new(vp()?), 1e-3, 1.0),
-        "sub-vp" => (Arc::new(SubVp(vp()?)), 1e-3, 1.0),
-        "vp-cosine" => {
-            let shift = s.positive("s")?.unwrap_or(VpCosine::default().s);
-            let cosine = VpCosine { s: shift };
-            (Arc::new(cosine), 1e-3, cosine.default_span().1)
-        }
-        "ve" => {
-            let (sigma_min, sigma_max) = sigmas(0.01, 50.0)?;
-            (Arc::new(Ve { sigma_min, sigma_max }), 0.0, 1.0)
-        }
-        "edm" => {
-            let (sigma_min, sigma_max) = sigmas(0.002, 80.0)?;
-            (Arc::new(Edm), sigma_min, sigma_max)
-        }
-        _ => (Arc::new(CondOt), 1e-3, 1.0),
-    };
-    let end = s.number("t_end")?.unwrap_or(end);
-    let start = s.number("t_start")?.unwrap_or(start);
-    s.finish()?;
-    if end < 0.0 {
-        return Err(s.refused("t_end", format!("time runs from 0; {end} lies before it")));
-    }
-    let top = if name == "edm" { f64::MAX } else { 1.0 };
-    if start > top {
-        return Err(s.refused("t_start", format!("the times of {name} end at 1; {start} lies beyond")));
-    }
-    if start <= end {
-        return Err(
-            s.refused("t_end", format!("sampling runs from t_start = {start} down to t_end; {end} is not below it"))
-        );
-    }
-    let (alpha, sigma) = (schedule.alpha(start), schedule.sigma(end));
-    if !(alpha > 0.0 || name == "flow") {
-        return Err(
-            s.refused("t_start", "there is no signal left at this time (α = 0); start a little earlier, e.g. 0.9946")
-        );
-    }
-    if !(sigma > 0.0 || name == "flow") {
-        return Err(s.refused(
-            "t_end",
-            "there is no noise left at this time (σ = 0), so ln(α/σ) and the score have no value; end a little later, e.g. 1e-3",
-        ));
-    }
-    Ok(Plan { name, schedule, start, end })
+/// A name as it is listed: papers and other programs write `dpm_solver++_2m`.
+fn listed(name: &str) -> String {
+    plain(name).replace("++", "-pp").replace("--", "-")
 }
-
-type Chosen = (&'static Named, Options, Times, bool);
 
 fn sampler(s: &Section, plan: &Plan) -> Result<Chosen, EddyError> {
     let name = s.text("name")?.ok_or_else(|| s.refused("name", "name a sampler; `eddy sample --list` shows them"))?;
+    let name = &*listed(name);
     let mut sampler = named(name).ok_or_else(|| {
         let near: Vec<&str> =
             SAMPLERS.iter().map(|n| n.name).filter(|n| n.contains(name) || name.contains(*n)).collect();
@@ -326,7 +153,16 @@ fn sampler(s: &Section, plan: &Plan) -> Result<Chosen, EddyError> {
     })?;
     let evaluations = s.whole("evaluations", 1, 10_000_000)?.map(|n| n as usize);
     let steps = s.whole("steps", 1, 10_000_000)?.map(|n| n as usize);
-    let grid = s.choice("grid", &GRIDS)?;
+    let grid = s.choice_or(
+        "grid",
+        &GRIDS,
+        &[
+            ("uniform", "uniform-t"),
+            ("time-uniform", "uniform-t"),
+            ("time-quadratic", "quadratic"),
+            ("logsnr", "log-snr"),
+        ],
+    )?;
     let rho = if grid == "karras" { s.positive("rho")?.unwrap_or(7.0) } else { 7.0 };
     let to_zero = s.boolean("denoise_to_zero")?.unwrap_or(false);
     let times = s.numbers("times")?;
@@ -341,11 +177,26 @@ fn sampler(s: &Section, plan: &Plan) -> Result<Chosen, EddyError> {
     if sampler.name == PFGM_PP && !["edm", "ve"].contains(&plan.name) {
         return Err(s.refused("name", "pfgm-pp needs a schedule that keeps the signal as it is: edm or ve"));
     }
-    let options = options(s, sampler)?;
+    if sampler.name == MR_SAMPLER && plan.name != "mean-reverting" {
+        return Err(s.refused("name", "mr-sampler needs the schedule mean-reverting"));
+    }
+    let mut options = options(s, sampler)?;
+    options.append_zero = s.boolean("append_zero")?.unwrap_or(false);
+    if options.append_zero && (plan.schedule.sigma(0.0) > 0.0 || plan.end == 0.0 || name == "dopri5") {
+        let what = format!("{name} on {} cannot end at σ = 0 by one more step", plan.name);
+        return Err(s.refused("append_zero", what));
+    }
+    let own = own(s, sampler, plan, times.as_deref())?;
     s.finish()?;
+    if sampler.name == USF && times.is_none() && s.has("grid") && grid != "log-snr" {
+        return Err(s.refused("grid", "usf has times of its own, which the search begins with log-snr"));
+    }
     if let Some(times) = times {
-        if s.has("grid") {
-            return Err(s.refused("grid", "give times or a grid, not both"));
+        if let Some(other) = ["grid", "append_zero"].into_iter().find(|k| s.has(k)) {
+            return Err(s.refused(other, format!("give times or {other}, not both")));
+        }
+        if let Some(n) = steps.filter(|n| n + 1 != times.len()) {
+            return Err(s.refused("steps", format!("{} times make {} steps, not {n}", times.len(), times.len() - 1)));
         }
         if times.len() < 2 {
             return Err(s.refused("times", "at least two times are needed: the first with noise, the last without"));
@@ -356,7 +207,7 @@ fn sampler(s: &Section, plan: &Plan) -> Result<Chosen, EddyError> {
         if times.iter().any(|t| *t < 0.0) || (plan.name != "edm" && times[0] > 1.0) {
             return Err(s.refused("times", format!("the times of {} lie between 0 and 1", plan.name)));
         }
-        return Ok((sampler, options, Times::Given(times), to_zero));
+        return Ok(Chosen { sampler, options, times: Times::Given(times), to_zero, own });
     }
     let adaptive = name == "dopri5";
     let amount = match (evaluations, steps) {
@@ -372,123 +223,77 @@ fn sampler(s: &Section, plan: &Plan) -> Result<Chosen, EddyError> {
         "log-snr" => Spacing::LogSnr,
         _ => Spacing::Karras { rho },
     };
-    Ok((sampler, options, Times::Spaced { spacing, start: plan.start, end: plan.end, amount }, to_zero))
+    let times = Times::Spaced { spacing, start: plan.start, end: plan.end, amount };
+    Ok(Chosen { sampler, options, times, to_zero, own })
 }
 
-fn options(s: &Section, sampler: &Named) -> Result<Options, EddyError> {
-    let mut o = Options::default();
-    for option in sampler.options {
-        match *option {
-            "eta" => {
-                o.eta = s.number("eta")?.unwrap_or(o.eta);
-                if !(0.0..=1.0).contains(&o.eta) {
-                    return Err(s.refused("eta", format!("this must lie between 0 and 1, not {}", o.eta)));
-                }
+/// What belongs to the samplers with a loop of their own.
+fn own(s: &Section, sampler: &Named, plan: &Plan, times: Option<&[f64]>) -> Result<Own, EddyError> {
+    let mut own = Own::default();
+    match sampler.name {
+        DC_SOLVER => own.ratios = s.numbers("ratios")?,
+        DPM_SOLVER_V3 => {
+            let paths = ["l", "s", "b"].map(|key| s.text(key));
+            let [l, scaling, b] = paths;
+            own.statistics = match (l?, scaling?, b?) {
+                (Some(l), Some(scaling), Some(b)) => Some([l, scaling, b].map(PathBuf::from)),
+                (None, None, None) => None,
+                _ => return Err(s.refused("l", "give l, s and b, each an array [nodes, dimensions], or none")),
+            };
+            if !s.has("integrals") && (s.has("p_pseudo") || s.has("c_pseudo")) {
+                return Err(s.refused("integrals", "p_pseudo and c_pseudo need integrals = \"trapezoid\""));
             }
-            "tolerance" => {
-                if let Some(v) = s.positive("tolerance")? {
-                    (o.absolute, o.relative) = (v, v);
-                }
-            }
-            "atol" => o.absolute = s.positive("atol")?.unwrap_or(o.absolute),
-            "rtol" => o.relative = s.positive("rtol")?.unwrap_or(o.relative),
-            "snr" => o.snr = s.positive("snr")?.unwrap_or(o.snr),
-            "damping" => o.damping = s.positive("damping")?.unwrap_or(o.damping),
-            "order" if sampler.name == DPM_SOLVER_V3 => {
-                o.statistics.order = s.whole("order", 1, 3)?.map_or(o.statistics.order, |n| n as usize);
-            }
-            "order" => o.momentum_order = s.positive("order")?.unwrap_or(o.momentum_order),
-            "gamma" => {
-                o.gamma = s.number("gamma")?.unwrap_or(o.gamma);
-                if !(0.0..=1.0).contains(&o.gamma) {
-                    return Err(s.refused("gamma", format!("this must lie between 0 and 1, not {}", o.gamma)));
-                }
-            }
-            "variant" => {
-                o.variant = if s.choice("variant", &["bh1", "bh2"])? == "bh1" { Variant::Bh1 } else { Variant::Bh2 };
-            }
-            "prediction" => {
-                let data = s.choice("prediction", &["data", "noise"])? == "data";
-                o.value = if data { Prediction::Data } else { Prediction::Epsilon };
-            }
-            "solver_type" => o.taylor = s.choice("solver_type", &["dpmsolver", "taylor"])? == "taylor",
-            "lower_order_final" => {
-                // The authors' DPM-Solver lowers the order below 10 steps only, UniPC always: `true` is each one's own.
-                if s.boolean("lower_order_final")? == Some(false) {
-                    o.lower_final = Some(LowerFinal::Never);
-                    (o.stochastic_adams.lower_final, o.statistics.lower_final) = (false, false);
-                }
-            }
-            "second_difference" => {
-                o.polynomial = s.choice("second_difference", &["authors", "polynomial"])? == "polynomial";
-            }
-            "start" => o.single_start = s.choice("start", &["lower", "single"])? == "single",
-            "S_churn" | "S_min" | "S_max" | "S_noise" => churn(s, option, sampler, &mut o)?,
-            "D" => {
-                o.extra_dimensions = s.positive("D")?.unwrap_or(o.extra_dimensions);
-                if o.extra_dimensions < 1.0 {
-                    return Err(
-                        s.refused("D", format!("there is at least one more dimension, not {}", o.extra_dimensions))
-                    );
-                }
-            }
-            "tau" | "tau_start" | "tau_end" => {
-                let v = s.number(option)?;
-                if let Some(v) = v.filter(|v| *v < 0.0) {
-                    return Err(s.refused(option, format!("this must not be below 0, as {v} is")));
-                }
-                let a = &mut o.stochastic_adams;
-                match *option {
-                    "tau" => a.tau = v.unwrap_or(a.tau),
-                    "tau_start" => a.active.1 = v.unwrap_or(a.active.1),
-                    _ => a.active.0 = v.unwrap_or(a.active.0),
-                }
-            }
-            "predictor_order" => {
-                let a = &mut o.stochastic_adams;
-                a.predictor = s.whole("predictor_order", 1, 4)?.map_or(a.predictor, |n| n as usize);
-            }
-            "few_steps" => o.stochastic_adams.few_steps = s.boolean("few_steps")?.unwrap_or(true),
-            "skip_final_step" => o.stochastic_adams.skip_final = s.boolean("skip_final_step")?.unwrap_or(true),
-            "corrector_order" => {
-                let given = s.whole("corrector_order", 0, 4)?.map(|n| n as usize);
-                o.stochastic_adams.corrector = given.unwrap_or(o.stochastic_adams.corrector);
-                o.statistics.corrector = given.unwrap_or(o.statistics.corrector);
-            }
-            "statistics_steps" => {
-                let steps = s.whole("statistics_steps", 2, 10_000)?;
-                o.statistics.steps = steps.map_or(o.statistics.steps, |n| n as usize);
-            }
-            "statistics_samples" => {
-                let samples = s.whole("statistics_samples", 2, 1_000_000)?;
-                o.statistics.samples = samples.map_or(o.statistics.samples, |n| n as usize);
-            }
-            "quadrature" => {
-                let riemann = s.choice("quadrature", &["riemann", "exact"])? == "riemann";
-                o.quadrature = if riemann { Quadrature::Riemann } else { Quadrature::Exact };
-            }
-            _ => {}
         }
+        USF => own.genome = genome(s, &*plan.schedule, times)?,
+        MR_SAMPLER => {
+            let solver = s.choice("solver", &["ode", "sde", "euler-ode", "euler-sde", "posterior"])?;
+            let order = s.whole("order", 1, 2)?.unwrap_or(2) as u32;
+            let data = s.choice("prediction", &["data", "noise"])? == "data";
+            if !data && solver != "ode" {
+                return Err(s.refused("prediction", format!("the solver {solver} works on data only")));
+            }
+            let method = match solver {
+                "ode" => MrMethod::Ode { order, held: if data { Held::Data } else { Held::Noise } },
+                "sde" => MrMethod::Sde { order },
+                "euler-ode" => MrMethod::EulerOde,
+                "euler-sde" => MrMethod::EulerSde,
+                _ => MrMethod::Posterior,
+            };
+            own.mean_reverting = plan.reverting.map(|process| (process, method));
+        }
+        _ => {}
     }
-    Ok(o)
+    Ok(own)
 }
 
-/// One of the four numbers of Karras et al., also as they are written without capitals.
-fn churn(s: &Section, option: &str, sampler: &Named, o: &mut Options) -> Result<(), EddyError> {
-    let small = option.to_lowercase();
-    let key = if s.has(option) { option } else { &small };
-    let Some(value) = s.unbounded(key)? else { return Ok(()) };
-    if value < 0.0 {
-        return Err(s.refused(key, format!("this must not be below 0, as {value} is")));
+/// A schedule of USF that the file gives: `times`, and for each step its order and its value.
+fn genome(s: &Section, schedule: &dyn Schedule, times: Option<&[f64]>) -> Result<Option<Genome>, EddyError> {
+    let (orders, values) = (s.list("orders")?, s.list("values")?);
+    let Some(times) = times else {
+        return match (orders, values) {
+            (None, None) => Ok(None),
+            _ => Err(s.refused("times", "a schedule that is given needs its times besides orders and values")),
+        };
+    };
+    let mut genes = Vec::new();
+    for (k, step) in times.windows(2).enumerate() {
+        let order = match orders.map(|list| list.get(k).and_then(toml::Value::as_integer)) {
+            None => 2,
+            Some(Some(n)) if (1..=3).contains(&n) => n as usize,
+            Some(_) => return Err(s.refused(&format!("orders[{k}]"), "give 1, 2 or 3 for every step")),
+        };
+        let value = match values.map(|list| list.get(k).and_then(toml::Value::as_str)) {
+            None | Some(Some("data")) => Prediction::Data,
+            Some(Some("noise")) => Prediction::Epsilon,
+            Some(_) => return Err(s.refused(&format!("values[{k}]"), "give \"data\" or \"noise\" for every step")),
+        };
+        let length = schedule.lambda(step[1]) - schedule.lambda(step[0]);
+        if !(length > 0.0 && length.is_finite()) {
+            return Err(s.refused(&format!("times[{}]", k + 1), "usf needs signal and noise at every time"));
+        }
+        genes.push(Gene { length, order, value });
     }
-    let churn = o.churn.get_or_insert(sampler.churn());
-    match option {
-        "S_churn" => churn.amount = value,
-        "S_min" => churn.low = value,
-        "S_max" => churn.high = value,
-        _ => churn.noise = value,
-    }
-    Ok(())
+    Ok(Some(Genome(genes)))
 }
 
 fn guidance(s: &Section, mixture: &Mixture) -> Result<Guidance, EddyError> {

@@ -17,6 +17,11 @@ pub fn refused(key: &str, what: impl std::fmt::Display) -> EddyError {
     EddyError::new("spec", format!("{key}: {what}"))
 }
 
+/// A name in small letters with hyphens.
+pub fn plain(name: &str) -> String {
+    name.trim().to_lowercase().replace(['_', ' '], "-")
+}
+
 fn kind(value: &Value) -> &'static str {
     match value {
         Value::String(_) => "a text",
@@ -127,11 +132,22 @@ impl<'a> Section<'a> {
     }
     /// One of `names`; the first if the key is absent.
     pub fn choice(&self, key: &str, names: &[&'static str]) -> Result<&'static str, EddyError> {
+        self.choice_or(key, names, &[])
+    }
+    /// The same, where some of them have other names too.
+    pub fn choice_or(
+        &self,
+        key: &str,
+        names: &[&'static str],
+        others: &[(&str, &'static str)],
+    ) -> Result<&'static str, EddyError> {
         let Some(text) = self.text(key)? else { return Ok(names[0]) };
+        let written = plain(text);
         names
             .iter()
             .copied()
-            .find(|n| *n == text)
+            .find(|n| *n == written)
+            .or_else(|| others.iter().find(|(other, _)| *other == written).map(|(_, n)| *n))
             .ok_or_else(|| self.refused(key, format!("there is no `{text}`; choose {}", names.join(", "))))
     }
     /// An error if the file has a key that was not read.

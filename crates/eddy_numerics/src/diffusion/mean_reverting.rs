@@ -115,6 +115,7 @@ pub struct MeanRevertingSampler {
     model: MixtureModel<f64>,
     mean: Vec<f64>,
     method: MrMethod,
+    lower: bool,
     nodes: Vec<Node>,
     done: usize,
     x: Batch<f64>,
@@ -142,7 +143,13 @@ impl MeanRevertingSampler {
             return Err(DiffusionError::NoSteps);
         }
         let model = MixtureModel::new(mixture);
-        Ok(Self { schedule, model, mean: mean.to_vec(), method, nodes, done: 0, x, past: None, rng })
+        Ok(Self { schedule, model, mean: mean.to_vec(), method, lower: false, nodes, done: 0, x, past: None, rng })
+    }
+
+    /// With fewer than 10 steps the one before the last has order 1, as in the authors' code.
+    pub fn with_lower_order(mut self) -> Self {
+        self.lower = true;
+        self
     }
 
     pub fn x(&self) -> &Batch<f64> {
@@ -186,6 +193,8 @@ impl MeanRevertingSampler {
         }
         let (from, to) = (self.nodes[self.done], self.nodes[self.done + 1]);
         let data = self.data(&from);
+        let lowers = self.lower && self.steps() < 10 && self.done + 2 == self.steps();
+        let of = |order: u32| if lowers { 1 } else { order };
         match self.method {
             MrMethod::EulerOde => self.euler(&data, &from, &to, 1.0),
             MrMethod::EulerSde => {
@@ -197,19 +206,19 @@ impl MeanRevertingSampler {
                 let (k, h) = (to.sigma / from.sigma, to.lambda - from.lambda);
                 let (value, change) = (-to.alpha * (-h).exp_m1(), -to.alpha * rest(-h));
                 let mean = 1.0 - k + k * from.alpha - to.alpha;
-                self.exponential(k, mean, (value, change), data, &from, order, h);
+                self.exponential(k, mean, (value, change), data, &from, of(order), h);
             }
             MrMethod::Ode { order, held: Held::Noise } => {
                 let (k, h) = (to.alpha / from.alpha, to.lambda - from.lambda);
                 let noise = self.noise(&data, &from);
-                self.exponential(k, 1.0 - k, (-to.sigma * h.exp_m1(), -to.sigma * rest(h)), noise, &from, order, h);
+                self.exponential(k, 1.0 - k, (-to.sigma * h.exp_m1(), -to.sigma * rest(h)), noise, &from, of(order), h);
             }
             MrMethod::Sde { order } => {
                 let h = to.lambda - from.lambda;
                 let k = to.sigma / from.sigma * (-h).exp();
                 let value = -to.alpha * (-2.0 * h).exp_m1();
                 let change = -to.alpha * rest(-2.0 * h);
-                self.exponential(k, 1.0 - k - value, (value, change), data, &from, order, h);
+                self.exponential(k, 1.0 - k - value, (value, change), data, &from, of(order), h);
                 self.add_noise(to.sigma * (-(-2.0 * h).exp_m1()).sqrt());
             }
         }

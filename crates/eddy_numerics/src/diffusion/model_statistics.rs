@@ -10,7 +10,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use super::{
     Batch, Denoiser, DiffusionError, Node, Prediction, Sampler, Schedule, Spacing, grid, methods::DpmMultistep,
-    ode::gauss_legendre,
+    ode::gauss_legendre, trapezoid_rule::TrapezoidRule,
 };
 use crate::rng::Philox;
 
@@ -55,6 +55,17 @@ impl ModelStatistics {
     pub fn constant(dim: usize, linear: f64, scaling: f64) -> Self {
         let row = Coordinate { linear: vec![linear; 2], scaling: vec![scaling; 2], bias: vec![0.0; 2] };
         Self { first: 0.0, step: 1.0, coordinates: vec![row; dim], evaluations: 0 }
+    }
+
+    /// From l, s and b of every coordinate at equal steps of λ from `first`. `None` if they are not as many everywhere, 2 or
+    /// more, and finite.
+    pub fn table(first: f64, step: f64, rows: Vec<(Vec<f64>, Vec<f64>, Vec<f64>)>) -> Option<Self> {
+        let count = rows.first().map_or(0, |r| r.0.len());
+        let fits = |v: &Vec<f64>| v.len() == count && v.iter().all(|x| x.is_finite());
+        let all = rows.iter().all(|r| [&r.0, &r.1, &r.2].into_iter().all(fits));
+        let coordinates =
+            rows.into_iter().map(|(linear, scaling, bias)| Coordinate { linear, scaling, bias }).collect();
+        (all && count > 1 && step > 0.0).then_some(Self { first, step, coordinates, evaluations: 0 })
     }
 
     /// The same with s = b = 0: only the linear part is measured.
@@ -294,6 +305,7 @@ pub struct DpmSolverV3 {
     /// Values of the corrector, the new one included; 0 for none.
     corrector: usize,
     lower_final: bool,
+    rule: Option<TrapezoidRule>,
     nodes: Vec<Node>,
     done: usize,
     x: Batch<f64>,
@@ -314,12 +326,20 @@ impl DpmSolverV3 {
     ) -> Self {
         let (order, corrector) = (order.clamp(1, 3), if corrector < 2 { 0 } else { corrector.min(4) });
         let lower_final = false;
-        Self { statistics, order, corrector, lower_final, nodes, done: 0, x, before: None, past: VecDeque::new() }
+        let (rule, past) = (None, VecDeque::new());
+        Self { statistics, order, corrector, lower_final, rule, nodes, done: 0, x, before: None, past }
     }
 
     /// The last steps lower their order, one by one, as in the authors' code for few steps.
     pub fn with_lower_final(mut self) -> Self {
         self.lower_final = true;
+        self
+    }
+
+    /// In the authors' arithmetic, which also corrects with as many values as the step predicted with. The nodes must be
+    /// some of the table's.
+    pub fn with_rule(mut self, rule: TrapezoidRule) -> Self {
+        self.rule = Some(rule);
         self
     }
 
@@ -355,11 +375,17 @@ impl DpmSolverV3 {
             let start = self.past[1].0;
             // As many older values as the step that is corrected had, and the new one.
             let had = if self.lower_final { self.order.min(self.nodes.len() - self.done) } else { self.order };
-            self.x = self.moved(&before, &start, &from, self.corrector.min(had + 1));
+            let count = match &self.rule {
+                None => self.corrector.min(had + 1),
+                Some(rule) => had.min(self.done) + usize::from(rule.pseudo.1),
+            };
+            if count > 1 {
+                self.x = self.moved(&before, &start, &from, count, true);
+            }
         }
         let left = self.nodes.len() - 1 - self.done;
         let order = if self.lower_final { self.order.min(left) } else { self.order };
-        let next = self.moved(&self.x, &from, &to, order);
+        let next = self.moved(&self.x, &from, &to, order, false);
         self.before = Some(std::mem::replace(&mut self.x, next));
         self.past.truncate(4);
         self.done += 1;
@@ -367,12 +393,19 @@ impl DpmSolverV3 {
     }
 
     /// `x` moved from `from` to `to` with the newest `count` values.
-    fn moved(&self, x: &Batch<f64>, from: &Node, to: &Node, count: usize) -> Batch<f64> {
-        let past: Vec<&(Node, Batch<f64>)> = self.past.iter().take(count).collect();
+    fn moved(&self, x: &Batch<f64>, from: &Node, to: &Node, count: usize, corrects: bool) -> Batch<f64> {
+        let mut past: Vec<&(Node, Batch<f64>)> = self.past.iter().take(count).collect();
+        if corrects {
+            // The value at the start of the step comes first.
+            past.swap(0, 1);
+        }
         let knots: Vec<f64> = past.iter().map(|(n, _)| n.lambda).collect();
         let mut out = x.clone();
         for d in 0..x.dim() {
-            let (carry, constant, weights) = self.statistics.step(d, from, to, &knots);
+            let (carry, constant, weights) = match &self.rule {
+                None => self.statistics.step(d, from, to, &knots),
+                Some(rule) => rule.step(d, from, to, &knots, if corrects { rule.pseudo.1 } else { rule.pseudo.0 }),
+            };
             let column = out.coordinate_mut(d);
             column.iter_mut().for_each(|v| *v = carry * *v + constant);
             for ((_, f), w) in past.iter().zip(&weights) {

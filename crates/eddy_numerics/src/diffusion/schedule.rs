@@ -71,6 +71,10 @@ pub struct Node {
 }
 
 impl Node {
+    /// The end of sampling where nothing of the noise is left.
+    pub fn clean() -> Self {
+        Self { t: 0.0, alpha: 1.0, sigma: 0.0, lambda: f64::INFINITY }
+    }
     /// σ/α: the noise level of the rescaled state x/α.
     pub fn rho(&self) -> f64 {
         self.sigma / self.alpha
@@ -78,7 +82,9 @@ impl Node {
     /// The exact solution of the flow for constant ε from here to `to`: x ← a x + b ε with
     /// a = α_to/α, b = −σ_to (e^h − 1), h = λ_to − λ (Lu et al. 2022, equation 3.7).
     pub fn transfer(&self, to: &Self) -> (f64, f64) {
-        (to.alpha / self.alpha, -to.sigma * (to.lambda - self.lambda).exp_m1())
+        let a = to.alpha / self.alpha;
+        // At σ = 0, where λ is infinite, the same by σ_to − a σ.
+        (a, if to.sigma == 0.0 { -a * self.sigma } else { -to.sigma * (to.lambda - self.lambda).exp_m1() })
     }
 }
 
@@ -96,12 +102,12 @@ impl Default for VpLinear {
 }
 
 /// σ = √(1 − α²) from ln α.
-fn vp_sigma(log_alpha: f64) -> f64 {
+pub(super) fn vp_sigma(log_alpha: f64) -> f64 {
     (-(2.0 * log_alpha).exp_m1()).sqrt()
 }
 
 /// ln α of a variance-preserving schedule at λ: −½ ln(1 + e^(−2λ)), in the form that does not overflow.
-fn vp_log_alpha(lambda: f64) -> f64 {
+pub(super) fn vp_log_alpha(lambda: f64) -> f64 {
     if lambda > 0.0 { -0.5 * (-2.0 * lambda).exp().ln_1p() } else { lambda - 0.5 * (2.0 * lambda).exp().ln_1p() }
 }
 

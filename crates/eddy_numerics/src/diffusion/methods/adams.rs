@@ -1,5 +1,5 @@
-use super::Method;
-use crate::diffusion::{Combination, Interval, Plan, Source};
+use super::{Method, may_end_clean};
+use crate::diffusion::{Combination, Interval, Node, Plan, Schedule, Source};
 
 /// Weights of Adams-Bashforth of order k for equal steps, newest value first.
 pub(super) const BASHFORTH: [&[f64]; 4] = [
@@ -44,6 +44,9 @@ impl Method for Adams {
     }
     fn cost(&self, steps: usize) -> usize {
         steps
+    }
+    fn reaches(&self, _: &dyn Schedule, first: &Node, last: &Node) -> bool {
+        may_end_clean(first, last)
     }
     fn plan(&self, at: &Interval) -> Plan {
         let order = self.order.min(at.past.len() + 1);

@@ -1,5 +1,5 @@
-use super::Method;
-use crate::diffusion::{Batch, Combination, Denoiser, Interval, Lane, Node, Plan, Source};
+use super::{Method, may_end_clean};
+use crate::diffusion::{Batch, Combination, Denoiser, Interval, Lane, Node, Plan, Schedule, Source};
 
 /// BDIA-DDIM: DDIM forward and backward from the same ε, which makes the map exactly invertible (Zhang, Lewis, Kleijn
 /// 2024, "Exact diffusion inversion via bi-directional integration approximation", equation 18).
@@ -75,6 +75,9 @@ impl Method for Bdia {
     }
     fn cost(&self, steps: usize) -> usize {
         steps
+    }
+    fn reaches(&self, _: &dyn Schedule, first: &Node, last: &Node) -> bool {
+        may_end_clean(first, last)
     }
     fn plan(&self, at: &Interval) -> Plan {
         let eps = Source::Stage(0);

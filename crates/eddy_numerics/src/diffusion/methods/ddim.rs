@@ -25,7 +25,7 @@ impl Method for Ddim {
         steps
     }
     fn reaches(&self, _: &dyn Schedule, _: &Node, last: &Node) -> bool {
-        last.lambda.is_finite()
+        last.lambda.is_finite() || last.sigma == 0.0
     }
     fn plan(&self, at: &Interval) -> Plan {
         let (from, to) = (&at.from, &at.to);

@@ -1,5 +1,5 @@
-use super::{Method, Variable};
-use crate::diffusion::{Combination, Interval, Node, Plan, Source, ode::gauss_legendre};
+use super::{Method, Variable, may_end_clean};
+use crate::diffusion::{Combination, Interval, Node, Plan, Schedule, Source, ode::gauss_legendre};
 
 /// How the integrals of DEIS are computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,10 +52,15 @@ impl Method for Deis {
     fn cost(&self, steps: usize) -> usize {
         steps
     }
+    fn reaches(&self, _: &dyn Schedule, first: &Node, last: &Node) -> bool {
+        // In t the integrand has no bound where σ = 0.
+        may_end_clean(first, last) && (last.sigma > 0.0 || self.variable == Variable::Rho || self.order == 0)
+    }
     fn plan(&self, at: &Interval) -> Plan {
         let variable = |n: &Node| if self.variable == Variable::Time { n.t } else { n.rho() };
         let nodes: Vec<f64> = std::iter::once(&at.from).chain(at.past.iter().take(self.order)).map(variable).collect();
         let weights = match self.quadrature {
+            Quadrature::Exact if self.variable == Variable::Rho => exact_in_rho(at, &nodes),
             Quadrature::Exact => exact(at, &nodes, &variable),
             Quadrature::Riemann => self.riemann(at, &nodes),
         };
@@ -90,6 +95,17 @@ fn exact(at: &Interval, nodes: &[f64], variable: &dyn Fn(&Node) -> f64) -> Vec<f
         }
     }
     out
+}
+
+/// The same in ρ, where ℓ_j itself is integrated: four points are exact for a cubic, also down to ρ = 0.
+fn exact_in_rho(at: &Interval, nodes: &[f64]) -> Vec<f64> {
+    let (points, weights) = gauss_legendre(4);
+    let (a, b) = (at.from.rho(), at.to.rho());
+    let integral = |j: usize| {
+        let at_point = |u: &f64| lagrange(nodes, j, 0.5 * (a + b) + 0.5 * (b - a) * u);
+        points.iter().zip(&weights).map(|(u, w)| w * at_point(u)).sum::<f64>()
+    };
+    (0..nodes.len()).map(|j| at.to.alpha * 0.5 * (b - a) * integral(j)).collect()
 }
 
 impl Deis {

@@ -1,5 +1,5 @@
 use super::{
-    Method,
+    Method, may_end_clean,
     multistep::{Exponential, phis, stage},
 };
 use crate::diffusion::{Combination, Interval, Node, Plan, Prediction, Schedule, Source, Spacing, grid};
@@ -122,8 +122,15 @@ impl Method for DpmSingle {
     fn cost(&self, steps: usize) -> usize {
         (0..steps).map(|i| self.orders.get(i).copied().unwrap_or(self.order) as usize).sum()
     }
+    fn cost_to_zero(&self, steps: usize) -> usize {
+        if steps == 0 { 0 } else { self.cost(steps - 1) + 1 }
+    }
+    fn reaches(&self, _: &dyn Schedule, first: &Node, last: &Node) -> bool {
+        may_end_clean(first, last)
+    }
     fn plan(&self, at: &Interval) -> Plan {
-        let order = self.orders.get(at.step).copied().unwrap_or(self.order);
+        // λ is infinite at σ = 0: that step has order 1.
+        let order = if at.to.lambda.is_finite() { self.orders.get(at.step).copied().unwrap_or(self.order) } else { 1 };
         let inner = inner_nodes(at, self.inner, order);
         general_step(order, self.value, self.taylor, at, &inner)
     }

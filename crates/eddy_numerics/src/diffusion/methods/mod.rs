@@ -9,6 +9,7 @@ mod dpm_solver;
 mod momentum;
 mod multistep;
 pub mod named;
+mod options;
 mod pndm;
 mod runge_kutta;
 mod sde;
@@ -21,7 +22,7 @@ pub use churn::{Churn, EdmStochastic};
 pub use ddim::Ddim;
 pub use deis::{Deis, Quadrature};
 pub use dpm_solver::{DpmSingle, DpmSolver, DpmSolverFast};
-pub use momentum::{Ghvb, HeavyBall};
+pub use momentum::{Ghvb, HeavyBall, Nesterov};
 pub use multistep::{DpmMultistep, LowerFinal};
 pub use pndm::{FPndm, Fon, Plms, SPndm};
 pub use runge_kutta::{RungeKutta, Tableau, Variable};
@@ -61,6 +62,11 @@ pub trait Method {
         first.lambda.is_finite() && last.lambda.is_finite()
     }
 
+    /// Evaluations of `steps` steps of which the last one ends at σ = 0.
+    fn cost_to_zero(&self, steps: usize) -> usize {
+        self.cost(steps)
+    }
+
     /// The most steps that `evaluations` evaluations pay for.
     fn steps_for(&self, evaluations: usize) -> Result<usize, DiffusionError> {
         // cost(n) ≥ n for every method, so the answer is at most `evaluations`.
@@ -73,6 +79,12 @@ pub trait Method {
         }
         Ok(steps)
     }
+}
+
+/// Whether a run starts with signal and noise and ends with noise or at σ = 0: methods that move by constant or past ε
+/// and evaluate at the start of a step only reach that end.
+fn may_end_clean(first: &Node, last: &Node) -> bool {
+    first.lambda.is_finite() && (last.lambda.is_finite() || last.sigma == 0.0)
 }
 
 /// Tolerances of step control: the error of a step is kept below absolute + relative · |x|.

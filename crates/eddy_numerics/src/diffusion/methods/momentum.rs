@@ -4,8 +4,9 @@
 use super::{
     Method,
     adams::{BASHFORTH, newest},
+    may_end_clean,
 };
-use crate::diffusion::{Combination, Interval, Plan, Source};
+use crate::diffusion::{Combination, Interval, Node, Plan, Schedule, Source};
 
 /// Polyak's heavy ball around Adams-Bashforth: v ← (1 − b) v + b Σ c_j ε_j, x/α += Δρ v.
 ///
@@ -37,6 +38,9 @@ impl Method for HeavyBall {
     fn cost(&self, steps: usize) -> usize {
         steps
     }
+    fn reaches(&self, _: &dyn Schedule, first: &Node, last: &Node) -> bool {
+        may_end_clean(first, last)
+    }
     fn plan(&self, at: &Interval) -> Plan {
         let order = self.order.min(at.past.len() + 1);
         let b = self.damping;
@@ -53,6 +57,48 @@ impl Method for HeavyBall {
     }
 }
 
+/// Nesterov's momentum around Adams-Bashforth: p = Σ c_j ε_j, v ← (1 − b) v + b p, x/α += Δρ ((1 − b) v + b p) (the
+/// same paper, section 4).
+///
+/// Between the heavy ball and the method itself, which b = 1 is; order 1 otherwise. v starts at the first ε.
+#[derive(Clone, Copy, Debug)]
+pub struct Nesterov(HeavyBall);
+
+impl Nesterov {
+    /// Order of the Adams-Bashforth weights (1..=4) and damping b in (0, 1].
+    pub fn new(order: u32, damping: f64) -> Self {
+        Self(HeavyBall::new(order, damping))
+    }
+}
+
+impl Method for Nesterov {
+    fn name(&self) -> &'static str {
+        "PLMS with Nesterov momentum"
+    }
+    fn order(&self) -> u32 {
+        self.0.order()
+    }
+    fn memory(&self) -> usize {
+        self.0.memory()
+    }
+    fn cost(&self, steps: usize) -> usize {
+        steps
+    }
+    fn reaches(&self, _: &dyn Schedule, first: &Node, last: &Node) -> bool {
+        may_end_clean(first, last)
+    }
+    fn plan(&self, at: &Interval) -> Plan {
+        let mut plan = self.0.plan(at);
+        let order = self.0.order.min(at.past.len() + 1);
+        let b = self.0.damping;
+        let velocity = plan.carry.clone().unwrap_or_default();
+        let mut weights: Vec<_> = velocity.terms.iter().map(|(s, w)| (*s, (1.0 - b) * w)).collect();
+        weights.extend(BASHFORTH[order - 1].iter().enumerate().map(|(j, c)| (newest(j), b * c)));
+        plan.update = Combination::transfer(&at.from, &at.to, &weights);
+        plan
+    }
+}
+
 /// Generalized heavy ball: v ← (1 − b) v + b ε, x/α += Δρ Σ c_j(b) v_j, with c_j such that the method has order k for
 /// every b; b = 1 is Adams-Bashforth of order k, b → 0 approaches order k − 1. "GHVB r" means k = ⌈r⌉, b = r − k + 1.
 ///
@@ -64,10 +110,10 @@ pub struct Ghvb {
 }
 
 impl Ghvb {
-    /// `r` is clamped to [0.1, 4].
+    /// `r` is clamped to [0.1, 5].
     pub fn new(r: f64) -> Self {
-        let r = if r.is_nan() { 1.0 } else { r.clamp(0.1, 4.0) };
-        let order = r.ceil().clamp(1.0, 4.0);
+        let r = if r.is_nan() { 1.0 } else { r.clamp(0.1, 5.0) };
+        let order = r.ceil().clamp(1.0, 5.0);
         Self { order: order as usize, damping: r - (order - 1.0) }
     }
 
@@ -77,7 +123,12 @@ impl Ghvb {
             1 => vec![1.0],
             2 => [2.0 + b, -(2.0 - b)].map(|c| c / (2.0 * b)).to_vec(),
             3 => [18.0 + 5.0 * b, -(24.0 - 8.0 * b), 6.0 - b].map(|c| c / (12.0 * b)).to_vec(),
-            _ => [46.0 + 9.0 * b, -(78.0 - 19.0 * b), 42.0 - 5.0 * b, -(10.0 - b)].map(|c| c / (24.0 * b)).to_vec(),
+            4 => [46.0 + 9.0 * b, -(78.0 - 19.0 * b), 42.0 - 5.0 * b, -(10.0 - b)].map(|c| c / (24.0 * b)).to_vec(),
+            _ => {
+                [1650.0 + 251.0 * b, -(3420.0 - 646.0 * b), 2880.0 - 264.0 * b, -(1380.0 - 106.0 * b), 270.0 - 19.0 * b]
+                    .map(|c| c / (720.0 * b))
+                    .to_vec()
+            }
         }
     }
 }
@@ -95,6 +146,9 @@ impl Method for Ghvb {
     }
     fn cost(&self, steps: usize) -> usize {
         steps
+    }
+    fn reaches(&self, _: &dyn Schedule, first: &Node, last: &Node) -> bool {
+        may_end_clean(first, last)
     }
     fn plan(&self, at: &Interval) -> Plan {
         let order = self.order.min(at.past.len() + 1);
@@ -116,7 +170,7 @@ mod tests {
     /// Σ_j c_j v_{n−j} for ε = n^p with v in its own steady state must match ∫ over the next step, for p < order.
     #[test]
     fn weights_have_their_order() {
-        for order in 1..=4 {
+        for order in 1..=5 {
             for b in [0.3, 0.8, 1.0] {
                 let c = Ghvb::weights(order, b);
                 for p in 0..order as i32 {

@@ -12,6 +12,8 @@ pub enum LowerFinal {
     Never,
     /// Only on grids of fewer than 10 steps, as the authors' code of DPM-Solver does.
     Below10,
+    /// Only on grids of fewer steps than this: diffusers has 15.
+    Below(usize),
     Always,
 }
 
@@ -21,6 +23,7 @@ impl LowerFinal {
         let lower = match self {
             Self::Never => false,
             Self::Below10 => steps < 10,
+            Self::Below(n) => steps < n,
             Self::Always => true,
         };
         let order = order.min(step + 1);
@@ -36,20 +39,23 @@ pub(super) struct Exponential {
     pub scale: f64,
     /// −h for x₀, h for ε.
     pub hh: f64,
+    /// scale (e^hh − 1), which is finite also at σ = 0.
+    whole: f64,
 }
 
 impl Exponential {
     pub(super) fn new(value: Prediction, from: &Node, to: &Node) -> Self {
         let h = to.lambda - from.lambda;
         if value == Prediction::Data {
-            Self { carry: to.sigma / from.sigma, scale: to.alpha, hh: -h }
+            Self { carry: to.sigma / from.sigma, scale: to.alpha, hh: -h, whole: to.alpha * (-h).exp_m1() }
         } else {
-            Self { carry: to.alpha / from.alpha, scale: to.sigma, hh: h }
+            let (carry, push) = from.transfer(to);
+            Self { carry, scale: to.sigma, hh: h, whole: -push }
         }
     }
     /// The exact step for a constant value, `source`.
     pub(super) fn constant(&self, state: Combination, source: &Combination) -> Combination {
-        state.times(self.carry).plus(-self.scale * self.hh.exp_m1(), source)
+        state.times(self.carry).plus(-self.whole, source)
     }
 }
 
@@ -148,8 +154,9 @@ impl Method for DpmMultistep {
         if self.single_start { steps + steps.min(self.order - 1) * (self.order - 1) } else { steps }
     }
     fn reaches(&self, _: &dyn Schedule, first: &Node, last: &Node) -> bool {
-        // x₀ determines the step at both ends, which then has order 1.
-        self.value == Prediction::Data || (first.lambda.is_finite() && last.lambda.is_finite())
+        // x₀ determines the step at both ends, which then has order 1, and ε that to σ = 0.
+        self.value == Prediction::Data
+            || first.lambda.is_finite() && (last.lambda.is_finite() || last.sigma == 0.0 && !self.stochastic)
     }
     fn plan(&self, at: &Interval) -> Plan {
         let (from, to) = (&at.from, &at.to);

@@ -4,8 +4,9 @@
 use super::{
     Method, RungeKutta, Tableau, Variable,
     adams::{BASHFORTH, newest},
+    may_end_clean,
 };
-use crate::diffusion::{Combination, Interval, Node, Plan, Source, Stage};
+use crate::diffusion::{Combination, Interval, Node, Plan, Schedule, Source, Stage};
 
 /// Steps that start F-PNDM and FON by Runge-Kutta, four evaluations each.
 const WARM_UP: usize = 3;
@@ -39,6 +40,9 @@ impl Method for FPndm {
     }
     fn cost(&self, steps: usize) -> usize {
         warm_up_cost(steps)
+    }
+    fn reaches(&self, _: &dyn Schedule, first: &Node, last: &Node) -> bool {
+        may_end_clean(first, last)
     }
     fn plan(&self, at: &Interval) -> Plan {
         let keep = Combination::source(Source::Stage(0));
@@ -74,6 +78,9 @@ impl Method for SPndm {
     }
     fn cost(&self, steps: usize) -> usize {
         steps + usize::from(steps > 0)
+    }
+    fn reaches(&self, _: &dyn Schedule, first: &Node, last: &Node) -> bool {
+        may_end_clean(first, last)
     }
     fn plan(&self, at: &Interval) -> Plan {
         let keep = Combination::source(Source::Stage(0));
@@ -142,6 +149,9 @@ impl Method for Plms {
     }
     fn cost(&self, steps: usize) -> usize {
         SPndm.cost(steps)
+    }
+    fn reaches(&self, _: &dyn Schedule, first: &Node, last: &Node) -> bool {
+        may_end_clean(first, last)
     }
     fn plan(&self, at: &Interval) -> Plan {
         if at.past.is_empty() {

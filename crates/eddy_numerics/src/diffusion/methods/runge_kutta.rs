@@ -41,6 +41,24 @@ impl Tableau {
         b: &[0.25, 0.0, 0.75],
         error: &[],
     };
+    /// Ralston's method of order 3.
+    pub const RALSTON3: Self = Self {
+        name: "Ralston-3",
+        order: 3,
+        c: &[0.0, 0.5, 0.75],
+        a: &[&[], &[0.5], &[0.0, 0.75]],
+        b: &[2.0 / 9.0, 3.0 / 9.0, 4.0 / 9.0],
+        error: &[],
+    };
+    /// The third-order method that preserves strong stability (Shu & Osher 1988).
+    pub const SSPRK3: Self = Self {
+        name: "SSPRK3",
+        order: 3,
+        c: &[0.0, 1.0, 0.5],
+        a: &[&[], &[1.0], &[0.25, 0.25]],
+        b: &[1.0 / 6.0, 1.0 / 6.0, 4.0 / 6.0],
+        error: &[],
+    };
     pub const RK4: Self = Self {
         name: "RK4",
         order: 4,
@@ -121,6 +139,10 @@ impl Method for RungeKutta {
         let stages = self.tableau.c.len();
         // With an embedded method the last stage is the first of the next step.
         if self.tableau.error.is_empty() { steps * stages } else { steps * (stages - 1) + usize::from(steps > 0) }
+    }
+    fn cost_to_zero(&self, steps: usize) -> usize {
+        let euler = self.euler_to_zero && self.tableau.c[1..].contains(&1.0);
+        if euler && steps > 0 { self.cost(steps - 1) + 1 } else { self.cost(steps) }
     }
     fn step_control(&self) -> Option<StepControl> {
         self.control

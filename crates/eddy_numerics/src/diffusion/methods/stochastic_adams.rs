@@ -22,7 +22,8 @@ pub struct StochasticAdams {
     pub active: (f64, f64),
     /// Order 2 on x₀ with the slope weighted by half the step, as in the authors' code for few steps; a change of order h³.
     pub few_steps: bool,
-    /// The last step is replaced by the prediction of x₀ at its start, as in the authors' code.
+    /// The last step is predicted only, and without noise, as in the authors' code for few steps. Otherwise the grid ends
+    /// with its last node twice: the step between them evaluates there and corrects.
     pub skip_final: bool,
     /// The last steps lower their order.
     pub lower_final: bool,
@@ -75,13 +76,11 @@ impl StochasticAdams {
             predictor = predictor.min(steps.saturating_sub(step).max(1));
             corrector = corrector.min(steps.saturating_sub(step) + 1);
         }
-        // There is nothing yet to correct the first step with but its own end.
-        (predictor, if step == 0 { 0 } else { corrector })
+        (predictor, corrector)
     }
 
-    /// Weights of the values at `knots` (newest first) in the step from `from` to `to`.
-    fn weights(&self, from: &Node, to: &Node, knots: &[f64], corrects: bool) -> Vec<f64> {
-        let tau = self.tau_at(to);
+    /// Weights of the values at `knots` (newest first) in the step from `from` to `to` with noise of scale `tau`.
+    fn weights(&self, from: &Node, to: &Node, tau: f64, knots: &[f64], corrects: bool) -> Vec<f64> {
         let data = self.value == Prediction::Data;
         let kappa = 1.0 + tau * tau;
         // With u = λ_to − λ the factor inside the integral is e^(−κu) for x₀ and e^u for ε.
@@ -117,9 +116,9 @@ impl StochasticAdams {
     }
 
     /// The weighted values of a step from `from` to `to`, where `values` are known, newest first.
-    fn push(&self, from: &Node, to: &Node, values: &[(f64, Source)], corrects: bool) -> Combination {
+    fn push(&self, from: &Node, to: &Node, tau: f64, values: &[(f64, Source)], corrects: bool) -> Combination {
         let knots: Vec<f64> = values.iter().map(|v| v.0).collect();
-        let weights = self.weights(from, to, &knots, corrects);
+        let weights = self.weights(from, to, tau, &knots, corrects);
         Combination::new(0.0, values.iter().zip(weights).map(|((_, source), w)| (*source, w)))
     }
 }
@@ -138,7 +137,8 @@ impl Method for StochasticAdams {
         MOST
     }
     fn cost(&self, steps: usize) -> usize {
-        steps
+        // The correction of the last state takes one more.
+        if steps == 0 { 0 } else { steps + usize::from(!self.skip_final) }
     }
     fn plan(&self, at: &Interval) -> Plan {
         let (from, to) = (&at.from, &at.to);
@@ -152,36 +152,30 @@ impl Method for StochasticAdams {
             plan.carry = Some(corrected);
             plan
         };
-        let skips = self.skip_final && at.steps > 0 && at.step + 1 == at.steps;
+        let steps = at.steps.saturating_sub(usize::from(!self.skip_final));
         // Predictor and corrector differ in the weights only: linear part and noise are the same.
         let mut corrected = Combination::identity();
         if let Some(before) = at.past.first().filter(|_| self.corrector > 0) {
-            let (predictor, corrector) = self.orders(at.step - 1, at.steps);
-            if corrector > 0 {
-                let predicted = self.push(before, from, &known[1..=predictor.min(known.len() - 1)], false);
-                let better = self.push(before, from, &known[..corrector.min(known.len())], true);
-                corrected = corrected.plus(-1.0, &predicted).plus(1.0, &better);
-            }
+            let (predictor, corrector) = self.orders(at.step - 1, steps);
+            let tau = self.tau_at(from);
+            let predicted = self.push(before, from, tau, &known[1..=predictor.min(known.len() - 1)], false);
+            let better = self.push(before, from, tau, &known[..corrector.min(known.len())], true);
+            corrected = corrected.plus(-1.0, &predicted).plus(1.0, &better);
         }
-        if skips {
-            let data = Combination::source(Source::Stage(0));
-            let update = if self.value == Prediction::Data {
-                data
-            } else {
-                Combination::identity().plus(-from.sigma, &data).times(1.0 / from.alpha)
-            };
-            return with_correction(Plan::new(stages, update), corrected);
+        if from.t == to.t {
+            return with_correction(Plan::new(stages, corrected.clone()), corrected);
         }
-        let (predictor, _) = self.orders(at.step, at.steps);
-        let tau2 = self.tau_at(to).powi(2);
+        let (predictor, _) = self.orders(at.step, steps);
+        let tau = if self.skip_final && steps > 0 && at.step + 1 == steps { 0.0 } else { self.tau_at(to) };
+        let tau2 = tau * tau;
         let h = to.lambda - from.lambda;
         let (carry, noise) = if self.value == Prediction::Data {
             (to.sigma / from.sigma * (-tau2 * h).exp(), to.sigma * (-(-2.0 * tau2 * h).exp_m1()).sqrt())
         } else {
-            (to.alpha / from.alpha, tau2.sqrt() * to.sigma * (2.0 * h).exp_m1().sqrt())
+            (to.alpha / from.alpha, tau * to.sigma * (2.0 * h).exp_m1().sqrt())
         };
-        let update =
-            corrected.clone().times(carry).plus(1.0, &self.push(from, to, &known[..predictor.min(known.len())], false));
+        let values = &known[..predictor.min(known.len())];
+        let update = corrected.clone().times(carry).plus(1.0, &self.push(from, to, tau, values, false));
         let plan = Plan::new(stages, update).remembering(Combination::source(Source::Stage(0))).with_noise(noise);
         with_correction(plan, corrected)
     }
