@@ -113,7 +113,7 @@ impl Statement {
         };
         let dt = positive(&numbers.time.dt, "time.dt")?;
         let tolerance = positive(&numbers.time.tolerance, "time.tolerance")?;
-        let statement = Self {
+        let mut statement = Self {
             system,
             grid,
             sides,
@@ -128,6 +128,7 @@ impl Statement {
             warnings,
             problem,
         };
+        crate::outflow::release(&mut statement);
         Ok(statement)
     }
 

@@ -236,6 +236,41 @@ p = "-cos(x)"
 }
 
 #[test]
+fn conditions_where_a_field_leaves_are_let_go() {
+    for (condition, count) in [
+        ("\"dirichlet: 0\"", 1),
+        ("\"neumann: 0\"", 1),
+        ("{ x_min = \"dirichlet: 0\", x_max = \"neumann: 0\" }", 1),
+        ("{ x_min = \"dirichlet: 0\", x_max = \"free\" }", 0),
+    ] {
+        let mut simulation = run(&format!(
+            r#"
+equations = "u_t = -(1 + x)*u_x"
+[domain]
+x = {{ max = 1, points = 101 }}
+[boundary]
+u = {condition}
+[initial]
+u = "exp(-200*(x - 0.3)^2)"
+[time]
+end = 4
+"#
+        ));
+        let left = simulation.values()[0].re.iter().fold(0.0f64, |a, b| a.max(b.abs()));
+        assert!(left < 0.01, "{condition}: {left}");
+        let notes = simulation.warnings.iter().filter(|text| text.contains("leaves")).count();
+        assert_eq!(notes, count, "{condition}: {:?}", simulation.warnings);
+    }
+    // A flow that a field drives, a system, and diffusion keep their conditions.
+    for equations in ["u_t = -u*u_x", "u_t = -v_x; v_t = -u_x", "u_t = 0.01*u_xx - u_x", "u_t = -cos(t)*u_x"] {
+        let simulation = run(&format!(
+            "equations = \"{equations}\"\nboundary.all = \"dirichlet: 0\"\n[domain]\nx = {{ max = 1, points = 41 }}\n[time]\nend = 0.01\n"
+        ));
+        assert!(!simulation.warnings.iter().any(|text| text.contains("leaves")), "{:?}", simulation.warnings);
+    }
+}
+
+#[test]
 fn a_parameter_that_nothing_reads_is_told() {
     let line = "[domain]\nx = { max = 1, points = 16 }\n[initial]\nu = \"exp(-width*x^2)\"\n[time]\nend = 0.1\n";
     let warnings = |parameters: &str| {
