@@ -282,3 +282,15 @@ fn a_parameter_that_nothing_reads_is_told() {
     assert!(told.len() == 1 && told[0].contains("kapa") && told[0].contains("Did you mean kappa"), "{told:?}");
 }
 
+#[test]
+fn diffusion_that_vanishes_with_the_field_is_no_backward_one() {
+    let warned = |equation: &str| {
+        let text = format!(
+            "equations = \"{equation}\"\ninitial.u = \"max(1 - x^2/16, 0)\"\n[domain]\nx = {{ min = -6, max = 6, points = 96 }}\n\
+             [time]\nend = 0.01\n"
+        );
+        run(&text).warnings.iter().any(|text| text.contains("backwards"))
+    };
+    assert!(!warned("u_t = dxx(u^2)"));
+    assert!(warned("u_t = dx((u - 0.5)*dx(u))"));
+}
