@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::{
     block::{BlockKernel, Column, EvalError, Field, Row},
-    check::{Checker, Meaning, Value},
+    check::{Checker, Definition, DefinitionState, Meaning, UserFunction, Value},
     complex,
     diagnostic::{Code, Diagnostic, Span},
     ir::{Graph, Id, Leaf, Node, Orders},
@@ -12,7 +12,8 @@ use crate::{
     program::{Program, UniformInput},
     real::Real,
     simplify,
-    syntax::{self, Expr},
+    syntax::{self, Expr, ExprKind},
+    system::System,
 };
 
 /// The names that an expression may use besides `x y z t`, `pi e i` and the built-in functions.
@@ -24,6 +25,8 @@ pub struct Names {
     pub parameters: Vec<String>,
     /// Fields that may appear by value (not differentiated), in the order in which arrays will be given.
     pub fields: Vec<String>,
+    functions: Vec<UserFunction>,
+    definitions: Vec<Definition>,
 }
 
 impl Names {
@@ -33,6 +36,33 @@ impl Names {
 
     pub fn with_parameters<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.parameters.extend(names.into_iter().map(Into::into));
+        self
+    }
+
+    /// With the parameters of a system, its functions, and what it defines without fields, such as `omega = sqrt(k)`.
+    pub fn with_system(mut self, system: &System) -> Self {
+        self.parameters.extend(system.parameters.iter().map(|parameter| parameter.name.clone()));
+        for statement in system.statements() {
+            match statement.left.as_ref().map(|left| &left.kind) {
+                Some(ExprKind::Name(name)) if system.defines(name) => self.definitions.push(Definition {
+                    name: name.clone(),
+                    span: statement.span,
+                    body: statement.right.clone(),
+                    state: DefinitionState::Fresh,
+                }),
+                Some(ExprKind::Call { name, arguments, .. }) if crate::builtins::function(name).is_none() => {
+                    let plain = arguments.iter().map(|argument| match &argument.kind {
+                        ExprKind::Name(name) => Some(name.clone()),
+                        _ => None,
+                    });
+                    if let Some(arguments) = plain.collect::<Option<Vec<String>>>() {
+                        let body = statement.right.clone();
+                        self.functions.push(UserFunction { name: name.clone(), arguments, body });
+                    }
+                }
+                _ => {}
+            }
+        }
         self
     }
 
@@ -74,6 +104,12 @@ impl Expression {
             return Err(errors);
         };
         let mut meanings = HashMap::new();
+        for (index, function) in names.functions.iter().enumerate() {
+            meanings.insert(function.name.clone(), Meaning::Function(index));
+        }
+        for (index, definition) in names.definitions.iter().enumerate() {
+            meanings.insert(definition.name.clone(), Meaning::Definition(index));
+        }
         for (index, name) in names.parameters.iter().enumerate() {
             meanings.insert(name.clone(), Meaning::Parameter(index as u16));
         }
@@ -81,7 +117,8 @@ impl Expression {
             meanings.insert(name.clone(), Meaning::Variable(index as u16));
         }
         let mut graph = Graph::new(0);
-        let mut checker = Checker::new(&mut graph, names.dimension, &meanings, &[], Vec::new(), &[]);
+        let mut checker =
+            Checker::new(&mut graph, names.dimension, &meanings, &names.functions, names.definitions.clone(), &[]);
         checker.in_system = false;
         let value = checker.value(&tree);
         let root = match value {
@@ -94,7 +131,14 @@ impl Expression {
             ),
             None => None,
         };
-        errors.extend(checker.errors);
+        // Errors within a function or definition of a system have their characters in another text.
+        let length = text.chars().count();
+        errors.extend(checker.errors.into_iter().map(|mut error| {
+            if error.span.end > length {
+                error.span = tree.span;
+            }
+            error
+        }));
         let Some(root) = root.filter(|_| errors.is_empty()) else {
             if errors.is_empty() {
                 errors.push(Diagnostic::new(
@@ -120,13 +164,18 @@ impl Expression {
 
     /// The value of a text that holds only numbers, such as `2*pi`.
     pub fn constant(text: &str) -> Result<f64, Vec<Diagnostic>> {
-        let expression = Self::parse(text, &Names::new(0))?;
-        let (re, im) = expression.eval([0.0; 3], 0.0, &[]);
+        Self::number(text, &Names::new(0), &[])
+    }
+
+    /// The value of a text that holds numbers and parameters, such as `2*pi/k`.
+    pub fn number(text: &str, names: &Names, parameters: &[f64]) -> Result<f64, Vec<Diagnostic>> {
+        let expression = Self::parse(text, names)?;
+        let (re, im) = expression.eval([0.0; 3], 0.0, parameters);
         let span = expression.tree.span;
         let error = |message: &str, hint: &str| Err(vec![Diagnostic::new(Code::Value, span, message, hint)]);
         if im != 0.0 {
             error("A real number is needed.", "Remove the imaginary part.")
-        } else if expression.program.inputs().next().is_some() {
+        } else if expression.needs_time() {
             error("A plain number is needed.", "Write a number, for example 2*pi, without t.")
         } else if !re.is_finite() {
             error(

@@ -64,7 +64,8 @@ impl Condition {
 }
 
 fn residual_at(residual: &Expression, u: [f64; 4], point: [f64; 3], time: f64, parameters: &[f64]) -> (f64, f64) {
-    let columns: Vec<[f64; 1]> = u.iter().map(|value| [*value]).collect();
+    // Twice: by the name of the field and as u.
+    let columns: Vec<[f64; 1]> = u.iter().chain(&u).map(|value| [*value]).collect();
     let fields: Vec<&[f64]> = columns.iter().map(|column| column.as_slice()).collect();
     let inputs =
         eddy_expr::Inputs { coordinates: point.map(eddy_expr::Column::Constant), time, parameters, fields: &fields };
@@ -83,21 +84,23 @@ pub fn parse(
     names: &Names,
     parameters: &[f64],
     probe: [f64; 3],
+    is_u_free: bool,
 ) -> Result<Side, SolveError> {
     let trimmed = text.trim();
     match trimmed.to_ascii_lowercase().as_str() {
         "periodic" => return Ok(Side::Periodic),
         "absorbing" | "outgoing" => return Ok(Side::Absorbing),
         "free" | "outflow" | "none" => return Ok(Side::Free),
-        "clamped" => return parse("dirichlet: 0; neumann: 0", place, field, names, parameters, probe),
+        "clamped" => return parse("dirichlet: 0; neumann: 0", place, field, names, parameters, probe, is_u_free),
         "hinged" | "simply supported" => {
-            return parse(&format!("dirichlet: 0; {field}_nn = 0"), place, field, names, parameters, probe);
+            let text = format!("dirichlet: 0; {field}_nn = 0");
+            return parse(&text, place, field, names, parameters, probe, is_u_free);
         }
         _ => {}
     }
     let mut conditions = Vec::new();
     for part in trimmed.split(';').map(str::trim).filter(|part| !part.is_empty()) {
-        conditions.push(condition(part, place, field, names, parameters, probe)?);
+        conditions.push(condition(part, place, field, names, parameters, probe, is_u_free)?);
     }
     match conditions.len() {
         0 => Err(SolveError::value(place, "the condition is empty; write for example `dirichlet: 0`")),
@@ -113,13 +116,17 @@ fn condition(
     names: &Names,
     parameters: &[f64],
     probe: [f64; 3],
+    is_u_free: bool,
 ) -> Result<Condition, SolveError> {
     let error = |source: &str, diagnostics: Vec<Diagnostic>| SolveError::Text {
         place: Place::Key(place.into()),
         text: source.into(),
         diagnostics,
     };
-    let normals = [field.to_string(), format!("{field}_n"), format!("{field}_nn"), format!("{field}_nnn")];
+    // `u` stands for the field of the condition where nothing else is named so.
+    let bases = if is_u_free && field != "u" { vec![field, "u"] } else { vec![field] };
+    let normals = bases.iter().flat_map(|base| ["", "_n", "_nn", "_nnn"].map(|suffix| format!("{base}{suffix}")));
+    let all = names.clone().with_fields(normals);
     let (kind, body) = match text.split_once(':') {
         Some((kind, body)) => (kind.trim().to_ascii_lowercase(), body.trim()),
         None if text.contains('=') => ("robin".to_string(), text),
@@ -158,8 +165,18 @@ fn condition(
         }
     };
     // Errors are to point into what was typed, so that is read alone first.
-    let all = names.clone().with_fields(normals.iter().cloned());
     for piece in body.split('=') {
+        let is_part = |c: char| c.is_alphanumeric() || c == '_';
+        for axis in ["x", "y", "z"] {
+            let slope = format!("{field}_{axis}");
+            if piece.split(|c| !is_part(c)).any(|word| word == slope) {
+                let message = format!(
+                    "`{slope}` is not known at a side; write {field}_n, the derivative along the outward normal: {slope} at \
+                     {axis}_max and -{slope} at {axis}_min"
+                );
+                return Err(SolveError::value(place, message));
+            }
+        }
         Expression::parse(piece.trim(), &all).map_err(|diagnostics| error(piece.trim(), diagnostics))?;
     }
     let expression = Expression::parse(&residual, &all).map_err(|diagnostics| error(&residual, diagnostics))?;

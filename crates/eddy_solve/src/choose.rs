@@ -103,11 +103,12 @@ pub fn choose<R: Scalar>(
 ) -> Result<(Chosen<R>, Vec<R>), SolveError> {
     let method = &statement.problem.method;
     let space = method.space.trim().to_ascii_lowercase();
-    let time = match method.time.trim().to_ascii_lowercase().as_str() {
+    let time = match method.time.trim().to_ascii_lowercase().replace(['_', ' '], "-").as_str() {
         "leapfrog" | "stormer-verlet" => "verlet".to_string(),
         "heun" => "rk2".to_string(),
         "implicit-midpoint" => "midpoint".to_string(),
         "cn" => "crank-nicolson".to_string(),
+        "cnab" => "cnab2".to_string(),
         "rk45" => "dopri5".to_string(),
         other => other.to_string(),
     };

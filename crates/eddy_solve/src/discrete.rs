@@ -76,6 +76,14 @@ impl<R: Scalar> Discrete<R> {
     }
 
     /// Whether no coefficient and no condition changes with time.
+    /// Order of differences; 2 where there are none.
+    pub fn accuracy(&self) -> u8 {
+        match self {
+            Self::Spectral(_) => 2,
+            Self::Difference(difference) => difference.accuracy,
+        }
+    }
+
     pub fn is_autonomous(&self) -> bool {
         match self {
             Self::Spectral(spectral) => spectral.is_autonomous,

@@ -48,6 +48,9 @@ pub struct Grid {
     pub axes: Vec<Axis>,
 }
 
+/// Factors of the differences of order 1, 2, … at the ends in Gregory's rule.
+const GREGORY: [f64; 6] = [1.0 / 12.0, 1.0 / 24.0, 19.0 / 720.0, 3.0 / 160.0, 863.0 / 60_480.0, 275.0 / 24_192.0];
+
 impl Grid {
     pub fn dimension(&self) -> usize {
         self.axes.len()
@@ -76,8 +79,9 @@ impl Grid {
     }
 
     /// Weights of the points of an axis in integrals: the trapezoidal rule, exact to rounding for resolved periodic functions,
-    /// or that of Clenshaw and Curtis on Chebyshev points.
-    pub fn weights(&self, axis: usize) -> Vec<f64> {
+    /// or that of Clenshaw and Curtis on Chebyshev points. Between walls, orders above 2 come from Gregory's differences at the
+    /// ends.
+    pub fn weights(&self, axis: usize, order: u8) -> Vec<f64> {
         let Some(axis) = self.axes.get(axis) else { return vec![1.0] };
         if axis.is_chebyshev {
             return chebyshev::quadrature(axis.points, axis.length());
@@ -86,6 +90,22 @@ impl Grid {
         if !axis.is_periodic {
             weights[0] *= 0.5;
             weights[axis.points - 1] *= 0.5;
+            let n = axis.points;
+            for (index, factor) in GREGORY.iter().enumerate().take(usize::from(order.saturating_sub(2))) {
+                let difference = index + 1;
+                if n < 2 * (difference + 1) {
+                    break;
+                }
+                // (-1)ᵏ Δᵏ at the first point and ∇ᵏ at the last have the same binomial weights.
+                let mut binomial = 1.0;
+                for at in 0..=difference {
+                    let sign = if at % 2 == 0 { 1.0 } else { -1.0 };
+                    let value = factor * sign * binomial * axis.spacing();
+                    weights[at] -= value;
+                    weights[n - 1 - at] -= value;
+                    binomial *= (difference - at) as f64 / (at + 1) as f64;
+                }
+            }
         }
         weights
     }

@@ -24,6 +24,7 @@ pub mod linear;
 pub mod listing;
 pub mod march;
 pub mod observe;
+mod outflow;
 pub mod simulation;
 pub mod visualpde;
 

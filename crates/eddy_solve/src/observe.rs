@@ -71,9 +71,14 @@ impl Observer {
     }
 }
 
-/// ∫ over the domain.
+/// ∫ over the domain by the trapezoidal rule, which is the sum that differences of order 2 conserve.
 pub fn integral(grid: &Grid, values: &[f64]) -> f64 {
-    let (wx, wy, wz) = (grid.weights(0), grid.weights(1), grid.weights(2));
+    integral_of_order(grid, values, 2)
+}
+
+/// ∫ over the domain, as accurate at walls as differences of an order are.
+pub fn integral_of_order(grid: &Grid, values: &[f64], order: u8) -> f64 {
+    let [wx, wy, wz] = [0, 1, 2].map(|axis| grid.weights(axis, order));
     let (nx, ny) = (wx.len(), wy.len());
     values
         .chunks(nx)
@@ -106,10 +111,13 @@ impl Integrals {
         let Some(observer) = &mut self.observer else { return Vec::new() };
         let arrays = observer.arrays(discrete, time, state);
         let outputs = observer.run(&arrays, time, parameters, &[]);
+        let order = discrete.accuracy();
         outputs
             .iter()
             .zip(&self.is_mean)
-            .map(|(values, is_mean)| integral(grid, values) / if *is_mean { grid.volume() } else { 1.0 })
+            .map(|(values, is_mean)| {
+                integral_of_order(grid, values, order) / if *is_mean { grid.volume() } else { 1.0 }
+            })
             .collect()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use eddy_expr::Expression;
+use eddy_expr::{Expression, Names};
 use serde::{Deserialize, Serialize};
 
 use crate::error::SolveError;
@@ -17,12 +17,15 @@ pub enum Number {
 
 impl Number {
     pub fn get(&self, place: &str) -> Result<f64, SolveError> {
+        self.get_with(place, &Names::new(0), &[])
+    }
+
+    /// The value where the text may name parameters.
+    pub fn get_with(&self, place: &str, names: &Names, parameters: &[f64]) -> Result<f64, SolveError> {
         let value = match self {
             Self::Value(value) => *value,
-            Self::Text(text) => Expression::constant(text).map_err(|diagnostics| SolveError::Text {
-                place: crate::error::Place::Key(place.into()),
-                text: text.clone(),
-                diagnostics,
+            Self::Text(text) => Expression::number(text, names, parameters).map_err(|diagnostics| {
+                SolveError::Text { place: crate::error::Place::Key(place.into()), text: text.clone(), diagnostics }
             })?,
         };
         if value.is_finite() { Ok(value) } else { Err(SolveError::value(place, "this is not a finite number")) }
@@ -63,10 +66,48 @@ pub struct DomainText {
 
 /// Conditions of a field: one text for all sides, or by axis and side (`x`, `x_min`, `x_max`, `y`, …).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, try_from = "AnyBoundary")]
 pub enum BoundaryText {
     All(String),
     Sides(BTreeMap<String, String>),
+}
+
+/// What may stand there, to be told apart with a message of its own.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum AnyBoundary {
+    All(String),
+    Sides(BTreeMap<String, String>),
+    Number(f64),
+    Mixed(BTreeMap<String, Number>),
+    Other(serde::de::IgnoredAny),
+}
+
+impl TryFrom<AnyBoundary> for BoundaryText {
+    type Error = String;
+
+    fn try_from(any: AnyBoundary) -> Result<Self, String> {
+        let plain = |number: f64| {
+            format!(
+                "a number alone is no condition: write \"dirichlet: {number}\" for a value, \"neumann: {number}\" for a slope"
+            )
+        };
+        match any {
+            AnyBoundary::All(text) => Ok(Self::All(text)),
+            AnyBoundary::Sides(sides) => Ok(Self::Sides(sides)),
+            AnyBoundary::Number(number) => Err(plain(number)),
+            AnyBoundary::Mixed(sides) => Err(sides
+                .values()
+                .find_map(|side| match side {
+                    Number::Value(number) => Some(plain(*number)),
+                    Number::Text(_) => None,
+                })
+                .unwrap_or_default()),
+            AnyBoundary::Other(_) => {
+                Err("a condition is a text such as \"dirichlet: 0\", or a table of them by side: { x_min = \"dirichlet: 0\", … }".into())
+            }
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -148,6 +189,59 @@ impl Problem {
     /// The problem file that [`Problem::parse`] reads back to the same problem.
     pub fn to_toml(&self) -> Result<String, SolveError> {
         toml::to_string_pretty(self).map_err(|error| SolveError::File(error.to_string()))
+    }
+
+    /// The same problem with the numbers of its domain and times worked out.
+    pub fn with_numbers(&self, names: &Names, parameters: &[f64]) -> Result<Self, SolveError> {
+        let mut all = self.clone();
+        let work_out = |number: &mut Number, place: &str| -> Result<(), SolveError> {
+            *number = Number::Value(number.get_with(place, names, parameters)?);
+            Ok(())
+        };
+        for (name, axis) in [("x", &mut all.domain.x), ("y", &mut all.domain.y), ("z", &mut all.domain.z)] {
+            if let Some(axis) = axis {
+                work_out(&mut axis.min, &format!("domain.{name}.min"))?;
+                work_out(&mut axis.max, &format!("domain.{name}.max"))?;
+            }
+        }
+        work_out(&mut all.time.start, "time.start")?;
+        let time = &mut all.time;
+        for (name, number) in [
+            ("end", &mut time.end),
+            ("save_every", &mut time.save_every),
+            ("dt", &mut time.dt),
+            ("tolerance", &mut time.tolerance),
+        ] {
+            if let Some(number) = number {
+                work_out(number, &format!("time.{name}"))?;
+            }
+        }
+        Ok(all)
+    }
+
+    /// The values of the parameters, which may name one another.
+    pub fn parameter_values(&self) -> Result<Vec<(String, f64)>, SolveError> {
+        let mut known: Vec<(String, f64)> = Vec::new();
+        loop {
+            let names = Names::new(0).with_parameters(known.iter().map(|(name, _)| name.clone()));
+            let values: Vec<f64> = known.iter().map(|(_, value)| *value).collect();
+            let mut failure = None;
+            let before = known.len();
+            for (name, number) in &self.parameters {
+                if known.iter().any(|(other, _)| other == name) {
+                    continue;
+                }
+                match number.get_with(&format!("parameters.{name}"), &names, &values) {
+                    Ok(value) => known.push((name.clone(), value)),
+                    Err(error) => failure = failure.or(Some(error)),
+                }
+            }
+            match failure {
+                None => return Ok(known),
+                Some(error) if known.len() == before => return Err(error),
+                Some(_) => {}
+            }
+        }
     }
 
     pub fn axes(&self) -> Result<Vec<(&'static str, &AxisText)>, SolveError> {

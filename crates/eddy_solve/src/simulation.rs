@@ -1,15 +1,20 @@
 //! A statement in motion.
 
-use eddy_expr::{Equation, ir::Id, kernel::Part};
+use eddy_expr::{
+    Equation,
+    ir::Id,
+    kernel::{Part, Source},
+};
 use serde::Serialize;
 
 use crate::{
+    boundary::Side,
     choose::{self, Choice},
     discrete::{Discrete, Values},
     error::SolveError,
     evaluate::Scalar,
     march::{March, Stop},
-    observe::{Integrals, Observer},
+    observe::{Integrals, Observer, integral},
     statement::Statement,
 };
 
@@ -63,7 +68,7 @@ impl<R: Scalar> Simulation<R> {
             initial.push(statement.initial(position, &statement.grid)?);
         }
         let values: Vec<(Vec<R>, Vec<R>)> = initial.iter().map(|(re, im)| (rounded(re), rounded(im))).collect();
-        let ((discrete, march, choice), state) = choose::choose::<R>(&statement, &values)?;
+        let ((mut discrete, march, choice), state) = choose::choose::<R>(&statement, &values)?;
         let mut system = statement.system.clone();
         let lines: Vec<(u16, Id)> = system
             .equations
@@ -86,6 +91,7 @@ impl<R: Scalar> Simulation<R> {
         let integrals = Integrals::new(&mut system, &statement.grid, &statement)?;
         let mut warnings = statement.warnings.clone();
         warnings.extend(choice.warnings.iter().cloned());
+        note_imbalance(&statement, &mut discrete, &state, &mut warnings)?;
         Ok(Self {
             time: statement.start,
             outcome: Outcome::Running,
@@ -295,6 +301,68 @@ impl<R: Scalar> Simulation<R> {
             })
             .collect()
     }
+}
+
+/// Where nothing fixes the level of an elliptic field, its source has to balance the slopes at the sides; what is left over
+/// was taken off the source, and is worth knowing.
+fn note_imbalance<R: Scalar>(
+    statement: &Statement,
+    discrete: &mut Discrete<R>,
+    state: &[R],
+    warnings: &mut Vec<String>,
+) -> Result<(), SolveError> {
+    let mut system = statement.system.clone();
+    let lines: Vec<(u16, Id, Id)> = system
+        .equations
+        .iter()
+        .filter_map(|equation| match equation {
+            Equation::Elliptic { variable, left, right, .. } => Some((*variable, *left, *right)),
+            _ => None,
+        })
+        .collect();
+    for (variable, left, right) in lines {
+        let described = &statement.system.variables[usize::from(variable)];
+        let is_held = statement.sides[usize::from(variable)].iter().flatten().flatten().any(
+            |side| matches!(side, Side::Conditions(all) if all.iter().any(|condition| condition.coefficients[0] != 0.0)),
+        );
+        if is_held || described.is_complex {
+            continue;
+        }
+        let residual = system.graph.sub(left, right);
+        let (grid, parameters) = (&statement.grid, &statement.parameters);
+        let mut integrals = Integrals::new(&mut system, grid, statement)?;
+        let values = integrals.values(discrete, grid, statement.start, state, parameters);
+        let mut observer = Observer::new(&mut system, &[(residual, false)], grid, statement)?;
+        let mut arrays = observer.arrays(discrete, statement.start, state);
+        let volume = grid.volume();
+        let found = observer.run(&arrays, statement.start, parameters, &values);
+        let missed = -integral(grid, &found[0]) / volume;
+        for (array, slot) in arrays.iter_mut().zip(&observer.slots) {
+            if matches!(slot.source, Source::Variable { index, .. } if index == variable) {
+                array.fill(0.0);
+            }
+        }
+        let source = observer.run(&arrays, statement.start, parameters, &values);
+        let size = source[0].iter().fold(0.0f64, |a, b| a.max(b.abs()));
+        // Slopes at the sides count like a source.
+        let slopes = found[0].iter().fold(0.0f64, |a, b| a.max(b.abs()));
+        if missed.abs() > 1e-3 * size.max(slopes) {
+            let name = &described.name;
+            warnings.push(if grid.is_periodic() {
+                format!(
+                    "The source of {name} has the mean {missed:.4e}, which no periodic {name} can answer: it was taken off, and \
+                     the mean of {name} is zero."
+                )
+            } else {
+                format!(
+                    "Nothing holds the value of {name} at a side, and its source and the slopes there do not balance: a mean of \
+                     {missed:.4e} was taken off the source, and the mean of {name} is zero. Give {name} a value at some side, or \
+                     make them balance."
+                )
+            });
+        }
+    }
+    Ok(())
 }
 
 fn rounded<R: Scalar>(values: &[f64]) -> Vec<R> {

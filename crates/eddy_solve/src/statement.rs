@@ -1,6 +1,6 @@
 //! A problem, checked: everything that can be wrong is found here, before anything runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use eddy_expr::{
     Column, Expression, Inputs, Names, Options, Role, System,
@@ -45,10 +45,7 @@ impl Statement {
         let axes = problem.axes()?;
         let dimension = axes.len() as u8;
         let mut warnings = Vec::new();
-        let mut given = Vec::new();
-        for (name, value) in &problem.parameters {
-            given.push((name.clone(), value.get(&format!("parameters.{name}"))?));
-        }
+        let given = problem.parameter_values()?;
         let mut options = Options { dimension: Some(dimension), parameters: given, complex_fields: Vec::new() };
         let parse = |options: &Options| {
             System::parse(&problem.equations, options).map_err(|diagnostics| SolveError::Text {
@@ -58,7 +55,7 @@ impl Statement {
             })
         };
         let mut system = parse(&options)?;
-        let names = Names::new(dimension).with_parameters(system.parameters.iter().map(|p| p.name.clone()));
+        let names = Names::new(dimension).with_system(&system);
         // A complex initial value makes its field complex, and with it what depends on it.
         for (name, value) in &problem.initial {
             if let Some(expression) = initial_expression(name, value, &names)?
@@ -72,6 +69,7 @@ impl Statement {
             system = parse(&options)?;
         }
         let parameters = system.parameter_values();
+        note_unused(&problem, &system, &mut warnings);
         if let Some(diagnostic) = system.ill_posed(&parameters) {
             return Err(SolveError::Text {
                 place: Place::Equations,
@@ -79,8 +77,9 @@ impl Statement {
                 diagnostics: vec![diagnostic],
             });
         }
-        let (sides, periodic) = read_sides(&problem, &system, &names, &parameters, &mut warnings)?;
-        let grid = Grid::of(&problem, periodic)?;
+        let numbers = problem.with_numbers(&Names::new(0).with_system(&system), &parameters)?;
+        let (sides, periodic) = read_sides(&numbers, &system, &names, &parameters, &mut warnings)?;
+        let grid = Grid::of(&numbers, periodic)?;
         let initial = read_initial(&problem, &system, &names, &mut warnings)?;
         let mut exact = Vec::new();
         for (name, text) in &problem.exact {
@@ -88,8 +87,8 @@ impl Statement {
             let variable = known(&system, name, &place)?;
             exact.push((variable, expression_at(text, &place, &names)?));
         }
-        let start = problem.time.start.get("time.start")?;
-        let end = match &problem.time.end {
+        let start = numbers.time.start.get("time.start")?;
+        let end = match &numbers.time.end {
             Some(end) => end.get("time.end")?,
             None if system.stepped().next().is_none() => start,
             None => return Err(SolveError::value("time.end", "say where to stop: end = 1.0")),
@@ -97,7 +96,7 @@ impl Statement {
         if end < start {
             return Err(SolveError::value("time.end", format!("the end ({end}) lies before the start ({start})")));
         }
-        let every = match &problem.time.save_every {
+        let every = match &numbers.time.save_every {
             Some(every) => every.get("time.save_every")?,
             None => (end - start) / 100.0,
         };
@@ -112,9 +111,9 @@ impl Statement {
             },
             None => Ok(None),
         };
-        let dt = positive(&problem.time.dt, "time.dt")?;
-        let tolerance = positive(&problem.time.tolerance, "time.tolerance")?;
-        Ok(Self {
+        let dt = positive(&numbers.time.dt, "time.dt")?;
+        let tolerance = positive(&numbers.time.tolerance, "time.tolerance")?;
+        let mut statement = Self {
             system,
             grid,
             sides,
@@ -128,7 +127,9 @@ impl Statement {
             tolerance,
             warnings,
             problem,
-        })
+        };
+        crate::outflow::release(&mut statement);
+        Ok(statement)
     }
 
     /// Whether no coefficient and no condition changes with time.
@@ -226,6 +227,41 @@ fn initial_expression(name: &str, value: &Number, names: &Names) -> Result<Optio
     expression_at(&text, &format!("initial.{name}"), &names).map(Some)
 }
 
+/// A parameter that nothing reads is likely misspelt: the text then runs with another value than the one that was given.
+fn note_unused(problem: &Problem, system: &System, warnings: &mut Vec<String>) {
+    let mut texts: Vec<&str> = vec![&problem.equations];
+    let axes = [&problem.domain.x, &problem.domain.y, &problem.domain.z];
+    let numbers = problem
+        .initial
+        .values()
+        .chain(problem.parameters.values())
+        .chain(axes.into_iter().flatten().flat_map(|axis| [&axis.min, &axis.max]))
+        .chain([&problem.time.start])
+        .chain([&problem.time.end, &problem.time.save_every, &problem.time.dt].into_iter().flatten());
+    texts.extend(numbers.filter_map(|number| match number {
+        Number::Text(text) => Some(text.as_str()),
+        Number::Value(_) => None,
+    }));
+    for text in problem.boundary.values() {
+        match text {
+            BoundaryText::All(text) => texts.push(text),
+            BoundaryText::Sides(sides) => texts.extend(sides.values().map(String::as_str)),
+        }
+    }
+    texts.extend(problem.exact.values().map(String::as_str));
+    let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == '\'';
+    let words: BTreeSet<&str> = texts.iter().flat_map(|text| text.split(|c: char| !is_part(c))).collect();
+    for name in problem.parameters.keys().filter(|name| !words.contains(name.as_str())) {
+        let others = system.parameters.iter().map(|parameter| parameter.name.as_str());
+        let others = others.filter(|other| !problem.parameters.contains_key(*other));
+        let hint = match eddy_expr::diagnostic::did_you_mean(name, others) {
+            Some(other) => format!(" Did you mean {other}?"),
+            None => String::new(),
+        };
+        warnings.push(format!("parameters.{name} is not used: nothing in the problem reads {name}.{hint}"));
+    }
+}
+
 fn known(system: &System, name: &str, place: &str) -> Result<u16, SolveError> {
     system.variable(name).ok_or_else(|| {
         let fields: Vec<&str> = system.variables.iter().map(|variable| variable.name.as_str()).collect();
@@ -243,6 +279,17 @@ fn read_initial(
     let mut initial = vec![None; stepped.len()];
     for (name, value) in &problem.initial {
         let place = format!("initial.{name}");
+        if let Some(base) = name.strip_suffix("_t")
+            && system.variable(name).is_none()
+            && system.variable(base).is_some()
+        {
+            return Err(SolveError::value(
+                place,
+                format!(
+                    "{base} is not of second order in time, so its equation gives its rate; remove this line, or write {base}_tt = …"
+                ),
+            ));
+        }
         let variable = known(system, name, &place)?;
         match stepped.iter().position(|other| *other == variable) {
             Some(position) => initial[position] = initial_expression(name, value, names)?,
@@ -281,6 +328,16 @@ fn read_sides(
     let mut texts: BTreeMap<u16, &BoundaryText> = BTreeMap::new();
     for (name, text) in problem.boundary.iter().filter(|(name, _)| *name != "all") {
         let place = format!("boundary.{name}");
+        let is_side = AXIS_NAMES.contains(&name.as_str()) || SIDE_NAMES.iter().flatten().any(|side| side == name);
+        if is_side && system.variable(name).is_none() {
+            let field = &system.variables[0].name;
+            return Err(SolveError::value(
+                place,
+                format!(
+                    "conditions belong to a field; write {field} = {{ {name} = … }}, or all = {{ {name} = … }} for all fields"
+                ),
+            ));
+        }
         let variable = known(system, name, &place)?;
         match system.variables[usize::from(variable)].role {
             Role::Algebraic => warnings.push(format!("{place} is not used: its equation gives {name} at every point.")),
@@ -290,6 +347,7 @@ fn read_sides(
         }
     }
     let has_any = !problem.boundary.is_empty();
+    let is_u_free = system.variable("u").is_none() && system.parameter("u").is_none();
     let mut sides: Sides = vec![None; system.variables.len()];
     for (index, variable) in system.variables.iter().enumerate() {
         // The velocity of a field obeys what its field obeys.
@@ -317,7 +375,7 @@ fn read_sides(
                 };
                 let mut probe = corner.map(|pair| 0.5 * (pair[0] + pair[1]));
                 probe[axis] = corner[axis][side];
-                found[axis][side] = boundary::parse(text, &place, name, names, parameters, probe)?;
+                found[axis][side] = boundary::parse(text, &place, name, names, parameters, probe, is_u_free)?;
             }
         }
         sides[index] = Some(found);

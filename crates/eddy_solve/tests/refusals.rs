@@ -39,6 +39,13 @@ fn each_says_where_and_what() {
         ("end before start", "equations = \"u_t = u\"\n[time]\nstart = 2\nend = 1\n".into(), "problem-value", &["before the start"]),
         ("too few points", "equations = \"u_t = -dxxxx(u)\"\nboundary.u = \"clamped\"\n[domain]\nx = { max = 1, points = 5 }\n[time]\nend = 1\n".into(), "problem-value", &["points"]),
         ("no end", "equations = \"u_t = -u\"\n".into(), "problem-value", &["time.end", "end = 1.0"]),
+        ("a number for a condition", format!("equations = \"u_t = lap(u)\"\nboundary.u = {{ x_min = 0, x_max = 1 }}\n{LINE}"), "problem-file", &["dirichlet: 1", "line 2"]),
+        ("slope along an axis", format!("equations = \"u_t = lap(u)\"\nboundary.u = {{ x_min = \"dirichlet: 0\", x_max = \"robin: u + u_x = 1\" }}\n{LINE}"), "problem-value", &["boundary.u.x_max", "u_n"]),
+        ("side without a field", format!("equations = \"u_t = lap(u)\"\nboundary.x_min = \"dirichlet: 0\"\n{LINE}"), "problem-value", &["u = { x_min"]),
+        ("rate of a first-order field", format!("equations = \"u_t = lap(u)\"\ninitial.u_t = 1\n{LINE}"), "problem-value", &["initial.u_t", "u_tt"]),
+        ("parameters in a ring", format!("equations = \"u_t = a*lap(u)\"\nparameters.a = \"2*b\"\nparameters.b = \"a\"\n{LINE}"), "problem-text", &["parameters.a", "'b'"]),
+        ("bar left open", format!("equations = \"u_t = |u\"\n{LINE}"), "problem-text", &["'|' is never closed", "^"]),
+        ("bar and bracket", format!("equations = \"u_t = (|u)\"\n{LINE}"), "problem-text", &["does not match the '|'"]),
         ("three without two", "equations = \"u_t = u\"\n[domain]\nz = { max = 1, points = 8 }\n[time]\nend = 1\n".into(), "problem-value", &["order x, y, z"]),
     ];
     for (name, text, code, parts) in cases {

@@ -378,7 +378,10 @@ impl<'a> Checker<'a> {
 
     /// `u_xx` as a derivative, `u_t` as a velocity. The outer `None`: the name is not of that form.
     fn subscripted(&mut self, name: &str, span: Span) -> Option<Option<Value>> {
-        let (base, suffix) = name.rsplit_once('_')?;
+        let (base, suffix) = match name.strip_suffix('\'') {
+            Some(base) => base.strip_suffix('\'').map_or((base, "t"), |base| (base, "tt")),
+            None => name.rsplit_once('_')?,
+        };
         let known = self.locals.last().is_some_and(|locals| locals.contains_key(base))
             || matches!(self.names.get(base), Some(Meaning::Variable(_) | Meaning::Definition(_)));
         if !known {

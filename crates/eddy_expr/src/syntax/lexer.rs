@@ -67,7 +67,7 @@ impl fmt::Display for Token {
 
 pub type Spanned = (Token, SimpleSpan);
 
-/// The statements of a text as token lists. A line break ends a statement unless a bracket is open, or the line
+/// The statements of a text as token lists. `|a|` is read as abs(a). A line break ends a statement unless a bracket is open, or the line
 /// ends, or the next one begins, with an operator. `;` always ends one. `#` and `//` start a comment.
 pub fn statements(text: &str, errors: &mut Vec<Diagnostic>) -> Vec<Vec<Spanned>> {
     let characters: Vec<char> = text.chars().take(MAX_CHARACTERS + 1).collect();
@@ -86,6 +86,7 @@ pub fn statements(text: &str, errors: &mut Vec<Diagnostic>) -> Vec<Vec<Spanned>>
         errors,
         statements: vec![Vec::new()],
         open: Vec::new(),
+        bars: Vec::new(),
         tokens: 0,
         line_ended: false,
     };
@@ -93,11 +94,12 @@ pub fn statements(text: &str, errors: &mut Vec<Diagnostic>) -> Vec<Vec<Spanned>>
     let open = std::mem::take(&mut lexer.open);
     let mut statements = lexer.statements;
     for (token, at) in open {
+        let (token, closing) = bracket(&characters, &token, at);
         errors.push(Diagnostic::new(
             Code::Syntax,
             Span::new(at, at + 1),
             format!("This '{token}' is never closed."),
-            format!("Add the matching '{}'.", if token == Token::Open { ")" } else { "]" }),
+            format!("Add the matching '{closing}'."),
         ));
         return Vec::new();
     }
@@ -113,6 +115,8 @@ struct Lexer<'a> {
     statements: Vec<Vec<Spanned>>,
     /// Brackets not yet closed, with their places.
     open: Vec<(Token, usize)>,
+    /// Which of them, counted from 1, are bars of |a|.
+    bars: Vec<usize>,
     tokens: usize,
     line_ended: bool,
 }
@@ -152,13 +156,15 @@ impl Lexer<'_> {
                 ';' => {
                     self.position += 1;
                     if let Some((token, at)) = self.open.pop() {
+                        let (token, closing) = bracket(self.characters, &token, at);
                         self.errors.push(Diagnostic::new(
                             Code::Syntax,
                             Span::new(at, at + 1),
                             format!("This '{token}' is not closed before the ';'."),
-                            format!("Add the matching '{}'.", if token == Token::Open { ")" } else { "]" }),
+                            format!("Add the matching '{closing}'."),
                         ));
                         self.open.clear();
+                        self.bars.clear();
                         // What was read of this statement would only cause a second report.
                         if let Some(last) = self.statements.last_mut() {
                             last.clear();
@@ -313,8 +319,34 @@ impl Lexer<'_> {
         self.push(token, start);
     }
 
+    /// Whether what was read of the statement ends with a value, so that no value can follow.
+    fn after_value(&self) -> bool {
+        let last = self.statements.last().and_then(|tokens| tokens.last()).map(|(token, _)| token);
+        matches!(last, Some(Token::Number(_) | Token::Name(_) | Token::Close | Token::CloseList))
+    }
+
+    /// A bar of |a|: it closes one where a value ends within it, and opens one otherwise.
+    fn bar(&mut self, start: usize) {
+        self.position += 1;
+        if self.bars.last() == Some(&self.open.len()) && self.after_value() {
+            self.bars.pop();
+            self.open.pop();
+            self.push(Token::Close, start);
+        } else if self.open.len() < MAX_TOKENS {
+            self.push(Token::Name("abs".into()), start);
+            self.push(Token::Open, self.position);
+            self.open.push((Token::Open, start));
+            self.bars.push(self.open.len());
+        }
+    }
+
     fn sign(&mut self, start: usize) {
         let (first, second) = (self.peek(0), self.peek(1));
+        // Two bars in a row close two: ||a|| is none of ours, (a || b) is the truth value.
+        if first == '|' && (second != '|' || self.bars.last() == Some(&self.open.len())) {
+            self.bar(start);
+            return;
+        }
         let (token, length) = match (first, second) {
             ('*', '*') => (Token::Power, 2),
             ('<', '=') => (Token::LessEqual, 2),
@@ -367,15 +399,20 @@ impl Lexer<'_> {
                 self.open.push((token, start));
             }
             Token::Close | Token::CloseList => {
+                let is_bar = self.bars.last() == Some(&self.open.len());
+                if is_bar {
+                    self.bars.pop();
+                }
                 let wanted = if token == Token::Close { Token::Open } else { Token::OpenList };
                 match self.open.pop() {
-                    Some((open, _)) if open == wanted => self.push(token, start),
+                    Some((open, _)) if open == wanted && !is_bar => self.push(token, start),
                     Some((open, at)) => {
+                        let (shown, closing) = bracket(self.characters, &open, at);
                         self.errors.push(Diagnostic::new(
                             Code::Syntax,
                             Span::new(start, start + 1),
-                            format!("This '{token}' does not match the '{open}' at character {at}."),
-                            format!("Write '{}' here.", if open == Token::Open { ")" } else { "]" }),
+                            format!("This '{token}' does not match the '{shown}' at character {at}."),
+                            format!("Write '{closing}' here."),
                         ));
                         let matching = if open == Token::Open { Token::Close } else { Token::CloseList };
                         self.push(matching, start);
@@ -390,6 +427,15 @@ impl Lexer<'_> {
             }
             token => self.push(token, start),
         }
+    }
+}
+
+/// An opening bracket as it stands in the text, with the one that closes it.
+fn bracket(characters: &[char], token: &Token, at: usize) -> (char, char) {
+    match (characters.get(at), token) {
+        (Some('|'), _) => ('|', '|'),
+        (_, Token::OpenList) => ('[', ']'),
+        _ => ('(', ')'),
     }
 }
 

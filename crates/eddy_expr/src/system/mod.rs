@@ -194,6 +194,22 @@ impl System {
         self.statements.iter().filter(|statement| !self.is_parameter_line(statement)).map(latex::statement).collect()
     }
 
+    pub(crate) fn statements(&self) -> &[Statement] {
+        &self.statements
+    }
+
+    /// Whether a line of this name alone is a definition that reads no field: neither a parameter nor a variable.
+    pub(crate) fn defines(&self, name: &str) -> bool {
+        let is_elliptic = || {
+            let base = name.rsplit_once('_').map(|(base, _)| base);
+            base.is_some_and(|base| self.variable(base).is_some())
+        };
+        read::time_derivative(name).is_none()
+            && self.parameter(name).is_none()
+            && self.variable(name).is_none()
+            && !is_elliptic()
+    }
+
     fn is_parameter_line(&self, statement: &Statement) -> bool {
         match statement.left.as_ref().map(|left| &left.kind) {
             Some(crate::syntax::ExprKind::Name(name)) => self.parameter(name).is_some(),

@@ -30,6 +30,10 @@ pub(super) enum FieldKind {
 pub(super) struct Lines {
     /// Functions of the language that the text calls: their names are not free for anything else.
     called: HashSet<String>,
+    /// Names that some expression of the text reads.
+    read: HashSet<String>,
+    /// Names that a line, or the caller, gives a value or an equation.
+    given: HashSet<String>,
     pub fields: Vec<FieldLine>,
     pub parameters: Vec<Parameter>,
     pub functions: Vec<UserFunction>,
@@ -43,6 +47,7 @@ pub(super) fn read(text: &str, options: &Options) -> Result<System, Vec<Diagnost
     let statements = syntax::parse_statements(text, &mut errors);
     let broken = !errors.is_empty();
     let mut lines = Lines { errors, called: called_functions(&statements), ..Lines::default() };
+    lines.note_names(&statements, options);
     for statement in &statements {
         lines.sort(statement);
     }
@@ -78,6 +83,39 @@ impl Lines {
         self.errors.push(Diagnostic::new(code, span, message, hint));
     }
 
+    fn note_names(&mut self, statements: &[Statement], options: &Options) {
+        self.given = options.parameters.iter().map(|(name, _)| name.clone()).collect();
+        for statement in statements {
+            visit_names(&statement.right, &mut |name, _| {
+                self.read.insert(name.to_string());
+            });
+            let Some(left) = &statement.left else { continue };
+            match (&left.kind, solve_for::derivative(left)) {
+                (_, Some((base, ..))) => {
+                    self.given.insert(base);
+                }
+                (ExprKind::Name(name), _) => {
+                    self.given.insert(name.clone());
+                }
+                _ => visit(left, &mut |part| {
+                    if let Some((base, ..)) = solve_for::derivative(part) {
+                        self.given.insert(base);
+                    }
+                }),
+            }
+        }
+    }
+
+    /// Whether a name alone on the left is a derivative, as in `phi_xx = -rho`: of a field that nothing else determines,
+    /// unless the text reads the whole name as a value, such as a parameter `D_xx`.
+    fn is_elliptic(&self, name: &str) -> bool {
+        let Some((base, suffix)) = name.rsplit_once('_') else { return false };
+        if base.is_empty() || builtins::orders_from_axes(suffix).is_none() || self.given.contains(base) {
+            return false;
+        }
+        self.read.contains(base) || (suffix.len() > 1 && !self.read.contains(name))
+    }
+
     fn sort(&mut self, statement: &Statement) {
         let Some(left) = &statement.left else {
             self.fail(
@@ -99,6 +137,7 @@ impl Lines {
             return;
         }
         match &left.kind {
+            ExprKind::Name(name) if self.is_elliptic(name) => self.implicit(left, statement),
             ExprKind::Name(name) => self.named(name, left.span, statement),
             ExprKind::Call { name, arguments, .. } => {
                 let plain: Option<Vec<String>> = arguments
@@ -450,10 +489,15 @@ fn called_functions(statements: &[Statement]) -> HashSet<String> {
     called
 }
 
-/// u_t → (u, 1), u_tt → (u, 2).
+/// u_t or u' → (u, 1), u_tt or u'' → (u, 2).
 pub(super) fn time_derivative(name: &str) -> Option<(&str, usize)> {
     if let Some(base) = name.strip_suffix("_tt") {
         return Some((base, 2));
+    }
+    for (marks, order) in [("''", 2), ("'", 1)] {
+        if let Some(base) = name.strip_suffix(marks).filter(|base| !base.ends_with('\'')) {
+            return Some((base, order));
+        }
     }
     name.strip_suffix("_t").map(|base| (base, 1))
 }

@@ -93,12 +93,21 @@ fn one(span: Span) -> Expr {
     Expr { kind: ExprKind::Number(1.0), span }
 }
 
-/// u_t, u_tt, dt(u) or dtt(u).
+/// u_t, u_tt, u', u'', du/dt, dt(u) or dtt(u).
 pub(super) fn derivative(expr: &Expr) -> Option<(String, usize, Span)> {
     match &expr.kind {
         ExprKind::Name(name) => time_derivative(name).map(|(base, order)| (base.to_string(), order, expr.span)),
         ExprKind::Call { name, arguments, .. } if matches!(name.as_str(), "dt" | "dtt") => match arguments.as_slice() {
             [Expr { kind: ExprKind::Name(base), .. }] => Some((base.clone(), name.len() - 1, expr.span)),
+            _ => None,
+        },
+        ExprKind::Product(factors) => match factors.as_slice() {
+            [(false, Expr { kind: ExprKind::Name(above), .. }), (true, Expr { kind: ExprKind::Name(below), .. })]
+                if below == "dt" =>
+            {
+                let base = above.strip_prefix('d').filter(|base| !base.is_empty())?;
+                Some((base.to_string(), 1, expr.span))
+            }
             _ => None,
         },
         _ => None,

@@ -27,6 +27,9 @@ pub(super) struct Elliptic<R: Scalar> {
     factor: Option<Factor>,
     /// The level is free (no side and no term fixes it): the mean is set to zero.
     is_free: bool,
+    /// Of a free level: the equations given up for it, by component, and what a constant source of each component makes.
+    given_up: Vec<Vec<(usize, f64)>>,
+    answers: Vec<Vec<f64>>,
     rows: Vec<Vec<Vec<(usize, f64)>>>,
     pub failure: Option<String>,
 }
@@ -82,6 +85,8 @@ impl<R: Scalar> Elliptic<R> {
             coefficients: Vec::new(),
             factor: None,
             is_free: false,
+            given_up: Vec::new(),
+            answers: Vec::new(),
             rows: Vec::new(),
             failure: None,
         })
@@ -132,19 +137,46 @@ impl<R: Scalar> Elliptic<R> {
         for (index, unknown) in self.unknowns.iter().enumerate() {
             difference.fixed[*unknown].iter().for_each(|(point, ..)| right[index * points + point] = 0.0);
         }
+        let sources: Vec<f64> = (0..self.unknowns.len()).map(|index| right[index * points]).collect();
         if self.is_free {
             (0..self.unknowns.len()).for_each(|index| right[index * points] = 0.0);
         }
         factor.solve(&mut right);
+        if self.is_free {
+            self.balance(&mut right, &sources);
+        }
         for (index, unknown) in self.unknowns.iter().enumerate() {
             let part = &mut right[index * points..(index + 1) * points];
             if self.is_free {
-                let mean = crate::observe::integral(&difference.grid, part) / difference.grid.volume();
+                let total = crate::observe::integral_of_order(&difference.grid, part, difference.accuracy);
+                let mean = total / difference.grid.volume();
                 part.iter_mut().for_each(|value| *value -= mean);
             }
             for (field, value) in difference.fields[*unknown].iter_mut().zip(part.iter()) {
                 *field += R::of(*value);
             }
+        }
+    }
+
+    /// The equations given up hold too once a constant is taken off the source: with a free level the source has to balance
+    /// the slopes at the sides, which differences only meet to their order. Left alone, one point would carry all of it.
+    fn balance(&self, solution: &mut [f64], sources: &[f64]) {
+        let at = |row: &[(usize, f64)], x: &[f64]| row.iter().map(|(column, value)| value * x[*column]).sum::<f64>();
+        let count = self.answers.len();
+        let missed: Vec<f64> = self.given_up.iter().zip(sources).map(|(row, b)| at(row, solution) - b).collect();
+        let matrix = |row: usize, column: usize| {
+            at(&self.given_up[row], &self.answers[column]) - if row == column { 1.0 } else { 0.0 }
+        };
+        // One component, or the two of a complex field.
+        let constants = if count == 1 {
+            vec![missed[0] / matrix(0, 0)]
+        } else {
+            let [a, b, c, d] = [matrix(0, 0), matrix(0, 1), matrix(1, 0), matrix(1, 1)];
+            let determinant = a * d - b * c;
+            vec![(d * missed[0] - b * missed[1]) / determinant, (a * missed[1] - c * missed[0]) / determinant]
+        };
+        for (constant, answer) in constants.iter().zip(&self.answers).filter(|(constant, _)| constant.is_finite()) {
+            solution.iter_mut().zip(answer).for_each(|(x, y)| *x -= constant * y);
         }
     }
 
@@ -206,6 +238,11 @@ impl<R: Scalar> Elliptic<R> {
         if self.is_free {
             (0..self.unknowns.len()).for_each(|index| is_fixed[index * points] = true);
         }
+        self.given_up = if self.is_free {
+            (0..self.unknowns.len()).map(|index| matrix.rows[index * points].clone()).collect()
+        } else {
+            Vec::new()
+        };
         for (row, entries) in matrix.rows.iter_mut().enumerate() {
             if is_fixed[row] {
                 *entries = vec![(row, 1.0)];
@@ -214,7 +251,17 @@ impl<R: Scalar> Elliptic<R> {
             }
         }
         match Factor::new(&matrix, difference.grid.shape(), self.unknowns.len()) {
-            Ok(factor) => self.factor = Some(factor),
+            Ok(factor) => {
+                self.answers = (0..self.given_up.len())
+                    .map(|index| {
+                        let mut answer = vec![0.0; size];
+                        answer[index * points + 1..(index + 1) * points].fill(1.0);
+                        factor.solve(&mut answer);
+                        answer
+                    })
+                    .collect();
+                self.factor = Some(factor);
+            }
             Err(error) => {
                 self.factor = None;
                 self.failure = Some(format!("The equation of {} cannot be solved: {error}.", self.name));

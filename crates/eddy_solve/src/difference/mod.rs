@@ -820,7 +820,7 @@ impl<R: Scalar> Difference<R> {
         self.run(&mut evaluation, time);
         for (index, values) in evaluation.outputs.iter().enumerate() {
             let wide: Vec<f64> = values.iter().map(|v| eddy_numerics::Real::to_f64(*v)).collect();
-            let total = crate::observe::integral(&self.grid, &wide);
+            let total = crate::observe::integral_of_order(&self.grid, &wide, self.accuracy);
             self.integrals[index] = if self.is_mean[index] { total / self.grid.volume() } else { total };
         }
         self.integrands = Some(evaluation);
