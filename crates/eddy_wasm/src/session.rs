@@ -143,6 +143,16 @@ impl Session {
         self.inner.run_mut().load(key, &Picture { nx, ny, values })
     }
 
+    /// What the device chip says.
+    pub fn device(&self) -> String {
+        self.inner.device()
+    }
+}
+
+/// Of bundles that train networks.
+#[cfg(any(feature = "pinn", feature = "flow", feature = "equations"))]
+#[wasm_bindgen]
+impl Session {
     /// A Python program that makes the same run; nothing where the experiment writes none.
     pub fn script(&self) -> Result<Option<String>, JsValue> {
         self.inner.script().map_err(js_error)
@@ -157,11 +167,6 @@ impl Session {
     #[wasm_bindgen(js_name = setWeights)]
     pub fn set_weights(&mut self, file: &[u8]) -> Result<(), JsValue> {
         self.inner.set_weights(file).map_err(js_error)
-    }
-
-    /// What the device chip says.
-    pub fn device(&self) -> String {
-        self.inner.device()
     }
 }
 

@@ -179,13 +179,16 @@ export class Engine {
       case 'load':
         return reply(await this.load(m.view, m.columns, m.values));
       case 'script':
-        return reply(this.pane(0).session.script());
+        return reply(this.pane(0).session.script?.());
       case 'weights':
-        return reply(this.pane(0).session.weights());
-      case 'set-weights':
-        this.pane(0).session.setWeights(m.file);
+        return reply(this.pane(0).session.weights?.());
+      case 'set-weights': {
+        const { session } = this.pane(0);
+        if (!session.setWeights) throw engineError('weights', 'This experiment trains no network that could take weights.');
+        session.setWeights(m.file);
         this.dirty = { draw: true, state: true, record: true };
         return reply(null);
+      }
       case 'read-view': {
         const raw = await this.pane(m.pane).session.view(m.key);
         return reply({ header: JSON.parse(raw.header), data: raw.data }, [raw.data.buffer]);

@@ -14,11 +14,11 @@ export interface WasmSession {
   seek(position: number): boolean;
   /** Puts a picture of `nx` columns, row 0 at the bottom, in place of the field that a view shows. */
   load(view: string, nx: number, values: Float32Array): boolean;
-  /** A Python program that makes the same run; undefined where there is none, throws why there is none of this one. */
-  script(): string | undefined;
+  /** These three in bundles that train networks. A Python program that makes the same run; undefined where there is none, throws why there is none of this one. */
+  script?(): string | undefined;
   /** A safetensors file; undefined where nothing is trained. */
-  weights(): Uint8Array | undefined;
-  setWeights(file: Uint8Array): void;
+  weights?(): Uint8Array | undefined;
+  setWeights?(file: Uint8Array): void;
   metrics(): Float64Array;
   latest(): Float64Array;
   view(key: string): Promise<{ header: string; data: Float32Array }>;
