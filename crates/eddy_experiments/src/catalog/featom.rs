@@ -1,27 +1,30 @@
 //@ feature: sampler
-//! An electron at a nucleus sees two scales: within $1/Z$ of a bohr the potential dives, yet the atom is many bohr wide. A mesh
-//! whose elements grow by a constant factor serves both, and polynomials of high degree on it need few unknowns.
+//! An electron at a nucleus sees two scales: within $1/Z$ of a bohr the potential dives, yet the atom is many bohr
+//! wide. A mesh whose elements grow by a constant factor serves both, and polynomials of high degree on it need few
+//! unknowns.
 //!
 //! $$\int_0^R \tfrac12 P'v' + \Big(-\frac Zr + \frac{l(l+1)}{2r^2}\Big)Pv\,dr = E\int_0^R Pv\,dr, \qquad P = r\,R_{nl}(r),
 //! \qquad E_n = -\frac{Z^2}{2n^2}$$
 //!
-//! Elements: $p+1$ Gauss-Lobatto nodes each, so all matrices are bands of width $p$. Integrals are sums over Gauss points:
-//! these never fall on $r = 0$, where $1/r$ and $1/r^2$ have no value. Energies are fenced in by counting negative pivots and
-//! refined by Rayleigh quotients.
+//! Elements: $p+1$ Gauss-Lobatto nodes each, so all matrices are bands of width $p$. Integrals are sums over Gauss
+//! points: these never fall on $r = 0$, where $1/r$ and $1/r^2$ have no value. Energies are fenced in by counting
+//! negative pivots and refined by Rayleigh quotients.
 //!
-//! Convergence shows all ways to spend unknowns: a higher degree on the same elements, more elements of one degree (errors
-//! fall as $h^{2p}$), linear elements, and second-order differences on the same kind of mesh and on a uniform one. The last is
-//! the usual straw man: its spacing is twice the radius of the first orbital, and what it says depends on the box. In one
-//! just large enough, some ten times $n^2/Z$, it misses by 2 Ha instead of 1800. On the growing mesh differences are a fair rival
-//! with error $h^2$; what they lack is the order.
+//! Convergence shows all ways to spend unknowns: a higher degree on the same elements, more elements of one degree
+//! (errors fall as $h^{2p}$), linear elements, and second-order differences on the same kind of mesh and on a uniform
+//! one. The last is the usual straw man: its spacing is twice the radius of the first orbital, and what it says depends
+//! on the box. In one just large enough, some ten times $n^2/Z$, it misses by 2 Ha instead of 1800. On the growing mesh
+//! differences are a fair rival with error $h^2$; what they lack is the order.
 //!
-//! What breaks: a mesh ratio of 1 (no element near the nucleus); a box too small for the states asked for, so its radius
-//! counts in $n^2/Z$ of the highest; rounding, which stops all methods near $10^{-13}Z^2$ and is why this runs in f64 only.
+//! What breaks: a mesh ratio of 1 (no element near the nucleus), and already one of $10^5$ costs two digits here; a box
+//! too small for the states asked for, so its radius counts in $n^2/Z$ of the highest; rounding, which stops all
+//! methods near $10^{-13}Z^2$ and is why this runs in f64 only.
 //!
-//! Whole atoms: all electrons in the field of their own density, by exchange and correlation of the uniform gas (Vosko, Wilk,
-//! Nusair). The repulsion comes from $-W'' = \rho/r$ on the same elements; the potential is mixed by Anderson's method until it is
-//! its own to 1e-8 Ha, and total energies stand beside the published ones. Shells are filled by Madelung's rule and spheres,
-//! up to krypton. The paper also solves Dirac's equation in squared form; that is not here.
+//! Whole atoms: all electrons in the field of their own density, by exchange and correlation of the uniform gas (Vosko,
+//! Wilk, Nusair). The repulsion comes from $-W'' = \rho/r$ on the same elements; the potential is mixed by Anderson's
+//! method until it is its own to 1e-8 Ha, and total energies stand beside the published ones. Shells are filled by
+//! Madelung's rule and spheres, up to krypton. The paper also solves Dirac's equation in squared form; that is not
+//! here.
 
 use eddy_numerics::fem1d::{Elements, State, difference_pencil, exponential_mesh, lowest_states};
 use eddy_spec::{
@@ -49,8 +52,8 @@ choice! { pub enum System {
 params! { pub struct Params {
     /// Electrons.
     system: System = System::Ion => choice().group("atom"),
-    /// Nucleus. Its charge: 1 hydrogen, 2 helium, 10 neon, 18 argon, 26 iron, 36 krypton, 79 gold, 92 uranium. Whole atoms end at
-    /// krypton.
+    /// Nucleus. Its charge: 1 hydrogen, 2 helium, 10 neon, 18 argon, 26 iron, 36 krypton, 79 gold, 92 uranium. Whole
+    /// atoms end at krypton.
     charge: u32 = 92 => steps(1, 92).symbol("Z").group("atom"),
     /// Angular momentum. 0 for s, 1 for p, 2 for d, 3 for f.
     momentum: u32 = 0 => steps(0, 3).symbol("l").group("atom").only_when("system", &["ion"]),
@@ -147,10 +150,11 @@ impl Experiment for Featom {
     ];
     const BASELINE: Option<Baseline> = Some(Baseline { label: "equal elements", change: "ratio=1" });
     const CLAIM: Option<Claim> = Some(Claim {
-        sentence: "For one electron at Z = 92, 8 elements of degree 16 (127 unknowns, each 4.2 times as long as the last, in a box of 49 bohr) give 1s to 3s within \
-                   1e-8 Ha; 127 unknowns of linear elements or of differences on the same kind of mesh miss by more than \
-                   0.01 Ha, 2000 uniform points by more than 100 Ha; refined elements of degree 3 converge with order 6. \
-                   The same elements give the total energies of helium, neon and argon as published, to 1e-6 Ha.",
+        sentence: "For one electron at Z = 92, 8 elements of degree 16 (127 unknowns, each element 4.2 times as long as \
+                   the last, in a box of 49 bohr) give 1s to 3s within 1e-8 Ha; 127 unknowns of linear elements or of \
+                   differences on the same kind of mesh miss by more than 0.01 Ha, 2000 uniform points by more than 100 \
+                   Ha; refined elements of degree 3 converge with order 6. The same elements give the total energies of \
+                   helium, neon and argon as published, to 1e-6 Ha.",
         arms: &[
             Arm { name: "uranium", setting: "charge=92" },
             Arm { name: "helium", setting: "system=atom&charge=2" },
@@ -222,7 +226,9 @@ impl Experiment for Featom {
             return Ok(Box::new(IonRun::new(p)));
         }
         if p.charge > 36 {
-            return Err(EddyError::start("Whole atoms end at krypton here: set the nucleus to 36 or less.").at("charge"));
+            return Err(
+                EddyError::start("Whole atoms end at krypton here: set the nucleus to 36 or less.").at("charge")
+            );
         }
         let (degree, elements) = (p.degree as usize, p.elements as usize);
         let discretisation = Discretisation { degree, elements, ratio: p.ratio, radius: p.radius };
@@ -300,7 +306,9 @@ impl IonRun {
         ];
         jobs.extend((1..=24).filter(|d| *d <= 12 || d % 2 == 0).map(|d| (Kind::Degree, d, count)));
         let powers = || (2..=10).map(|k| 1usize << k);
-        jobs.extend(powers().filter(|n| n * p.refined as usize <= 1024).map(|n| (Kind::Refined, p.refined as usize, n)));
+        jobs.extend(
+            powers().filter(|n| n * p.refined as usize <= 1024).map(|n| (Kind::Refined, p.refined as usize, n)),
+        );
         for kind in [Kind::Linear, Kind::Exponential, Kind::Uniform] {
             jobs.extend(powers().filter(|n| *n >= 16).map(|n| (kind, 1, n)));
         }
@@ -580,7 +588,10 @@ mod tests {
                     norm += w * run.ion.orbital(i, *r).powi(2);
                     overlap += w * run.ion.orbital(i, *r) * p;
                 }
-                assert!((norm - 1.0).abs() < 1e-10 && (overlap.abs() - 1.0).abs() < 1e-10, "{momentum} {i}: {norm} {overlap}");
+                assert!(
+                    (norm - 1.0).abs() < 1e-10 && (overlap.abs() - 1.0).abs() < 1e-10,
+                    "{momentum} {i}: {norm} {overlap}"
+                );
             }
             // A neighbour's orbital is not it.
             let other: f64 = points
@@ -601,10 +612,24 @@ mod tests {
 
     #[test]
     fn extreme_settings_finish() {
-        for (degree, elements, ratio, reach, charge, points) in
-            [(1, 2, 1.0, 1.0, 1, 100), (1, 2, 1e7, 1000.0, 92, 100), (24, 32, 1e7, 1000.0, 1, 100), (24, 2, 1.0, 1.0, 92, 100)]
-        {
-            let p = Params { degree, elements, ratio, reach, charge, points, states: 8, momentum: 3, refined: 6, ..Params::default() };
+        for (degree, elements, ratio, reach, charge, points) in [
+            (1, 2, 1.0, 1.0, 1, 100),
+            (1, 2, 1e7, 1000.0, 92, 100),
+            (24, 32, 1e7, 1000.0, 1, 100),
+            (24, 2, 1.0, 1.0, 92, 100),
+        ] {
+            let p = Params {
+                degree,
+                elements,
+                ratio,
+                reach,
+                charge,
+                points,
+                states: 8,
+                momentum: 3,
+                refined: 6,
+                ..Params::default()
+            };
             finished(&p);
         }
     }

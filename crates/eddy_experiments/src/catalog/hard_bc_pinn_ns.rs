@@ -3,22 +3,23 @@
 //!
 //! $$u = g_u + B\,N_u,\qquad v = g_v + B\,N_v,\qquad p = N_p,$$
 //!
-//! where the factor $B$ vanishes on the walls and the lift $g$ has the wanted values there. No penalty, no weight to tune:
-//! the loss is the mean squared residual of $(u\cdot\nabla)u + \nabla p = \Delta u/Re$ and $\nabla\cdot u = 0$ and nothing else.
-//! No data from inside the flow is used.
+//! where the factor $B$ vanishes on the walls and the lift $g$ has the wanted values there. No penalty, no weight to
+//! tune: the loss is the mean squared residual of $(u\cdot\nabla)u + \nabla p = \Delta u/Re$ and $\nabla\cdot u = 0$
+//! and nothing else. No data from inside the flow is used.
 //!
 //! The flow is Kovasznay's, behind a row of obstacles, and known exactly: $u = 1 - e^{\lambda x}\cos 2\pi y$,
-//! $v = \tfrac{\lambda}{2\pi}e^{\lambda x}\sin 2\pi y$, $\lambda = Re/2 - \sqrt{Re^2/4 + 4\pi^2}$. The usual penalty on the
-//! boundary is the comparison, with weights 1, 10 and 100, the same network, points and steps.
+//! $v = \tfrac{\lambda}{2\pi}e^{\lambda x}\sin 2\pi y$, $\lambda = Re/2 - \sqrt{Re^2/4 + 4\pi^2}$. The usual penalty on
+//! the boundary is the comparison, with weights 1, 10 and 100, the same network, points and steps.
 //!
-//! What the lift gives away: interpolated between the walls it is no more than a blend of the given boundary values, but on this
-//! flow already a rough solution; its error, 0.48 at Re = 20, is a metric of its own. “Penalty on top of the lift” has this start too, and ends no
-//! better than the plain penalty: what helps is the factor. Pressure is defined up to a constant: means are taken off before it is compared.
+//! What the lift gives away: interpolated between the walls it is no more than a blend of the given boundary values,
+//! but on this flow already a rough solution; its error, 0.48 at Re = 20, is a metric of its own. “Penalty on top of
+//! the lift” has this start too, and ends no better than the plain penalty: what helps is the factor. Pressure is
+//! defined up to a constant: means are taken off before it is compared.
 //!
-//! Try: a factor of power 2 or 3, so flat at the walls that the residual there cannot be mended (the walls still hold exactly, and
-//! the error is five and eleven times as large); no lift, and the walls hold
-//! zero exactly, which is the wrong flow; a higher Reynolds number. The paper's driven cavity is not here: its true lid has
-//! jumps in the corners, which no smooth lift has, so the problem itself would be another one.
+//! Try: a factor of power 2 or 3, so flat at the walls that the residual there cannot be mended (the walls still hold
+//! exactly, and the error is five and eleven times as large); no lift, and the walls hold zero exactly, which is the
+//! wrong flow; a higher Reynolds number. The paper's driven cavity is not here: its true lid has jumps in the corners,
+//! which no smooth lift has, so the problem itself would be another one.
 
 use eddy_nets::{
     NetError,
@@ -122,12 +123,7 @@ impl Experiment for HardBcPinnNs {
         view("u", "velocity along x", "u", ColorMap::Viridis),
         view("difference", "error of the velocity", "|u-u_{ref}|", ColorMap::Cividis),
         view("residual", "residual", "\\log_{10}|r|", ColorMap::Cividis),
-        ViewSpec::lines(
-            "centre",
-            "profiles",
-            Axis::linear("position", "y"),
-            Axis::linear("velocity along x", "u"),
-        ),
+        ViewSpec::lines("centre", "profiles", Axis::linear("position", "y"), Axis::linear("velocity along x", "u")),
         ViewSpec::lines(
             "walls",
             "error along the walls",
@@ -267,7 +263,8 @@ impl Flow {
         let grid: Vec<f64> = (0..COLUMNS * ROWS)
             .flat_map(|k| {
                 let (i, j) = (k % COLUMNS, k / COLUMNS);
-                let along = |i: usize, n: usize, (low, high): (f64, f64)| low + (high - low) * i as f64 / (n - 1) as f64;
+                let along =
+                    |i: usize, n: usize, (low, high): (f64, f64)| low + (high - low) * i as f64 / (n - 1) as f64;
                 [along(i, COLUMNS, X), along(j, ROWS, Y)]
             })
             .collect();
@@ -291,7 +288,9 @@ impl Flow {
             points: vec![0.0; 2 * p.points as usize],
             edges: vec![0.0; 2 * sides],
             layers: Vec::with_capacity(p.points as usize),
-            walls: (0..4 * PER_WALL).flat_map(|k| on_wall(k / PER_WALL, (k % PER_WALL) as f64 / PER_WALL as f64)).collect(),
+            walls: (0..4 * PER_WALL)
+                .flat_map(|k| on_wall(k / PER_WALL, (k % PER_WALL) as f64 / PER_WALL as f64))
+                .collect(),
             profiles: PROFILES.into_iter().flat_map(profile).collect(),
             solution: vec![0.0; reference.len()],
             parameters: Vec::new(),
@@ -512,13 +511,7 @@ mod tests {
     fn kovasznay_solves_the_equations() {
         for reynolds in [5.0, 20.0, 200.0] {
             let exact = Kovasznay::new(reynolds);
-            let problem = Problem {
-                exact,
-                viscosity: 1.0 / reynolds,
-                walls: Walls::Hard,
-                lift: Lift::Blend,
-                power: 1,
-            };
+            let problem = Problem { exact, viscosity: 1.0 / reynolds, walls: Walls::Hard, lift: Lift::Blend, power: 1 };
             for (x, y) in [(0.1, 0.3), (-0.4, 1.2)] {
                 let [u, v] = exact.velocity(x, y);
                 // p = -e^{2λx}/2

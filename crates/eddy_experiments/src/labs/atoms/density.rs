@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn known_values_of_the_uniform_gas() {
-        // Correlation energies of Ceperley and Alder in hartree, to their four digits: -0.0600 at r_s = 1, -0.0448 at 2, -0.0282 at 5.
+        // Correlation energies of Ceperley and Alder in hartree, to their digits.
         for (radius, known) in [(1.0, -0.0600), (2.0, -0.0448), (5.0, -0.0282)] {
             assert!((vosko_wilk_nusair(radius)[0] - known).abs() < 2e-4, "{radius}: {}", vosko_wilk_nusair(radius)[0]);
         }
