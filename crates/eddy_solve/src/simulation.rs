@@ -14,7 +14,7 @@ use crate::{
     error::SolveError,
     evaluate::Scalar,
     march::{March, Stop},
-    observe::{Integrals, Observer, integral},
+    observe::{Integrals, Observer, Rough, integral},
     statement::Statement,
 };
 
@@ -46,6 +46,7 @@ pub struct Simulation<R: Scalar> {
     pub time: f64,
     pub outcome: Outcome,
     pub warnings: Vec<String>,
+    rough: Rough,
     discrete: Discrete<R>,
     /// Algebraic variables with what gives them.
     algebraic: Option<(Vec<u16>, Observer)>,
@@ -96,6 +97,7 @@ impl<R: Scalar> Simulation<R> {
             time: statement.start,
             outcome: Outcome::Running,
             warnings,
+            rough: Rough::default(),
             next: state.clone(),
             state,
             discrete,
@@ -221,6 +223,7 @@ impl<R: Scalar> Simulation<R> {
             encoded.push((rounded(&found.re), im));
         }
         self.discrete.encode(&encoded, &mut self.state);
+        self.rough = Rough::default();
         self.march.reset(&mut self.discrete);
         self.initial = None;
         self.outcome = Outcome::Running;
@@ -261,7 +264,8 @@ impl<R: Scalar> Simulation<R> {
         Ok(())
     }
 
-    /// Values of all variables on the grid at the present time.
+    /// Values of all variables on the grid at the present time. A field that has become finer than the grid since they were first
+    /// asked for is added to the warnings.
     pub fn values(&mut self) -> Vec<Values> {
         let mut all = self.discrete.decode(self.time, &self.state);
         if let Some(initial) = &self.initial {
@@ -290,7 +294,8 @@ impl<R: Scalar> Simulation<R> {
         }
         let system = &self.statement.system;
         all.sort_by_key(|(variable, ..)| *variable);
-        all.into_iter()
+        let values: Vec<Values> = all
+            .into_iter()
             .map(|(variable, re, im)| {
                 let variable = &system.variables[usize::from(variable)];
                 Values {
@@ -299,7 +304,17 @@ impl<R: Scalar> Simulation<R> {
                     im: if variable.is_complex { widened(&im) } else { Vec::new() },
                 }
             })
-            .collect()
+            .collect();
+        if system.noise_channels == 0 {
+            for name in self.rough.look(&self.statement.grid, &values) {
+                self.warnings.push(format!(
+                    "From t = {:.4} or before, {name} alternates from point to point: it has become finer than the grid, and what \
+                     follows is not to be trusted. Use more points or diffusion, or end before.",
+                    self.time
+                ));
+            }
+        }
+        values
     }
 }
 
