@@ -33,9 +33,7 @@ use eddy_spec::{
 
 use crate::{
     Baseline, Budget, Context, DeviceKind, Experiment, Lab, LocalFuture, Precision, Progress, Record, Run,
-    labs::{
-        sampler::{self, CURVE_PARTICLES, ErrorCurve, RingBench, refused},
-    },
+    labs::sampler::{self, CURVE_PARTICLES, ErrorCurve, RingBench, refused},
     ready,
 };
 

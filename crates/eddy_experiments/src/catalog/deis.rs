@@ -48,7 +48,8 @@ pub struct Deis;
 impl Experiment for Deis {
     type Params = Params;
     const TITLE: &'static str = "DEIS: exponential integrator with memory";
-    const SUMMARY: &'static str = "Ten evaluations carry noise to eight Gaussians; remembered evaluations straighten the way.";
+    const SUMMARY: &'static str =
+        "Ten evaluations carry noise to eight Gaussians; remembered evaluations straighten the way.";
     const LAB: Lab = Lab::Sampler;
     const PAPERS: &'static [Citation] = &[Citation {
         number: 16,

@@ -55,7 +55,8 @@ fn slope(m: &Measured, at_24: &str, at_96: &str) -> f64 {
 impl Experiment for DpmSolver {
     type Params = Params;
     const TITLE: &'static str = "DPM-Solver: exponential integrators for diffusion";
-    const SUMMARY: &'static str = "Particles flow from noise to eight Gaussians; the order of the solver shows in the curve.";
+    const SUMMARY: &'static str =
+        "Particles flow from noise to eight Gaussians; the order of the solver shows in the curve.";
     const LAB: Lab = Lab::Sampler;
     const PAPERS: &'static [Citation] = &[Citation {
         number: 31,

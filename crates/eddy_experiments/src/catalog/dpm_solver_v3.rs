@@ -37,9 +37,7 @@ use eddy_spec::{
 
 use crate::{
     Baseline, Budget, Context, DeviceKind, Experiment, Lab, LocalFuture, Precision, Progress, Record, Run,
-    labs::{
-        sampler::{self, CURVE_PARTICLES, ErrorCurve, RingBench, refused},
-    },
+    labs::sampler::{self, CURVE_PARTICLES, ErrorCurve, RingBench, refused},
     ready,
 };
 
@@ -356,7 +354,8 @@ impl V3Run {
             let p = &self.params;
             let line = Line { name: "", role: Role::Result, solver: p.sampler, corrector: p.corrector };
             let steps = p.evaluations as usize;
-            self.mover = Some(p.mover(&self.bench.task, line, self.statistics.as_ref(), steps, self.bench.start.clone())?);
+            self.mover =
+                Some(p.mover(&self.bench.task, line, self.statistics.as_ref(), steps, self.bench.start.clone())?);
         }
         let Some(mover) = &mut self.mover else { return Ok(()) };
         let before = self.bench.model.evaluations();

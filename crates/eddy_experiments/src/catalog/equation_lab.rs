@@ -17,9 +17,7 @@
 //! The same problem runs on the command line with the same numbers: take its file from the export and call `eddy solve`.
 
 use eddy_solve::{Simulation, Statement, evaluate::Scalar};
-use eddy_spec::{
-    Axis, Better, Citation, Claim, ColorMap, Cost, EddyError, Metric, ViewSpec, choice, params,
-};
+use eddy_spec::{Axis, Better, Citation, Claim, ColorMap, Cost, EddyError, Metric, ViewSpec, choice, params};
 
 use crate::labs::typed::{Shown, Texts, TypedRun, gpu::Scheme};
 use crate::{Baseline, Context, Device, DeviceKind, Experiment, Lab, Precision, Run};
@@ -148,8 +146,18 @@ impl Experiment for EquationLab {
     const AXIS: Axis = T;
     const METRICS: &'static [Metric] = &[
         Metric::new("mean", Axis::linear("mean", "\\bar u"), Better::Neither, "Mean of the field shown."),
-        Metric::new("min", Axis::linear("smallest value", "\\min u"), Better::Neither, "Smallest value of the field shown."),
-        Metric::new("max", Axis::linear("largest value", "\\max u"), Better::Neither, "Largest value of the field shown."),
+        Metric::new(
+            "min",
+            Axis::linear("smallest value", "\\min u"),
+            Better::Neither,
+            "Smallest value of the field shown.",
+        ),
+        Metric::new(
+            "max",
+            Axis::linear("largest value", "\\max u"),
+            Better::Neither,
+            "Largest value of the field shown.",
+        ),
         Metric::new(
             "drift",
             Axis::log("change of the integral", "\\left|\\Delta\\int u\\right|"),

@@ -33,8 +33,8 @@ use eddy_numerics::{
     rng::{Philox, Stream},
 };
 use eddy_spec::{
-    Arm, Axis, Better, Bound, Citation, Claim, Cost, Counter, EddyError, Measured, Metric, Outcome, Role, Test, ViewData,
-    ViewSpec, choice, params,
+    Arm, Axis, Better, Bound, Citation, Claim, Cost, Counter, EddyError, Measured, Metric, Outcome, Role, Test,
+    ViewData, ViewSpec, choice, params,
 };
 
 use crate::{

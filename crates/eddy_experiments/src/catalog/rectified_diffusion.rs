@@ -394,8 +394,11 @@ impl RectifyRun {
             };
             return 1;
         }
-        let (done, of) =
-            if self.step > self.params.steps { (self.step - self.params.steps, self.params.more) } else { (self.step, self.params.steps) };
+        let (done, of) = if self.step > self.params.steps {
+            (self.step - self.params.steps, self.params.more)
+        } else {
+            (self.step, self.params.steps)
+        };
         if done == of || done.is_multiple_of((of / ROWS).max(1)) {
             self.write_row();
         }
@@ -457,7 +460,12 @@ impl RectifyRun {
     }
 
     /// Where `steps` steps take the particles.
-    fn ends(&mut self, start: Batch<f64>, steps: usize, visit: impl FnMut(&Level, &Batch<f64>, &Batch<f64>)) -> Batch<f64> {
+    fn ends(
+        &mut self,
+        start: Batch<f64>,
+        steps: usize,
+        visit: impl FnMut(&Level, &Batch<f64>, &Batch<f64>),
+    ) -> Batch<f64> {
         let form = self.form();
         let network = &mut self.network;
         ddim(start, &form.levels(steps), form.output, |x, t, out| network.evaluate(x, t, out), visit)
@@ -483,8 +491,7 @@ impl RectifyRun {
         let measured = self.measure();
         let at = |steps: usize| RACE.iter().position(|n| *n == steps).map_or(f64::NAN, |i| measured.distances[i]);
         let variance = measured.wander.1.iter().sum::<f64>() / measured.wander.1.len() as f64;
-        let row =
-            [at(1), at(2), at(4), at(FINE_STEPS), measured.bend, variance, self.pair_evaluations as f64];
+        let row = [at(1), at(2), at(4), at(FINE_STEPS), measured.bend, variance, self.pair_evaluations as f64];
         self.record.push(self.step.into(), &row);
         self.now = Some(measured);
     }
@@ -516,8 +523,10 @@ impl RectifyRun {
     }
 
     fn wander_lines(&self) -> ViewData {
-        let root = |v: &Vec<f64>| v.iter().map(|v| if v.is_finite() { v.sqrt() } else { f64::NAN }).collect::<Vec<f64>>();
-        let line = |(name, role, m): (&str, Role, &Measured)| Series::line(name, role, m.wander.0.clone(), root(&m.wander.1));
+        let root =
+            |v: &Vec<f64>| v.iter().map(|v| if v.is_finite() { v.sqrt() } else { f64::NAN }).collect::<Vec<f64>>();
+        let line =
+            |(name, role, m): (&str, Role, &Measured)| Series::line(name, role, m.wander.0.clone(), root(&m.wander.1));
         let series: Vec<Series> = self.moments().map(line).collect();
         let top = series.iter().flat_map(|s| &s.ys).copied().filter(|y| y.is_finite()).fold(0.1, f64::max);
         ViewData::Lines { series, x: (0.0, 1.0), y: (0.0, 1.1 * top) }
@@ -525,8 +534,10 @@ impl RectifyRun {
 
     fn race(&self) -> ViewData {
         let steps: Vec<f64> = RACE.iter().map(|n| *n as f64).collect();
-        let mut series: Vec<Series> =
-            self.moments().map(|(name, role, m)| Series::dotted(name, role, steps.clone(), with_gaps(&m.distances))).collect();
+        let mut series: Vec<Series> = self
+            .moments()
+            .map(|(name, role, m)| Series::dotted(name, role, steps.clone(), with_gaps(&m.distances)))
+            .collect();
         let ends = vec![steps[0], steps[steps.len() - 1]];
         series.push(Series::line("a sample of the data", Role::Third, ends.clone(), vec![self.floor; 2]));
         error_lines(series, (ends[0], ends[1]), (0.02, 1.0))

@@ -56,7 +56,8 @@ pub struct ScoreSde;
 impl Experiment for ScoreSde {
     type Params = Params;
     const TITLE: &'static str = "Score SDE: the probability-flow ODE";
-    const SUMMARY: &'static str = "The same densities by a random walk and by a smooth flow, which also gives likelihoods.";
+    const SUMMARY: &'static str =
+        "The same densities by a random walk and by a smooth flow, which also gives likelihoods.";
     const LAB: Lab = Lab::Sampler;
     const PAPERS: &'static [Citation] = &[Citation {
         number: 85,
@@ -70,12 +71,8 @@ impl Experiment for ScoreSde {
     const AXIS: Axis = Axis::linear("evaluations", "N");
     const METRICS: &'static [Metric] =
         &[sampler::WASSERSTEIN, sampler::WASSERSTEIN_FLOOR, sampler::LIKELIHOOD, sampler::EVALUATIONS];
-    const VIEWS: &'static [ViewSpec] = &[
-        sampler::PARTICLES_BY_DENSITY,
-        sampler::LIKELIHOOD_MAP,
-        sampler::DENSITY_MAP,
-        sampler::CURVE_WASSERSTEIN,
-    ];
+    const VIEWS: &'static [ViewSpec] =
+        &[sampler::PARTICLES_BY_DENSITY, sampler::LIKELIHOOD_MAP, sampler::DENSITY_MAP, sampler::CURVE_WASSERSTEIN];
     const BASELINE: Option<Baseline> = Some(Baseline { label: "Euler-Maruyama", change: "sampler=euler-maruyama" });
     const CLAIM: Option<Claim> = Some(Claim {
         sentence: "On the 8-Gaussian with exact score, RK45 (tol 1e-3) on the probability-flow ODE uses <= 120 NFE, its sliced W2 is <= that of 200-step Euler-Maruyama, and the ODE log-likelihood (tol 1e-4) differs from the exact log-density at t_eps by <= 0.01 nats on average.",

@@ -143,11 +143,7 @@ impl Params {
 
     fn training(&self) -> Result<Training, EddyError> {
         Ok(Training {
-            size: Size {
-                width: self.width as usize,
-                layers: self.layers as usize,
-                harmonics: self.harmonics as usize,
-            },
+            size: Size { width: self.width as usize, layers: self.layers as usize, harmonics: self.harmonics as usize },
             points: self.points as usize,
             side_points: self.side_points as usize,
             side_weight: self.side_weight,
@@ -181,7 +177,14 @@ impl Experiment for TypedPinn {
         ViewSpec::field("solution", "network", X, Y, U, ColorMap::Viridis),
         ViewSpec::field("reference", "solver", X, Y, U, ColorMap::Viridis),
         ViewSpec::field("difference", "error", X, Y, Axis::linear("difference", "u - u_{ref}"), ColorMap::Diverging),
-        ViewSpec::points("points", "points", X, Y, Axis::linear("squared residual", "\\log_{10} r^2"), ColorMap::Viridis),
+        ViewSpec::points(
+            "points",
+            "points",
+            X,
+            Y,
+            Axis::linear("squared residual", "\\log_{10} r^2"),
+            ColorMap::Viridis,
+        ),
         pinn::RESIDUAL_VIEW,
         ViewSpec::lines("coefficients", "coefficients", pinn::AXIS, Axis::linear("coefficient", "p")),
     ];

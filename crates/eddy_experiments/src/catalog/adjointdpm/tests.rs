@@ -13,7 +13,9 @@ fn quick(method: Method) -> Params {
 
 #[test]
 fn both_ways_are_counted_and_the_graph_keeps_what_the_adjoint_does_not() {
-    for (method, kept) in [(Method::Midpoint, 2.0), (Method::MidpointRho, 2.0), (Method::EulerTime, 2.0), (Method::Stored, 41.0)] {
+    for (method, kept) in
+        [(Method::Midpoint, 2.0), (Method::MidpointRho, 2.0), (Method::EulerTime, 2.0), (Method::Stored, 41.0)]
+    {
         let run = finished(&quick(method));
         let [_, _, trip, states, evaluations, products] = run.measured;
         assert_eq!((states, evaluations, products), (kept, 80.0, 40.0), "{method:?}");
@@ -28,8 +30,7 @@ fn the_reference_is_converged() {
     let mut run = GradientRun::new(&quick(Method::Midpoint)).unwrap();
     let start = run.start.clone();
     let coarse = run.fine_gradient(&start);
-    let mut flow =
-        AdjointFlow { model: &mut run.fine_model, schedule: &VpLinear::default(), span: SPAN };
+    let mut flow = AdjointFlow { model: &mut run.fine_model, schedule: &VpLinear::default(), span: SPAN };
     let x = flow.sample(Scheme::RungeKutta4, 2 * FINE_STEPS, &start, |_| ());
     let gradient = GradientRun::loss_gradient(run.target, &x);
     let fine = flow.pull_back(Scheme::RungeKutta4, 2 * FINE_STEPS, &Pair { x, gradient }).gradient;

@@ -27,8 +27,7 @@ fn the_heun_loop_is_the_sampler() {
         amount: Amount::Evaluations(35),
     };
     let setup = named("pfgm-pp").unwrap().setup(&Edm, &times, &Options::default()).unwrap();
-    let mut other =
-        Sampler::new(std::sync::Arc::new(Edm), setup.method, &setup.grid, start.clone(), Philox::new(0));
+    let mut other = Sampler::new(std::sync::Arc::new(Edm), setup.method, &setup.grid, start.clone(), Philox::new(0));
     other.run(&mut flow);
     assert!(rms(&paired_distances(&got, other.x())) < 1e-10);
     // Seen to fail: the least noise on the way.
