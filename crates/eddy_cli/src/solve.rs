@@ -92,9 +92,35 @@ fn refused(error: SolveError) -> EddyError {
     EddyError::new(error.code(), error.to_string())
 }
 
+/// Most numbers that one archive holds: 4 GiB, all of it in memory until it is written.
+const MAX_SAVED: usize = 1 << 29;
+
+/// Refuses an archive that would not fit, with the distance of saved states that would.
+fn check_size(statement: &Statement) -> Result<(), SolveError> {
+    let arrays: usize = statement.system.variables.iter().map(|variable| 1 + usize::from(variable.is_complex)).sum();
+    let state = statement.grid.points().saturating_mul(arrays);
+    let saves = statement.saves.len();
+    if state.saturating_mul(saves) <= MAX_SAVED {
+        return Ok(());
+    }
+    // The start and an odd end are saved too, and the advice is rounded.
+    let intervals = (MAX_SAVED / state.max(1)).max(4) - 3;
+    Err(SolveError::value(
+        "time.save_every",
+        format!(
+            "{saves} states of {state} numbers each would be saved, {} GiB; 4 GiB are the most. save_every = {:.3e} would fit",
+            state.saturating_mul(saves) >> 27,
+            (statement.end - statement.start) / intervals as f64,
+        ),
+    ))
+}
+
 fn solve<R: Scalar>(args: &Args, mut solver: Solver<R>) -> Result<i32, EddyError> {
     let started = Instant::now();
     let simulation = &mut solver.simulation;
+    if args.out.is_some() {
+        check_size(&simulation.statement).map_err(refused)?;
+    }
     let (start, end) = (simulation.statement.start, simulation.statement.end);
     let bar = progress_bar(args.json);
     let mut times = Vec::new();
@@ -120,6 +146,11 @@ fn solve<R: Scalar>(args: &Args, mut solver: Solver<R>) -> Result<i32, EddyError
         for (index, values) in simulation.values().into_iter().enumerate() {
             if columns.len() <= index {
                 columns.push(Column { name: values.name.clone(), re: Vec::new(), im: Vec::new() });
+            }
+            if args.out.is_none() {
+                // The last state alone is shown.
+                columns[index].re.clear();
+                columns[index].im.clear();
             }
             columns[index].re.extend(values.re);
             columns[index].im.extend(values.im);
@@ -209,4 +240,24 @@ fn parameters(statement: &Statement) -> Value {
         .map(|(parameter, value)| (parameter.name.clone(), json!(value)))
         .collect::<serde_json::Map<_, _>>()
         .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_archive_that_would_not_fit_is_refused_with_one_that_would() {
+        let heat = |save_every: &str| {
+            let text = format!(
+                "equations = \"u_t = lap(u)\"\n[domain]\nx = {{ points = 4096 }}\ny = {{ points = 4096 }}\n\
+                 [time]\nend = 1\n{save_every}"
+            );
+            check_size(&Statement::new(Problem::parse(&text).unwrap()).unwrap())
+        };
+        let message = heat("").unwrap_err().to_string();
+        assert!(message.contains("101 states") && message.contains("12 GiB"), "{message}");
+        let advice = message.split("save_every = ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap();
+        assert!(heat(&format!("save_every = {advice}")).is_ok(), "{advice}");
+    }
 }
