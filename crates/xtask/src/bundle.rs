@@ -22,7 +22,7 @@ const SMALL: &[&str] = &["-Oz", "--skip-pass=inlining-optimizing"];
 /// A visitor downloads one bundle for an experiment, so what is counted is one bundle.
 pub const BUNDLES: [Bundle; 7] = [
     Bundle { name: "core", features: "core gpu", profile: "wasm", wasm_opt: SMALL, budget: 400_000 },
-    // Ten papers over one set of engines: elsewhere two of them would bring the engines along, 50 kB each.
+    // Ten experiments over one set of engines; any of them would bring the engines into another bundle, 35 kB.
     Bundle { name: "pinn", features: "pinn gpu", profile: "wasm", wasm_opt: SMALL, budget: 430_000 },
     // No sampler runs on the GPU, so these two go without.
     Bundle { name: "sampler", features: "sampler", profile: "wasm", wasm_opt: SMALL, budget: 400_000 },
