@@ -28,6 +28,7 @@ fn exercise(text: &str) {
         let _ = system.linear_symbol(&parameters);
         let _ = system.highest_orders();
         let axes = vec![(0.0, 1.0, 8); usize::from(system.dimension)];
+        let _ = system.clone().jax_lines(&["x", "y", "z", "t"]);
         let _ = system.numpy(&NumpyOptions { axes, time_step: 0.1, end_time: 0.1, ..NumpyOptions::default() });
         for discretization in [Discretization::Pointwise, Discretization::Stencil(4)] {
             if let Ok(kernel) = system.rates_kernel(discretization) {
