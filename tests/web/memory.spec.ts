@@ -100,6 +100,7 @@ const CHEAPER: Record<string, string[]> = {
   'typed-pinn': ['preset=oscillator', 'side_points=4', 'measured=1'],
   adjointdpm: ['method=euler-t', 'descent=200'],
   featom: ['elements=2', 'states=1'],
+  'insr-pde': ['count=1000', 'solver=adam', 'inner=1', 'first=1'],
   'equation-lab': ['preset=heat', 'x=2*pi, 16', 'dt=0.001', 'end=10'],
 };
 
@@ -115,7 +116,10 @@ function smallest(experiment: Experiment): string {
     if (p.key === 'evaluations') return [`evaluations=${Math.min(p.max, 250)}`];
     return [];
   });
-  parts.push(...(CHEAPER[experiment.id] ?? []));
+  const cheaper = CHEAPER[experiment.id] ?? [];
+  const keyOf = (part: string) => part.split('=')[0];
+  const others = parts.filter((part) => !cheaper.some((own) => keyOf(own) === keyOf(part)));
+  parts.splice(0, parts.length, ...others, ...cheaper);
   return parts.length ? `${experiment.id}?${parts.join('&')}` : experiment.id;
 }
 
