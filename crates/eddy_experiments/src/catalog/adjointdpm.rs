@@ -563,4 +563,5 @@ impl Run for GradientRun {
 }
 
 #[cfg(test)]
+#[path = "adjointdpm/tests.rs"]
 mod tests;

@@ -556,4 +556,5 @@ impl Stepper for Projection {
 }
 
 #[cfg(test)]
+#[path = "barron_nonlinear_pde/tests.rs"]
 mod tests;

@@ -535,4 +535,5 @@ impl Run for IonRun {
 }
 
 #[cfg(test)]
+#[path = "featom/tests.rs"]
 mod tests;

@@ -580,4 +580,5 @@ impl Run for Stepping {
 }
 
 #[cfg(test)]
+#[path = "insr_pde/tests.rs"]
 mod tests;

@@ -574,4 +574,5 @@ impl Run for GapRun {
 }
 
 #[cfg(test)]
+#[path = "ode_sde_gap/tests.rs"]
 mod tests;

@@ -558,4 +558,5 @@ impl Run for FlowRun {
 }
 
 #[cfg(test)]
+#[path = "pfgm_pp/tests.rs"]
 mod tests;

@@ -609,4 +609,5 @@ impl Run for RectifyRun {
 }
 
 #[cfg(test)]
+#[path = "rectified_diffusion/tests.rs"]
 mod tests;

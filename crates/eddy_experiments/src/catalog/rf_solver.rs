@@ -548,4 +548,5 @@ impl Run for TripRun {
 }
 
 #[cfg(test)]
+#[path = "rf_solver/tests.rs"]
 mod tests;
