@@ -250,7 +250,7 @@ mod tests {
     fn an_archive_that_would_not_fit_is_refused_with_one_that_would() {
         let heat = |save_every: &str| {
             let text = format!(
-                "equations = \"u_t = lap(u)\"\n[domain]\nx = {{ points = 4096 }}\ny = {{ points = 4096 }}\n\
+                "equations = \"u_t = lap(u)\"\n[domain]\nx = {{ max = 1, points = 4096 }}\ny = {{ max = 1, points = 4096 }}\n\
                  [time]\nend = 1\n{save_every}"
             );
             check_size(&Statement::new(Problem::parse(&text).unwrap()).unwrap())

@@ -216,7 +216,8 @@ impl TypedNetwork {
         let grid = &self.statement.grid.axes[axis];
         let mut factors = condition.coefficients;
         if !is_high {
-            (factors[1], factors[3]) = (-factors[1], -factors[3]);
+            // No minus zero.
+            (factors[1], factors[3]) = (0.0 - factors[1], 0.0 - factors[3]);
         }
         let place = if is_high { grid.max } else { grid.min };
         // The residual at u = 0 is minus the right side.
