@@ -9,7 +9,7 @@ use crate::{
     ir::{Graph, Id, Leaf, Node, Orders, rewrite::RewriteError},
     program::{Program, ProgramError},
     simplify,
-    system::{Equation, Role, System},
+    system::{Role, System},
 };
 
 /// A number at each point that residuals read.
@@ -63,23 +63,7 @@ impl System {
     /// The residuals of all equations but those of algebraic fields, which are put in, and their derivatives with respect
     /// to what they read and to `parameters`. `upwind(a, u)` is a times the derivative.
     pub fn residuals(&mut self, parameters: &[u16]) -> Result<Residuals, ResidualError> {
-        // (variable, order in time of what stands on the left, value of the right side)
-        let mut lines: Vec<(u16, u8, Id)> = Vec::new();
-        for equation in self.equations.clone() {
-            match equation {
-                Equation::Evolution { variable, rate, .. } => match self.variables[usize::from(variable)].role {
-                    // Its rate is its velocity: nothing to be fulfilled.
-                    Role::SecondOrder { .. } => {}
-                    Role::Velocity { of } => lines.push((of, 2, rate)),
-                    _ => lines.push((variable, 1, rate)),
-                },
-                Equation::Elliptic { variable, left, right, .. } => {
-                    let difference = self.graph.sub(left, right);
-                    lines.push((variable, 0, difference));
-                }
-                Equation::Algebraic { .. } => {}
-            }
-        }
+        let lines = self.residual_lines();
         let roots: Vec<Id> = lines.iter().map(|line| line.2).collect();
         let roots = self.inlined(&roots)?;
         let roots = centred_upwind(&mut self.graph, &roots)?;

@@ -5,7 +5,7 @@ use super::numpy::{Fields, Writer, of_expression};
 use crate::{
     expression::Expression,
     ir::{Id, Leaf, Op2},
-    system::{Equation, Role, System},
+    system::System,
 };
 
 /// One equation as Python text.
@@ -34,21 +34,7 @@ impl System {
     /// Right sides of the equations, those of algebraic fields put in; `arguments` are the coordinates that fields are
     /// called with, `t` last where there is time.
     pub fn jax_lines(&mut self, arguments: &[&'static str]) -> Result<Vec<Line>, JaxError> {
-        let mut lines: Vec<(u16, u8, Id)> = Vec::new();
-        for equation in self.equations.clone() {
-            match equation {
-                Equation::Evolution { variable, rate, .. } => match self.variables[usize::from(variable)].role {
-                    Role::SecondOrder { .. } => {}
-                    Role::Velocity { of } => lines.push((of, 2, rate)),
-                    _ => lines.push((variable, 1, rate)),
-                },
-                Equation::Elliptic { variable, left, right, .. } => {
-                    let difference = self.graph.sub(left, right);
-                    lines.push((variable, 0, difference));
-                }
-                Equation::Algebraic { .. } => {}
-            }
-        }
+        let lines = self.residual_lines();
         let roots: Vec<Id> = lines.iter().map(|line| line.2).collect();
         let roots = self.inlined(&roots).map_err(|_| JaxError::TooLong)?;
         for leaf in self.graph.leaves(&roots) {

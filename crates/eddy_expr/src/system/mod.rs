@@ -127,6 +127,28 @@ impl System {
             .map(|(index, _)| index)
     }
 
+    /// What is to be fulfilled, by the field it belongs to: the order in time of the left side and the right one; for
+    /// elliptic lines order 0 and left less right. Algebraic fields have none, and neither has a field of second order
+    /// itself, whose rate is its velocity.
+    pub(crate) fn residual_lines(&mut self) -> Vec<(u16, u8, Id)> {
+        let mut lines = Vec::new();
+        for equation in self.equations.clone() {
+            match equation {
+                Equation::Evolution { variable, rate, .. } => match self.variables[usize::from(variable)].role {
+                    Role::SecondOrder { .. } => {}
+                    Role::Velocity { of } => lines.push((of, 2, rate)),
+                    _ => lines.push((variable, 1, rate)),
+                },
+                Equation::Elliptic { variable, left, right, .. } => {
+                    let difference = self.graph.sub(left, right);
+                    lines.push((variable, 0, difference));
+                }
+                Equation::Algebraic { .. } => {}
+            }
+        }
+        lines
+    }
+
     /// ∂variable/∂t, for variables that are stepped.
     pub fn rate(&self, wanted: u16) -> Option<Id> {
         self.equations.iter().find_map(|equation| match equation {

@@ -8,10 +8,6 @@ use eddy_expr::{
     lower::numpy::python_name,
     system::{Role, System},
 };
-use eddy_solve::{
-    Statement,
-    boundary::{Condition, Side},
-};
 use eddy_spec::EddyError;
 
 use super::{SLICES, TypedNetwork};
@@ -179,56 +175,28 @@ impl TypedNetwork {
 
     /// Returns whether there are conditions.
     fn write_sides(&self, out: &mut String, system: &System, call: &str) -> bool {
-        let statement: &Statement = &self.statement;
-        let mut rows = Vec::new();
-        let complex = self.candidate.outputs.iter().filter(|output| output.part == Part::Real);
-        for (position, output) in complex.enumerate() {
-            let Some(sides) = &statement.sides[usize::from(output.variable)] else { continue };
-            for (axis, pair) in sides.iter().enumerate().take(statement.grid.dimension()) {
-                for (side, is_high) in pair.iter().zip([false, true]) {
-                    let Side::Conditions(conditions) = side else { continue };
-                    for condition in conditions {
-                        rows.push(self.side(system, position, axis, is_high, condition, call));
-                    }
-                }
-            }
-        }
-        if rows.is_empty() || self.training.side_points == 0 {
-            return false;
-        }
+        let Some(sides) = &self.sides else { return false };
         out.push_str(
             "# Conditions: field, coordinate, place, factors of its derivatives along the coordinate, what they add up to.\nSIDES = [\n",
         );
-        rows.iter().for_each(|row| out.push_str(row));
+        // A complex field has a condition for each part; the script says it once.
+        for held in sides.held().iter().filter(|held| held.part == Part::Real) {
+            let before = &self.candidate.outputs[..held.output];
+            let field = before.iter().filter(|output| output.part == Part::Real).count();
+            let grid = &self.statement.grid.axes[held.axis];
+            let place = number(if held.is_high { grid.max } else { grid.min });
+            let factors = held.factors().map(number).join(", ");
+            // The residual at u = 0 is minus the right side.
+            let time = if self.candidate.has_time { "t" } else { "0.0" };
+            let value = if held.condition.is_homogeneous {
+                "0.0".into()
+            } else {
+                format!("-({})", system.python(held.condition.residual(), time))
+            };
+            writeln!(out, "    ({field}, {}, {place}, ({factors}), lambda {call}: {value}),", held.axis).ok();
+        }
         out.push_str(SIDE_ERROR);
         true
-    }
-
-    fn side(
-        &self,
-        system: &System,
-        field: usize,
-        axis: usize,
-        is_high: bool,
-        condition: &Condition,
-        call: &str,
-    ) -> String {
-        let grid = &self.statement.grid.axes[axis];
-        let mut factors = condition.coefficients;
-        if !is_high {
-            // No minus zero.
-            (factors[1], factors[3]) = (0.0 - factors[1], 0.0 - factors[3]);
-        }
-        let place = if is_high { grid.max } else { grid.min };
-        // The residual at u = 0 is minus the right side.
-        let time = if self.candidate.has_time { "t" } else { "0.0" };
-        let value = if condition.is_homogeneous {
-            "0.0".into()
-        } else {
-            format!("-({})", system.python(condition.residual(), time))
-        };
-        let factors = factors.map(number).join(", ");
-        format!("    ({field}, {axis}, {}, ({factors}), lambda {call}: {value}),\n", number(place))
     }
 
     fn write_loss(&self, out: &mut String, has_sides: bool) {

@@ -15,13 +15,13 @@ use super::candidate::Candidate;
 use crate::labs::pinn::refused;
 
 /// One condition of one component: Σ_j c_j ∂ʲu/∂nʲ = g.
-struct Held {
-    output: usize,
+pub(super) struct Held {
+    pub output: usize,
     variable: u16,
-    part: Part,
-    axis: usize,
-    is_high: bool,
-    condition: Condition,
+    pub part: Part,
+    pub axis: usize,
+    pub is_high: bool,
+    pub condition: Condition,
     /// First of its points.
     first: usize,
 }
@@ -114,6 +114,11 @@ impl Sides {
         }))
     }
 
+    /// The conditions, by output, axis and side.
+    pub(super) fn held(&self) -> &[Held] {
+        &self.held
+    }
+
     /// Whether some side fixes the value of a field.
     pub fn fixes(&self, variable: u16) -> bool {
         self.held.iter().any(|one| one.variable == variable && one.condition.coefficients[0] != 0.0)
@@ -188,11 +193,12 @@ impl Sides {
 
 impl Held {
     /// Factors of u, ∂u, ∂²u, ∂³u along the axis: the outward normal points down at the low side.
-    fn factors(&self) -> [f64; 4] {
+    pub(super) fn factors(&self) -> [f64; 4] {
         let mut factors = self.condition.coefficients;
         if !self.is_high {
-            factors[1] = -factors[1];
-            factors[3] = -factors[3];
+            // Without minus zeros, which a script would show.
+            factors[1] = 0.0 - factors[1];
+            factors[3] = 0.0 - factors[3];
         }
         factors
     }
