@@ -20,7 +20,7 @@ pub fn shape_of(covariance: &[f64], dim: usize) -> Result<Shape, DiffusionError>
             }
         }
     }
-    let (values, axes) = eigen(covariance, dim);
+    let (values, axes) = symmetric_eigen(covariance, dim);
     let top = values.iter().copied().fold(0.0, f64::max);
     if values.iter().any(|v| *v <= 1e-13 * top) {
         return Err(wrong(
@@ -36,7 +36,7 @@ pub fn shape_of(covariance: &[f64], dim: usize) -> Result<Shape, DiffusionError>
 
 /// Eigenvalues and orthonormal eigenvectors (rows) of a symmetric matrix, by cyclic Jacobi rotations: each sweep costs
 /// O(n³) and convergence is quadratic (Golub & Van Loan, section 8.5).
-fn eigen(matrix: &[f64], n: usize) -> (Vec<f64>, Vec<f64>) {
+pub fn symmetric_eigen(matrix: &[f64], n: usize) -> (Vec<f64>, Vec<f64>) {
     let mut a = matrix.to_vec();
     let mut v: Vec<f64> = (0..n * n).map(|k| if k / n == k % n { 1.0 } else { 0.0 }).collect();
     let scale: f64 = a.iter().map(|x| x * x).sum::<f64>();
@@ -92,7 +92,7 @@ mod tests {
     fn axes_rebuild_the_matrix() {
         for n in [1, 2, 5, 64] {
             let matrix = dense(n);
-            let (values, axes) = eigen(&matrix, n);
+            let (values, axes) = symmetric_eigen(&matrix, n);
             for i in 0..n {
                 for j in 0..n {
                     let sum: f64 = (0..n).map(|k| values[k] * axes[k * n + i] * axes[k * n + j]).sum();

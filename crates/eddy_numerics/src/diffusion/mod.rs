@@ -36,7 +36,7 @@ mod threshold;
 pub mod trapezoid_rule;
 
 pub use batch::Batch;
-pub use covariance::shape_of;
+pub use covariance::{shape_of, symmetric_eigen};
 pub use discrete::{Betas, VpDiscrete};
 pub use grid::{Spacing, grid};
 pub use lane::{LANES, Lane};

@@ -68,6 +68,15 @@ impl<R: Real> RealFft<R> {
         make_real(&mut self.half, self.points);
         self.from_hat.process_with_scratch(&mut self.half, u, &mut self.scratch).expect("lengths fit the plan");
     }
+
+    /// The sum of the series of `u_hat` (modes) at the points, without the division of [`RealFft::inverse`]; `u_hat` is lost.
+    ///
+    /// # Panics
+    /// If the lengths do not fit the plan.
+    pub fn sum(&mut self, u_hat: &mut [Complex<R>], u: &mut [R]) {
+        make_real(u_hat, self.points);
+        self.from_hat.process_with_scratch(u_hat, u, &mut self.scratch).expect("lengths fit the plan");
+    }
 }
 
 /// Removes what a half spectrum of a real line cannot have: imaginary parts of the mean and of the Nyquist mode.
@@ -100,13 +109,23 @@ impl<R: Real> ComplexFft<R> {
         self.points
     }
 
-    /// In place.
+    /// In place, one line or several that follow one another.
     ///
     /// # Panics
-    /// If the length is not the plan's.
+    /// If the length is no multiple of the plan's.
     pub fn forward(&mut self, u: &mut [Complex<R>]) {
-        assert_eq!(u.len(), self.points, "length of the plan");
+        assert!(u.len().is_multiple_of(self.points), "lines of the plan's length");
         self.to_hat.process_with_scratch(u, &mut self.scratch);
+    }
+
+    /// The sums of the series at the points, in place, without the division of [`ComplexFft::inverse`]: one line or several
+    /// that follow one another.
+    ///
+    /// # Panics
+    /// If the length is no multiple of the plan's.
+    pub fn sum(&mut self, u_hat: &mut [Complex<R>]) {
+        assert!(u_hat.len().is_multiple_of(self.points), "lines of the plan's length");
+        self.from_hat.process_with_scratch(u_hat, &mut self.scratch);
     }
 
     /// In place, divided by the number of points.

@@ -6,6 +6,7 @@
 //! of the state are given up (truncation). Canuto, Hussaini, Quarteroni, Zang (2006), Spectral Methods, section 3.4.
 
 mod matrix;
+mod parallel;
 mod symbol;
 pub mod transform;
 
@@ -46,6 +47,12 @@ struct Wanted<R> {
     im: Vec<R>,
 }
 
+/// A transform with room for coefficients before and after it.
+struct Worker<R: Scalar> {
+    transform: Transform<R>,
+    work: [Vec<Complex<R>>; 2],
+}
+
 /// One part of a right-hand side: ∂^orders of a value, in the equation of a variable.
 #[derive(Clone, Copy, Debug)]
 struct Root {
@@ -75,7 +82,8 @@ pub struct Spectral<R: Scalar> {
     /// By stepped variable: whether its values are real numbers.
     is_real_field: Vec<bool>,
     elliptic: Vec<u16>,
-    transform: Transform<R>,
+    /// Transforms between coefficients and the fine grid, one for each that runs at the same time; never empty.
+    workers: Vec<Worker<R>>,
     output: Transform<R>,
     wanted: Vec<Wanted<R>>,
     /// Right-hand sides of stepped variables, with their roots by output.
@@ -88,7 +96,7 @@ pub struct Spectral<R: Scalar> {
     pub noise_terms: Vec<Noise>,
     /// Coefficients of the elliptic variables for the last state.
     solved: Vec<Vec<Complex<R>>>,
-    work: [Vec<Complex<R>>; 2],
+    work: Vec<Complex<R>>,
     pub dealias: Dealias,
     pub is_autonomous: bool,
     pub roles: Vec<Role>,
@@ -157,7 +165,6 @@ impl<R: Scalar> Spectral<R> {
         let fundamental =
             [0, 1, 2].map(|axis| grid.axes.get(axis).map_or(1.0, |axis| std::f64::consts::TAU / axis.length()));
         let modes = Modes::new(highest, fundamental, is_real);
-        let transform = Transform::new(modes.clone(), fine.shape());
         let output = Transform::new(modes.clone(), grid.shape());
         let mut wanted = Vec::new();
         let mut compile =
@@ -235,12 +242,20 @@ impl<R: Scalar> Spectral<R> {
         let linear = system.linear_symbol(&statement.parameters).map_err(text_error)?;
         let symbol = Symbol::new(&modes, &linear, &stepped, &elliptic)?;
         let zero = vec![Complex::default(); modes.len()];
+        let most = |group: &Option<(Evaluation<R>, Vec<Root>, Vec<_>)>| group.as_ref().map_or(0, |(_, roots, _)| roots.len());
+        let transforms = wanted.len().max(most(&rates)).max(most(&sources));
         Ok(Self {
             is_mean: system.integrals.iter().map(|integral| integral.is_mean).collect(),
             integrals: vec![0.0; system.integrals.len()],
             solved: vec![zero.clone(); elliptic.len()],
-            work: [zero.clone(), zero],
             parameters: statement.parameters.clone(),
+            work: zero.clone(),
+            workers: (0..parallel::at_once(transforms, fine.points()))
+                .map(|_| Worker {
+                    transform: Transform::new(modes.clone(), fine.shape()),
+                    work: [zero.clone(), zero.clone()],
+                })
+                .collect(),
             modes,
             fine,
             symbol,
@@ -250,7 +265,6 @@ impl<R: Scalar> Spectral<R> {
                 .collect(),
             stepped,
             elliptic,
-            transform,
             output,
             wanted,
             rates,
@@ -334,14 +348,14 @@ impl<R: Scalar> Spectral<R> {
         let mut re = vec![R::of(0.0); points];
         let mut im = vec![R::of(0.0); if self.modes.is_real { 0 } else { points }];
         if let Some(position) = self.stepped.iter().position(|v| *v == variable) {
-            self.modes.derivative(orders, &state[position * n..(position + 1) * n], &mut self.work[1]);
+            self.modes.derivative(orders, &state[position * n..(position + 1) * n], &mut self.work);
         } else if let Some(position) = self.elliptic.iter().position(|v| *v == variable) {
             self.solve_elliptic(time, state);
-            self.modes.derivative(orders, &self.solved[position], &mut self.work[1]);
+            self.modes.derivative(orders, &self.solved[position], &mut self.work);
         } else {
             return (re, im);
         }
-        self.output.inverse(&self.work[1], &mut re, &mut im);
+        self.output.inverse(&self.work, &mut re, &mut im);
         (re, im)
     }
 
@@ -406,8 +420,8 @@ impl<R: Scalar> Spectral<R> {
     /// Coefficients of values on the fine grid, differentiated.
     pub fn coefficients(&mut self, re: &[R], im: &[R], orders: [u8; 3], out: &mut [Complex<R>]) {
         let im: &[R] = if self.modes.is_real { &[] } else { im };
-        self.transform.forward(re, im, &mut self.work[0]);
-        self.modes.derivative(orders, &self.work[0], out);
+        self.workers[0].transform.forward(re, im, &mut self.work);
+        self.modes.derivative(orders, &self.work, out);
     }
 
     fn run(&mut self, evaluation: &mut Evaluation<R>, time: f64) {
@@ -433,24 +447,30 @@ impl<R: Scalar> Spectral<R> {
         out: &mut [Complex<R>],
     ) {
         let n = self.modes.len();
-        let [values_hat, work] = &mut self.work;
-        for (index, output) in outputs.iter().enumerate() {
-            if output.part == Part::Imaginary {
-                continue;
-            }
-            let imaginary = outputs
-                .iter()
-                .position(|other| other.root == output.root && other.part == Part::Imaginary)
-                .map_or(&[][..], |at| evaluation.outputs[at].as_slice());
-            self.transform.forward(&evaluation.outputs[index], imaginary, values_hat);
-            let target = &mut out[place(output.root)..][..n];
-            let orders = roots[output.root].orders;
-            if orders == [0; 3] {
-                for (place, value) in target.iter_mut().zip(values_hat.iter()) {
+        let mut real: Vec<usize> = (0..outputs.len()).filter(|index| outputs[*index].part == Part::Real).collect();
+        let at_once = self.workers.len();
+        let modes = &self.modes;
+        for batch in real.chunks_mut(at_once) {
+            parallel::each(&mut self.workers[..batch.len()], batch, |worker, index| {
+                let root = outputs[*index].root;
+                let imaginary = outputs
+                    .iter()
+                    .position(|other| other.root == root && other.part == Part::Imaginary)
+                    .map_or(&[][..], |at| evaluation.outputs[at].as_slice());
+                let [values_hat, derivative] = &mut worker.work;
+                worker.transform.forward(&evaluation.outputs[*index], imaginary, values_hat);
+                if roots[root].orders != [0; 3] {
+                    modes.derivative(roots[root].orders, values_hat, derivative);
+                }
+            });
+            // Added in the order of the equations, so that rounding does not depend on the threads.
+            for (worker, index) in self.workers.iter().zip(batch.iter()) {
+                let root = outputs[*index].root;
+                let [values_hat, derivative] = &worker.work;
+                let added = if roots[root].orders == [0; 3] { values_hat } else { derivative };
+                for (place, value) in out[place(root)..][..n].iter_mut().zip(added) {
                     *place += *value;
                 }
-            } else {
-                self.modes.add_derivative(orders, values_hat, work, target);
             }
         }
     }
@@ -488,21 +508,22 @@ impl<R: Scalar> Spectral<R> {
     /// Derivatives at the points, from the state and the solved elliptic fields.
     fn update_wanted(&mut self, state: &[Complex<R>]) {
         let n = self.modes.len();
-        for wanted in &mut self.wanted {
-            let source = match self.stepped.iter().position(|v| *v == wanted.variable) {
+        let Self { wanted, workers, modes, stepped, elliptic, solved, .. } = self;
+        parallel::each(workers, wanted, |worker, wanted| {
+            let source = match stepped.iter().position(|v| *v == wanted.variable) {
                 Some(position) => &state[position * n..(position + 1) * n],
-                None => match self.elliptic.iter().position(|v| *v == wanted.variable) {
-                    Some(position) => &self.solved[position],
-                    None => continue,
+                None => match elliptic.iter().position(|v| *v == wanted.variable) {
+                    Some(position) => &solved[position],
+                    None => return,
                 },
             };
             if wanted.orders == [0; 3] {
-                self.transform.inverse(source, &mut wanted.re, &mut wanted.im);
+                worker.transform.inverse(source, &mut wanted.re, &mut wanted.im);
             } else {
-                self.modes.derivative(wanted.orders, source, &mut self.work[0]);
-                self.transform.inverse(&self.work[0], &mut wanted.re, &mut wanted.im);
+                modes.derivative(wanted.orders, source, &mut worker.work[0]);
+                worker.transform.inverse(&worker.work[0], &mut wanted.re, &mut wanted.im);
             }
-        }
+        });
     }
 
     fn update_integrals(&mut self, time: f64) {

@@ -92,20 +92,6 @@ impl Modes {
             }
         }
     }
-
-    /// Adds (i k)^orders v̂ to `out`.
-    pub fn add_derivative<R: Real>(
-        &self,
-        orders: [u8; 3],
-        v_hat: &[Complex<R>],
-        work: &mut [Complex<R>],
-        out: &mut [Complex<R>],
-    ) {
-        self.derivative(orders, v_hat, work);
-        for (out, v) in out.iter_mut().zip(work.iter()) {
-            *out += *v;
-        }
-    }
 }
 
 /// Rows that are moved together between row and column order.
@@ -176,7 +162,7 @@ impl<R: Real> Transform<R> {
         if let Some(fft) = &mut self.columns[1] {
             for column in 0..mx * my {
                 spread(&mut self.depth, highest, |index| u_hat[index * mx * my + column]);
-                inverse_series(fft, &mut self.depth);
+                fft.sum(&mut self.depth);
                 for (z, value) in self.depth.iter().enumerate() {
                     planes[z * mx * my + column] = *value;
                 }
@@ -203,12 +189,20 @@ impl<R: Real> Transform<R> {
             self.rows = row;
             return;
         }
-        let highest = self.modes.highest[1];
         let Some(fft) = &mut self.columns[0] else { return };
-        for x in 0..mx {
-            let column = &mut self.plane[x * ny..(x + 1) * ny];
-            spread(column, highest, |index| u_hat[index * mx + x]);
-            inverse_series(fft, column);
+        let (highest, my) = (self.modes.highest[1], self.modes.shape[1]);
+        // Some columns at a time, so that coefficients are read in runs and lines are transformed where they lie in the cache.
+        for (block, lines) in self.plane.chunks_mut(BLOCK * ny).enumerate() {
+            let first = block * BLOCK;
+            lines.chunks_exact_mut(ny).for_each(|line| line[highest + 1..ny - highest].fill(Complex::default()));
+            for index in 0..my {
+                let y = if index <= highest { index } else { ny - my + index };
+                let run = &u_hat[index * mx + first..index * mx + (first + BLOCK).min(mx)];
+                for (x, value) in run.iter().enumerate() {
+                    lines[x * ny + y] = *value;
+                }
+            }
+            fft.sum(lines);
         }
         let plane = std::mem::take(&mut self.plane);
         let mut rows = std::mem::take(&mut self.rows);
@@ -244,13 +238,10 @@ impl<R: Real> Transform<R> {
     fn row_in_place(&mut self, row: &mut [Complex<R>], re: &mut [R], im: &mut [R]) {
         let mx = self.modes.shape[0];
         let highest = self.modes.highest[0];
-        let scale = R::of(self.grid[0] as f64);
         match &mut self.line {
             Line::Real(fft) => {
                 row[mx..].fill(Complex::default());
-                fft.inverse(row, re);
-                // The plan divides by the points; the series does not.
-                re.iter_mut().for_each(|value| *value *= scale);
+                fft.sum(row, re);
             }
             Line::Complex(fft) => {
                 // Negative wavenumbers move to the end.
@@ -259,12 +250,12 @@ impl<R: Real> Transform<R> {
                     row.copy_within(highest + 1..mx, n - highest);
                     row[highest + 1..n - highest].fill(Complex::default());
                 }
-                fft.inverse(row);
+                fft.sum(row);
                 for (place, value) in re.iter_mut().zip(row.iter()) {
-                    *place = value.re * scale;
+                    *place = value.re;
                 }
                 for (place, value) in im.iter_mut().zip(row.iter()) {
-                    *place = value.im * scale;
+                    *place = value.im;
                 }
             }
         }
@@ -288,13 +279,14 @@ impl<R: Real> Transform<R> {
             );
         }
         let highest = self.modes.highest[2];
+        let scale = R::of(1.0 / nz as f64);
         if let Some(fft) = &mut self.columns[1] {
             for column in 0..mx * my {
                 for (z, place) in self.depth.iter_mut().enumerate() {
                     *place = planes[z * mx * my + column];
                 }
-                forward_series(fft, &mut self.depth);
-                gather(&self.depth, highest, |index, value| u_hat[index * mx * my + column] = value);
+                fft.forward(&mut self.depth);
+                gather(&self.depth, highest, |index, value| u_hat[index * mx * my + column] = value * scale);
             }
         }
         self.planes = planes;
@@ -305,9 +297,10 @@ impl<R: Real> Transform<R> {
         let [nx, ny, _] = self.grid;
         let mut rows = std::mem::take(&mut self.rows);
         let width = rows.len() / BLOCK;
+        let scale = R::of(1.0 / (nx * ny) as f64);
         if ny == 1 {
             self.row_forward(re, im, &mut rows[..width]);
-            u_hat.copy_from_slice(&rows[..mx]);
+            u_hat.iter_mut().zip(&rows[..mx]).for_each(|(place, value)| *place = *value * scale);
             self.rows = rows;
             return;
         }
@@ -325,23 +318,27 @@ impl<R: Real> Transform<R> {
                 }
             }
         }
-        let highest = self.modes.highest[1];
+        let (highest, my) = (self.modes.highest[1], self.modes.shape[1]);
         if let Some(fft) = &mut self.columns[0] {
-            for x in 0..mx {
-                let column = &mut plane[x * ny..(x + 1) * ny];
-                forward_series(fft, column);
-                gather(column, highest, |index, value| u_hat[index * mx + x] = value);
+            for (block, lines) in plane.chunks_mut(BLOCK * ny).enumerate() {
+                let first = block * BLOCK;
+                fft.forward(lines);
+                for index in 0..my {
+                    let y = if index <= highest { index } else { ny - my + index };
+                    let run = &mut u_hat[index * mx + first..index * mx + (first + BLOCK).min(mx)];
+                    for (x, place) in run.iter_mut().enumerate() {
+                        *place = lines[x * ny + y] * scale;
+                    }
+                }
             }
         }
         self.plane = plane;
         self.rows = rows;
     }
 
-    /// Values of a row to its kept coefficients, at the front of `row`.
+    /// Values of a row to its kept coefficients times the number of points, at the front of `row`.
     fn row_forward(&mut self, re: &[R], im: &[R], row: &mut [Complex<R>]) {
-        let mx = self.modes.shape[0];
         let highest = self.modes.highest[0];
-        let scale = R::of(1.0 / self.grid[0] as f64);
         match &mut self.line {
             Line::Real(fft) => fft.forward(re, row),
             Line::Complex(fft) => {
@@ -356,7 +353,6 @@ impl<R: Real> Transform<R> {
                 row.copy_within(n - highest..n, highest + 1);
             }
         }
-        row[..mx].iter_mut().for_each(|value| *value = *value * scale);
     }
 }
 
@@ -380,18 +376,6 @@ fn gather<R: Real>(line: &[Complex<R>], highest: usize, mut put: impl FnMut(usiz
     for (index, value) in line[n - highest..].iter().enumerate() {
         put(highest + 1 + index, *value);
     }
-}
-
-fn inverse_series<R: Real>(fft: &mut ComplexFft<R>, line: &mut [Complex<R>]) {
-    let scale = R::of(line.len() as f64);
-    fft.inverse(line);
-    line.iter_mut().for_each(|value| *value = *value * scale);
-}
-
-fn forward_series<R: Real>(fft: &mut ComplexFft<R>, line: &mut [Complex<R>]) {
-    let scale = R::of(1.0 / line.len() as f64);
-    fft.forward(line);
-    line.iter_mut().for_each(|value| *value = *value * scale);
 }
 
 #[cfg(test)]
