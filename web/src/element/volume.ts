@@ -77,7 +77,7 @@ void main() {
         share(at + vec3(0, h.y, 0)) - share(at - vec3(0, h.y, 0)),
         share(at + vec3(0, 0, h.z)) - share(at - vec3(0, 0, h.z))) / cell;
       float steep = length(slope);
-      float light = steep < 0.05 ? 1.0 : mix(1.0, 0.45 + 0.6 * abs(dot(slope / steep, normalize(vec3(0.35, 0.2, 1.0) - ray))), min(1.0, steep));
+      float light = steep < 0.05 ? 1.0 : mix(1.0, 0.6 + 0.45 * abs(dot(slope / steep, normalize(vec3(0.35, 0.2, 1.0) - ray))), min(1.0, steep));
       float covers = 1.0 - exp(-16.0 * dense * ds);
       vec3 color = texture(colors, vec2((texture(field, at).r * 255.0 + 0.5) / 256.0, 0.5)).rgb;
       sum += clear * covers * light * color;
