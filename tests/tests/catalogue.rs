@@ -38,6 +38,9 @@ fn assert_drawable(session: &mut Session) {
         assert!(data.is_finite(), "{}: view {} is not finite", session.permalink(), v.key);
         match (&data, v.kind) {
             (ViewData::Field { nx, ny, data, .. }, ViewKind::Field) => assert_eq!(data.len(), nx * ny, "{}", v.key),
+            (ViewData::Volume { shape, data, .. }, ViewKind::Volume) => {
+                assert_eq!(data.len(), shape.iter().product::<usize>(), "{}", v.key);
+            }
             (ViewData::Lines { series, .. }, ViewKind::Lines | ViewKind::Curves) => {
                 assert!(series.iter().all(|s| s.xs.len() == s.ys.len()), "{}: {}", session.entry.id, v.key);
             }

@@ -1,6 +1,6 @@
 /** The equation lab: typing, errors at their characters, the fix, the run, the brush, refinement, and the link. */
 import AxeBuilder from '@axe-core/playwright';
-import type { Page } from '@playwright/test';
+import type { Locator, Page } from '@playwright/test';
 import { expect, readView, ready, relativeDifference, test, widget } from './fixtures';
 
 const TYPED = ['alpha = 0.6 in [0.1, 2]', 'u_t = 0.4*lap(u) + u - u^3 - v', 'v_t = 0.1*lap(v) + alpah*(u - v)'].join('\n');
@@ -12,6 +12,15 @@ async function openLab(page: Page, url: string, query = '') {
   await expect(page.locator('.cm-content')).toBeVisible();
   await expect(page.locator('.lab-latex .latex-line').first()).toBeVisible();
   return element;
+}
+
+/** A stopped run at its start. */
+async function begin(element: Locator): Promise<void> {
+  await element.evaluate(async (e: any) => {
+    await e.model.settled();
+    e.pause();
+    await e.restart();
+  });
 }
 
 /** Opens what stands below the equations. Not by a click: it also opens by itself where something in it is wrong. */
@@ -162,6 +171,112 @@ test('a picture becomes the initial values of the field shown', async ({ page, u
   expect(data[row + nx / 4]! - data[row + (3 * nx) / 4]!).toBeGreaterThan(0.2);
   await file.setInputFiles({ name: 'text.png', mimeType: 'image/png', buffer: Buffer.from('no picture') });
   await expect(page.locator('.lab-picture [role=status]')).toContainText('no picture that the browser can read');
+});
+
+/** A picture file drawn in the page: `draw` gets the context of a canvas of that size. */
+const pngOf = (page: Page, width: number, height: number, draw: string): Promise<Buffer> =>
+  page
+    .evaluate(
+      ([w, h, code]) => {
+        const canvas = Object.assign(document.createElement('canvas'), { width: w, height: h });
+        new Function('context', 'width', 'height', code)(canvas.getContext('2d')!, w, h);
+        return canvas.toDataURL('image/png').split(',')[1]!;
+      },
+      [width, height, draw] as const,
+    )
+    .then((text) => Buffer.from(text, 'base64'));
+/** Shades of all kinds at once: slopes, edges, and noise that no link could hold. */
+const PHOTO = `
+  const slope = context.createLinearGradient(0, 0, width, height);
+  slope.addColorStop(0, '#222');
+  slope.addColorStop(1, '#ccc');
+  context.fillStyle = slope;
+  context.fillRect(0, 0, width, height);
+  context.fillStyle = '#fff';
+  context.beginPath();
+  context.arc(width * 0.3, height * 0.4, width * 0.2, 0, 7);
+  context.fill();
+  let state = 1;
+  for (let i = 0; i < 9000; i++) {
+    state = (state * 48271) % 2147483647;
+    context.fillStyle = 'rgb(0 0 0 / 0.' + (state % 4) + ')';
+    context.fillRect((state % 977) / 977 * width, (state % 1013) / 1013 * height, 2, 2);
+  }`;
+
+test('the link holds the picture that a run began from', async ({ page, url, context, watched }) => {
+  test.slow();
+  const element = await openLab(page, url, '?preset=allen-cahn');
+  await page.locator('.lab-file').setInputFiles({ name: 'photo.png', mimeType: 'image/png', buffer: await pngOf(page, 400, 300, PHOTO) });
+  await expect(page.locator('.lab-picture [role=status]')).toContainText('96 × 72 points');
+  await expect.poll(() => page.url()).toContain('picture=');
+  expect(page.url().length).toBeLessThan(2000);
+  await begin(element);
+  const start = await readView(element, 'field');
+  // The picture is there: its disc is brighter than what is around it.
+  const { nx, ny } = start.header;
+  const shade = (x: number, y: number) => start.data[Math.round((1 - y) * ny) * nx + Math.round(x * nx)]!;
+  expect(shade(0.3, 0.4) - shade(0.05, 0.4)).toBeGreaterThan(0.3 * (start.header.range[1] - start.header.range[0]));
+  // Another page with the link has the same numbers, from the start and after steps.
+  const second = await context.newPage();
+  await second.goto(page.url());
+  const copy = widget(second);
+  await ready(copy);
+  await begin(copy);
+  expect((await readView(copy, 'field')).data).toEqual(start.data);
+  for (const one of [element, copy]) await one.evaluate((e: any) => e.advanceSteps(4));
+  const later = await readView(element, 'field');
+  expect((await readView(copy, 'field')).data).toEqual(later.data);
+  // Strokes come on top, and go into the link beside it.
+  const link = page.url();
+  await copy.evaluate((e: any) => {
+    for (const kind of ['down', 'up']) e.model.pointer({ view: 'field', kind, x: 30, y: 30, radius: 6, secondary: false });
+  });
+  await expect.poll(() => second.url()).toContain('strokes=');
+  expect(second.url()).toContain('picture=');
+  await second.close();
+  // A longer run begins from it too; another preset does not, nor who takes it away.
+  await openMore(page);
+  await page.locator('[data-key=end]').fill('7');
+  await expect.poll(() => page.url()).toContain('end=7');
+  await expect.poll(() => page.url()).toContain('picture=');
+  await begin(element);
+  expect((await readView(element, 'field')).data).toEqual(start.data);
+  await page.getByRole('button', { name: 'Without the picture' }).click();
+  await expect.poll(() => page.url()).not.toContain('picture=');
+  await begin(element);
+  expect(relativeDifference(start.data, (await readView(element, 'field')).data)).toBeGreaterThan(0.1);
+  // What is broken is said, and the run stands. Planted: it is no longer the picture.
+  const broken = await context.newPage();
+  await broken.goto(link.replace(/picture=.{40}/, 'picture=1AAAA'));
+  await ready(widget(broken));
+  await expect(broken.locator('eddy-experiment')).toContainText('picture of this link cannot be read');
+  await begin(widget(broken));
+  expect(relativeDifference(start.data, (await readView(widget(broken), 'field')).data)).toBeGreaterThan(0.1);
+  await broken.close();
+  expect(watched.problems).toEqual([]);
+});
+
+test('a picture keeps to the room there is, and coarser pictures are nearer to nothing', async ({ page, url }) => {
+  const element = await openLab(page, url, '?preset=allen-cahn');
+  const lengths: number[] = [];
+  const gaps: number[] = [];
+  await page.locator('.lab-file').setInputFiles({ name: 'photo.png', mimeType: 'image/png', buffer: await pngOf(page, 300, 300, PHOTO) });
+  await expect.poll(() => page.url()).toContain('picture=');
+  await begin(element);
+  const best = await readView(element, 'field');
+  for (const room of [1100, 600, 300]) {
+    // The rest of the link takes what the picture may not.
+    await page.goto(`${url}/#/lab/pde?preset=allen-cahn&exact=${encodeURIComponent(`u = ${'0*x+'.repeat(Math.round((1700 - room) / 6))}0`)}`);
+    await ready(element);
+    await page.locator('.lab-file').setInputFiles({ name: 'photo.png', mimeType: 'image/png', buffer: await pngOf(page, 300, 300, PHOTO) });
+    await expect.poll(() => page.url()).toContain('picture=');
+    lengths.push(page.url().length);
+    await begin(element);
+    gaps.push(relativeDifference(best.data, (await readView(element, 'field')).data));
+  }
+  expect(Math.max(...lengths)).toBeLessThan(2000);
+  expect(gaps[0]).toBeGreaterThan(0);
+  expect(gaps[2]).toBeGreaterThan(gaps[0]!);
 });
 
 test('contours, arrows and the gap to the exact solution are drawn', async ({ page, url }) => {

@@ -182,3 +182,37 @@ test('what trains nothing offers no weights', async ({ page, url }) => {
   await expect(page.getByRole('button', { name: 'Settings (JSON)' })).toBeEnabled();
   await expect(page.getByText('Weights (safetensors)')).toHaveCount(0);
 });
+
+test('the engine is asked for weights and script when Share is opened or reached for, not at each change', async ({ page, url }) => {
+  const element = await openExperiment(page, url, 'pinn-burgers?width=16&layers=2');
+  const asked = () => element.evaluate((e: any) => e.model.askedFor as string[]);
+  await element.evaluate((e: any) => {
+    e.pause();
+    e.model.askedFor = [];
+    for (const name of ['readWeights', 'readScript']) {
+      const read = e.model[name].bind(e.model);
+      e.model[name] = () => {
+        e.model.askedFor.push(name);
+        return read();
+      };
+    }
+  });
+  await page.getByRole('tab', { name: 'Share' }).click();
+  await expect(page.getByRole('button', { name: 'Weights (safetensors)' })).toBeVisible();
+  await expect.poll(asked).toEqual(['readWeights', 'readScript']);
+  const link = page.locator('eddy-share pre').first();
+  for (const seed of ['3', '4', '5']) {
+    await element.evaluate(async (e: any, s) => {
+      e.set('seed', s);
+      await e.model.settled();
+    }, seed);
+    await expect(link).toContainText(`seed=${seed}`);
+  }
+  expect(await asked()).toEqual(['readWeights', 'readScript']);
+  // Who reaches for the files is told what the settings of now give.
+  await page.locator('eddy-share .files').hover();
+  await expect.poll(asked).toEqual(['readWeights', 'readScript', 'readWeights', 'readScript']);
+  await page.mouse.move(0, 0);
+  await page.locator('eddy-share .files').hover();
+  expect((await asked()).length).toBe(4);
+});

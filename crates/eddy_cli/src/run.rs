@@ -158,6 +158,10 @@ fn write_view(npz: &mut NpzWriter, key: &str, data: &ViewData) -> Result<(), Edd
             npz.f32(key, &[*ny as u64, *nx as u64], data)?;
             npz.f64(&format!("{key}_extent"), &[4], &[x.0, x.1, y.0, y.1])
         }
+        ViewData::Volume { shape: [nx, ny, nz], data, x, y, z, .. } => {
+            npz.f32(key, &[*nz as u64, *ny as u64, *nx as u64], data)?;
+            npz.f64(&format!("{key}_extent"), &[6], &[x.0, x.1, y.0, y.1, z.0, z.1])
+        }
         ViewData::Lines { series, .. } => {
             for (i, s) in series.iter().enumerate() {
                 npz.f64(&format!("{key}_{i}_x"), &[s.xs.len() as u64], &s.xs)?;

@@ -247,6 +247,24 @@ fn pictures_suit_their_system() {
 }
 
 #[test]
+fn a_volume_holds_the_whole_field() {
+    let link = "equation-lab?equations=u_t%20=%20lap(u)&x=0..4,8&y=0..5,10&z=0..6,12&initial=u%20=%20x%20%2B%2010*y%20%2B%20100*z&end=1&space=fd2";
+    let mut session = open(link);
+    let ViewData::Volume { shape, data, x, y, z, range } = view(&mut session, "volume") else { panic!("no volume") };
+    assert_eq!((shape, x, y, z), ([8, 10, 12], (0.0, 4.0), (0.0, 5.0), (0.0, 6.0)));
+    // Every value where its coordinates say, along each of the axes.
+    for (index, value) in data.iter().enumerate() {
+        let [i, j, k] = [index % 8, index / 8 % 10, index / 80].map(|n| 0.5 * n as f64);
+        assert!((f64::from(*value) - (i + 10.0 * j + 100.0 * k)).abs() < 1e-3, "{index}: {value}");
+    }
+    assert!(range.0.abs() < 1e-9 && (range.1 - 598.5).abs() < 1e-9, "{range:?}");
+    // The plane is the layer in the middle.
+    assert_eq!(field(&mut session, "field"), data[6 * 80..7 * 80]);
+    let mut flat = open("equation-lab?preset=allen-cahn");
+    assert_eq!(view(&mut flat, "volume"), ViewData::Empty);
+}
+
+#[test]
 fn a_picture_stands_in_for_a_field() {
     let mut session = open("equation-lab?equations=u_t%20=%20lap(u)&x=6,16&y=6,12&initial=u%20=%20x&end=1&space=fd2");
     let before = field(&mut session, "field");

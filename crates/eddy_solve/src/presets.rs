@@ -14,7 +14,7 @@ pub struct Preset {
 }
 
 /// Ways to look at a preset first.
-pub const VIEWS: [&str; 4] = ["field", "lines", "spacetime", "phase"];
+pub const VIEWS: [&str; 5] = ["field", "volume", "lines", "spacetime", "phase"];
 
 static PRESETS: &[Preset] = include!(concat!(env!("OUT_DIR"), "/presets.rs"));
 

@@ -38,7 +38,7 @@ const KINDS: &[(&str, &[&str])] = &[
     ("Swift-Hohenberg", &["swift-hohenberg", "swift-hohenberg-hexagons"]),
     ("Cahn-Hilliard", &["cahn-hilliard"]),
     ("Cahn-Hilliard, non-reciprocal", &["cahn-hilliard-non-reciprocal"]),
-    ("Allen-Cahn", &["allen-cahn"]),
+    ("Allen-Cahn", &["allen-cahn", "allen-cahn-space"]),
     ("complex Ginzburg-Landau", &["ginzburg-landau", "ginzburg-landau-wave"]),
     ("coupled Ginzburg-Landau", &["ginzburg-landau-coupled"]),
     ("nonlinear Schrödinger", &["nls-soliton", "nls-breather"]),

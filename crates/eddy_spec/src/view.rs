@@ -24,6 +24,8 @@ pub enum ViewKind {
     Field,
     /// Curves y(x) that move. On the stage.
     Lines,
+    /// A scalar on a regular 3-D grid, looked into from any side. On the stage.
+    Volume,
     /// Points in the plane, each with a value, some with trails. On the stage.
     Points,
     /// Curves of a finished or growing measurement (error against evaluations). In a plot below the stage, where the
@@ -40,6 +42,9 @@ pub struct ViewSpec {
     pub kind: ViewKind,
     pub x: Axis,
     pub y: Axis,
+    /// The third axis of a volume.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub z: Option<Axis>,
     /// The value shown by colour (fields, points); ignored by lines and curves.
     pub value: Axis,
     pub colors: ColorMap,
@@ -54,7 +59,7 @@ impl ViewSpec {
         value: Axis,
         colors: ColorMap,
     ) -> Self {
-        Self { key, label, kind: ViewKind::Field, x, y, value, colors }
+        Self { key, label, kind: ViewKind::Field, x, y, z: None, value, colors }
     }
     pub const fn points(
         key: &'static str,
@@ -64,13 +69,22 @@ impl ViewSpec {
         value: Axis,
         colors: ColorMap,
     ) -> Self {
-        Self { key, label, kind: ViewKind::Points, x, y, value, colors }
+        Self { key, label, kind: ViewKind::Points, x, y, z: None, value, colors }
+    }
+    pub const fn volume(
+        key: &'static str,
+        label: &'static str,
+        [x, y, z]: [Axis; 3],
+        value: Axis,
+        colors: ColorMap,
+    ) -> Self {
+        Self { key, label, kind: ViewKind::Volume, x, y, z: Some(z), value, colors }
     }
     pub const fn lines(key: &'static str, label: &'static str, x: Axis, y: Axis) -> Self {
-        Self { key, label, kind: ViewKind::Lines, x, y, value: y, colors: ColorMap::Viridis }
+        Self { key, label, kind: ViewKind::Lines, x, y, z: None, value: y, colors: ColorMap::Viridis }
     }
     pub const fn curves(key: &'static str, label: &'static str, x: Axis, y: Axis) -> Self {
-        Self { key, label, kind: ViewKind::Curves, x, y, value: y, colors: ColorMap::Viridis }
+        Self { key, label, kind: ViewKind::Curves, x, y, z: None, value: y, colors: ColorMap::Viridis }
     }
 }
 
@@ -121,6 +135,8 @@ impl Series {
 pub enum ViewData {
     /// `data[j * nx + i]`, row 0 at `y.0` (the bottom). Values outside `range` saturate.
     Field { nx: usize, ny: usize, data: Vec<f32>, x: (f64, f64), y: (f64, f64), range: (f64, f64) },
+    /// `data[(k * ny + j) * nx + i]` with `shape` = nx, ny, nz, each layer as a field. Values outside `range` saturate.
+    Volume { shape: [usize; 3], data: Vec<f32>, x: (f64, f64), y: (f64, f64), z: (f64, f64), range: (f64, f64) },
     /// `x` and `y` are the axis limits to show.
     Lines { series: Vec<Series>, x: (f64, f64), y: (f64, f64) },
     /// `positions` holds x, y pairs; `values` one number per point (colour). `trails` holds polylines, each
@@ -143,7 +159,7 @@ impl ViewData {
     /// Whether every number to be drawn is finite. The page never draws a view for which this is false.
     pub fn is_finite(&self) -> bool {
         match self {
-            Self::Field { data, .. } => data.iter().all(|v| v.is_finite()),
+            Self::Field { data, .. } | Self::Volume { data, .. } => data.iter().all(|v| v.is_finite()),
             // A NaN in a curve is a gap (a point not measured yet); an infinity is not drawable.
             Self::Lines { series, .. } => series.iter().all(|s| s.ys.iter().all(|v| !v.is_infinite())),
             Self::Points { positions, backdrop, .. } => {

@@ -24,6 +24,7 @@ pub fn json_text(value: &impl Serialize) -> String {
 
 /// A view as `{ header: string, data: Float32Array }`. The header is JSON and says how the numbers lie:
 /// - field: `{kind, nx, ny, x, y, range}`; data = nx·ny values, row 0 at the bottom
+/// - volume: `{kind, nx, ny, nz, x, y, z, range}`; data = nz layers, each as a field
 /// - lines: `{kind, x, y, series: [{name, role, marker, length}]}`; data = for each series its xs then its ys
 /// - points: `{kind, count, x, y, range, trails, trailLength, backdrop: {nx, ny, x, y, range} | null}`;
 ///   data = count x, y pairs; count values; trails·trailLength x, y pairs; the backdrop
@@ -34,6 +35,13 @@ pub fn view_payload(view: &ViewData) -> Result<JsValue, JsValue> {
         ViewData::Field { nx, ny, data: field, x, y, range } => {
             data.extend_from_slice(field);
             json!({ "kind": "field", "nx": nx, "ny": ny, "x": [x.0, x.1], "y": [y.0, y.1], "range": [range.0, range.1] })
+        }
+        ViewData::Volume { shape: [nx, ny, nz], data: field, x, y, z, range } => {
+            data.extend_from_slice(field);
+            json!({
+                "kind": "volume", "nx": nx, "ny": ny, "nz": nz, "x": [x.0, x.1], "y": [y.0, y.1], "z": [z.0, z.1],
+                "range": [range.0, range.1],
+            })
         }
         ViewData::Lines { series, x, y } => {
             let mut list: Vec<Value> = Vec::new();

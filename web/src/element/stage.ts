@@ -109,6 +109,7 @@ export class EddyStage extends LitElement {
       this.canvasModel = this.model;
       this.model?.withCanvases(() => this.renewCanvases());
     }
+    if (this.model?.view?.kind === 'volume') void import('./volume');
     this.placeCanvases();
   }
 
@@ -226,7 +227,8 @@ export class EddyStage extends LitElement {
   private pane(index: PaneIndex, rect: PlotRect): TemplateResult {
     const model = this.model!;
     const pane = model.panes[index];
-    const height = rect.top + rect.height + GUTTER.bottom;
+    // Where it is narrow the choices of a volume take three rows.
+    const height = rect.top + rect.height + GUTTER.bottom + (model.view!.kind === 'volume' && this.paneWidth < 560 ? 90 : 0);
     const header = model.headers[index] ?? model.headers[0];
     const series = this.firstLook?.series;
     const named: ViewHeader | undefined = header ?? (series && { kind: 'lines', x: [0, 1], y: [0, 1], series });
@@ -237,6 +239,7 @@ export class EddyStage extends LitElement {
       </div>
       <div class="plot" ${cssom({ height: `${height}px` })}>
         ${this.width ? axesOverlay(model.view!, header, rect, this.paneWidth, height) : nothing}
+        ${model.view!.kind === 'volume' ? html`<eddy-volume .model=${model} .pane=${index}></eddy-volume>` : nothing}
         ${this.relief && this.canRise ? html`<eddy-surface .model=${model} .pane=${index}></eddy-surface>` : nothing}
         ${model.status === 'loading' ? html`<p class="waiting" role="status">Loading…</p>` : nothing}
         ${this.trouble(pane, index)}

@@ -1,10 +1,8 @@
 /** A picture file as shades of grey for a field: read here, sent nowhere. */
-
-/** Most pixels along a side: finer than any grid of the lab. */
-const SIDE = 512;
+import { SIDE, type Shades } from '../lib/picture-code';
 
 /** Shades from 0 to 1, row 0 at the bottom. Throws an error with what to do where the file holds no picture. */
-export async function shadesOf(file: Blob): Promise<{ columns: number; values: Float32Array }> {
+export async function shadesOf(file: Blob): Promise<Shades> {
   let bitmap: ImageBitmap;
   try {
     bitmap = await createImageBitmap(file);

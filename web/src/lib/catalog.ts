@@ -20,9 +20,11 @@ export type ColorMapName = 'viridis' | 'cividis' | 'diverging' | 'cyclic';
 export interface ViewSpec {
   key: string;
   label: string;
-  kind: 'field' | 'lines' | 'points' | 'curves';
+  kind: 'field' | 'volume' | 'lines' | 'points' | 'curves';
   x: Axis;
   y: Axis;
+  /** Of a volume. */
+  z?: Axis;
   value: Axis;
   colors: ColorMapName;
 }

@@ -42,7 +42,7 @@ export async function csvOf(model: RunModel): Promise<Exported> {
   return { name: `${experiment.id}.csv`, blob: new Blob([`${lines.join('\n')}\n`], { type: 'text/csv' }) };
 }
 
-/** Arrays of a view by name: a field as (rows, columns) from the bottom row up, with its extent; lines as (2, n); points as (n, 3). */
+/** Arrays of a view by name: a field as (rows, columns) from the bottom row up, a volume as (layers, rows, columns), with its extent; lines as (2, n); points as (n, 3). */
 function arraysOfView(name: string, { header, data }: ViewPayload): Record<string, Uint8Array> {
   switch (header.kind) {
     case 'empty':
@@ -51,6 +51,11 @@ function arraysOfView(name: string, { header, data }: ViewPayload): Record<strin
       return {
         [name]: npyFromArray(data.slice(0, header.nx * header.ny), [header.ny, header.nx]),
         [`${name}.extent`]: npyFromArray(Float64Array.from([...header.x, ...header.y]), [4]),
+      };
+    case 'volume':
+      return {
+        [name]: npyFromArray(data.slice(0, header.nx * header.ny * header.nz), [header.nz, header.ny, header.nx]),
+        [`${name}.extent`]: npyFromArray(Float64Array.from([...header.x, ...header.y, ...header.z]), [6]),
       };
     case 'points': {
       // Kept as three rows of n: turned, so that a row is a point.

@@ -10,6 +10,8 @@ export interface Link {
   values: Map<string, string>;
   /** What is painted on the run, as `strokes.ts` writes it; '' for nothing. */
   strokes: string;
+  /** What stands in for the initial values of a field, as `picture-code.ts` writes it; '' for nothing. */
+  picture: string;
 }
 
 /** Many programs cut longer addresses, and hardly any shorter ones. */
@@ -30,24 +32,29 @@ export function linkFromText(text: string): Link {
       }
     }
   }
-  const strokes = values.get(STROKES) ?? '';
-  values.delete('v');
-  values.delete(STROKES);
-  return { id, values, strokes };
+  const [strokes = '', picture = ''] = [STROKES, PICTURE].map((key) => values.get(key));
+  for (const key of ['v', STROKES, PICTURE]) values.delete(key);
+  return { id, values, strokes, picture };
 }
 
-/** Key of the strokes. Only the page reads it: the Rust codec never sees it. */
+/** Keys of what only the page reads: the Rust codec never sees them. */
 const STROKES = 'strokes';
+const PICTURE = 'picture';
 
-/** The link with these strokes in the place of its own. */
-export function withStrokes(text: string, strokes: string): string {
+/** The link with `value` in the place of what it has under a key of the page. */
+function withPart(text: string, key: string, value: string): string {
   const cut = text.indexOf('?');
-  const parts = cut < 0 ? [] : text.slice(cut + 1).split('&').filter((part) => part && !part.startsWith(`${STROKES}=`));
-  if (strokes) parts.push(`${STROKES}=${strokes}`);
+  const parts = cut < 0 ? [] : text.slice(cut + 1).split('&').filter((part) => part && !part.startsWith(`${key}=`));
+  if (value) parts.push(`${key}=${value}`);
   const id = cut < 0 ? text : text.slice(0, cut);
   return parts.length ? `${id}?${parts.join('&')}` : id;
 }
-export const withoutStrokes = (text: string): string => (text.includes(`${STROKES}=`) ? withStrokes(text, '') : text);
+/** The link with these strokes in the place of its own; they come last. */
+export const withStrokes = (text: string, strokes: string): string => withPart(text, STROKES, strokes);
+/** The link with this picture in the place of its own, before the strokes. */
+export const withPicture = (text: string, picture: string): string => withStrokes(withPart(text, PICTURE, picture), linkFromText(text).strokes);
+/** The settings alone: without strokes and picture. */
+export const plainLink = (text: string): string => (/[?&](strokes|picture)=/.test(text) ? withPart(withPart(text, STROKES, ''), PICTURE, '') : text);
 
 /** `encodeURIComponent`, with the characters common in formulas left readable, as the Rust codec leaves them. */
 function encode(text: string): string {

@@ -5,7 +5,7 @@
 import type { Capabilities, DeviceKind, EngineError, Opened, PaneState, Progress, RunOptions, SetResult } from '../worker/protocol';
 import { curveViews, experimentById, type Experiment } from './catalog';
 import { EngineClient, EngineFailure, type RequestBody } from './client';
-import { linkFromText, textFromValues, valuesFromLink, withStrokes, withoutStrokes } from './permalink';
+import { linkFromText, plainLink, textFromValues, valuesFromLink, withPicture, withStrokes } from './permalink';
 import { RunView } from './run-view';
 import { readStored, writeStored } from './theme';
 
@@ -28,6 +28,8 @@ export class RunModel extends RunView {
   permalink: string;
   /** What is painted on the run, as part of the permalink. */
   strokes: string;
+  /** What stands in for the initial values of a field, as part of the permalink. */
+  picture: string;
   /** More has been painted than a link can hold. */
   isPaintingLost = false;
   /** The link asked for last, which is the permalink once it has been opened. */
@@ -65,7 +67,7 @@ export class RunModel extends RunView {
     super(experiment);
     this.permalink = permalink;
     this.target = permalink;
-    this.strokes = linkFromText(permalink).strokes;
+    ({ strokes: this.strokes, picture: this.picture } = linkFromText(permalink));
     this.values = valuesFromLink(experiment, permalink);
     this.withBaseline = withBaseline;
     this.hasBaseline = withBaseline && experiment.baseline !== null;
@@ -151,8 +153,9 @@ export class RunModel extends RunView {
     return {
       type: 'open',
       bundle: this.bundle,
-      permalink: withoutStrokes(permalink),
+      permalink: plainLink(permalink),
       strokes: linkFromText(permalink).strokes,
+      picture: linkFromText(permalink).picture,
       options: this.options,
       keys: this.experiment.params.map((p) => p.key),
       curves: curveViews(this.experiment).map((v) => v.key),
@@ -165,8 +168,9 @@ export class RunModel extends RunView {
     this.status = 'ready';
     this.fault = undefined;
     this.strokes = opened.strokes;
+    this.picture = opened.picture;
     this.isPaintingLost = false;
-    this.permalink = withStrokes(opened.permalink, opened.strokes);
+    this.permalink = this.onPage(opened.permalink);
     // Where the visitor has gone on meanwhile, that is still the aim.
     if (!this.visiting) this.target = this.permalink;
     this.values = new Map(opened.values);
@@ -279,7 +283,7 @@ export class RunModel extends RunView {
     this.last = undefined;
     this.target = permalink;
     // What was painted when cannot be set in a run under way.
-    const isPainted = this.strokes !== '' || linkFromText(permalink).strokes !== '';
+    const isPainted = this.onPage('') !== '' || plainLink(permalink) !== permalink;
     if (this.status !== 'ready' || isPainted || textFromValues(this.experiment, wanted) !== permalink) {
       void this.open(permalink);
       return;
@@ -305,7 +309,7 @@ export class RunModel extends RunView {
         const hadDiverged = this.panes.some((p) => p?.progress.outcome.kind === 'diverged');
         const result = await this.client!.request<SetResult>({ type: 'set', key, text, ...this.otherPart() });
         this.errors.delete(key);
-        this.permalink = withStrokes(result.permalink, this.strokes);
+        this.permalink = this.onPage(result.permalink);
         if (!this.visiting) this.target = this.permalink;
         this.device = result.device;
         if (!this.sending.has(key)) this.values.set(key, result.value);
@@ -341,7 +345,11 @@ export class RunModel extends RunView {
 
   /** The link of the values as they stand here, and of what is painted. */
   private get ownLink(): string {
-    return withStrokes(textFromValues(this.experiment, this.values), this.strokes);
+    return this.onPage(textFromValues(this.experiment, this.values));
+  }
+  /** A link of settings with what the page adds to them. */
+  private onPage(link: string): string {
+    return withStrokes(withPicture(link, this.picture), this.strokes);
   }
 
   /** Before it starts: what runs beside it, another setting of the same experiment. */
@@ -450,11 +458,19 @@ export class RunModel extends RunView {
       return this.panes.map((p) => p.progress);
     }
   }
-  /** Starts anew from a picture in place of the field shown; tells whether the field takes one. */
-  async load(columns: number, values: Float32Array): Promise<boolean> {
-    if (!this.client || !this.view) return false;
-    const taken = await this.client.request<boolean>({ type: 'load', view: this.view.key, columns, values });
+  /** Starts anew from a picture in place of its field, or from the initial values with ''; tells whether the field takes one. */
+  async load(picture: string): Promise<boolean> {
+    if (!this.client || this.status !== 'ready') return false;
+    const taken = await this.client.request<boolean>({ type: 'load', picture });
+    this.forgetRecord();
+    if (taken) {
+      this.edit++;
+      this.picture = picture;
+      this.permalink = withPicture(this.permalink, picture);
+      this.target = this.permalink;
+    }
     this.play();
+    this.tell('settings', 'state', 'record');
     return taken;
   }
   /** Puts the parameters of a safetensors file in place of the trained ones; throws what does not fit. */

@@ -7,6 +7,7 @@
  * a mark.
  */
 import type { PointerMessage } from '../worker/protocol';
+import { Reader, Writer, bytesOf, canPack, lettersOf } from './packed';
 
 export interface Mark {
   view: string;
@@ -46,60 +47,6 @@ export function rounded(message: PointerMessage): { x: number; y: number; radius
 const exponentOf = (radius: number): number => Math.floor(Math.log2(radius)) - (BITS - 1);
 const unitOf = (radius: number): number => 2 ** exponentOf(radius);
 
-class Writer {
-  private bytes: number[] = [];
-  /** Seven bits a byte, low ones first; the high bit says that more follow. */
-  count(value: number): void {
-    let rest = value;
-    while (rest >= 128) {
-      this.bytes.push((rest % 128) + 128);
-      rest = Math.floor(rest / 128);
-    }
-    this.bytes.push(rest);
-  }
-  /** Small numbers of either sign stay small. */
-  signed(value: number): void {
-    this.count(value >= 0 ? 2 * value : -2 * value - 1);
-  }
-  text(text: string): void {
-    const bytes = new TextEncoder().encode(text);
-    this.count(bytes.length);
-    this.bytes.push(...bytes);
-  }
-  done(): Uint8Array<ArrayBuffer> {
-    return Uint8Array.from(this.bytes);
-  }
-}
-
-class Reader {
-  private next = 0;
-  constructor(private bytes: Uint8Array) {}
-  count(): number {
-    let value = 0;
-    for (let scale = 1; ; scale *= 128) {
-      const byte = this.bytes[this.next++];
-      if (byte === undefined || scale > 2 ** 49) throw new Error('cut');
-      value += (byte % 128) * scale;
-      if (byte < 128) return value;
-    }
-  }
-  signed(): number {
-    const value = this.count();
-    return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
-  }
-  text(): string {
-    const length = this.count();
-    const end = this.next + length;
-    if (end > this.bytes.length) throw new Error('cut');
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(this.bytes.subarray(this.next, end));
-    this.next = end;
-    return text;
-  }
-  get isAtEnd(): boolean {
-    return this.next === this.bytes.length;
-  }
-}
-
 const toolOf = (m: Mark): string => JSON.stringify([m.view, m.field, m.secondary]);
 
 /** Numbers of each mark, column by column; `last` is the mark before. */
@@ -133,7 +80,7 @@ const COLUMNS: Column[] = [
 
 /** The text of marks in the order of their steps; '' for none, or where this browser cannot compress. */
 export async function textFromMarks(marks: readonly Mark[]): Promise<string> {
-  if (!marks.length || typeof CompressionStream !== 'function') return '';
+  if (!marks.length || !canPack) return '';
   const out = new Writer();
   const tools = [...new Set(marks.map(toolOf))];
   out.count(tools.length);
@@ -154,21 +101,17 @@ export async function textFromMarks(marks: readonly Mark[]): Promise<string> {
   }
   out.count(0);
   for (const column of COLUMNS) marks.forEach((mark, i) => column.write(out, mark, marks[i - 1]));
-  const packed = await through(out.done(), new CompressionStream('deflate-raw'), Infinity);
-  const letters = btoa(Array.from(packed, (byte) => String.fromCharCode(byte)).join(''));
-  return VERSION + letters.replace(/\+/g, '-').replace(/\//g, '_').replace(/=+$/, '');
+  return VERSION + (await lettersOf(out.done()));
 }
 
 /** The marks of a text; rejects with a sentence where it cannot be read. */
 export async function marksFromText(text: string): Promise<Mark[]> {
   if (!text) return [];
   if (!text.startsWith(VERSION)) throw new Error('The painted strokes of this link were made by a later version of Eddy. Reload the page.');
-  if (typeof DecompressionStream !== 'function') throw new Error('This browser is too old to read the painted strokes of the link.');
+  if (!canPack) throw new Error('This browser is too old to read the painted strokes of the link.');
   try {
-    const letters = atob(text.slice(1).replace(/-/g, '+').replace(/_/g, '/'));
-    const packed = Uint8Array.from(letters, (c) => c.charCodeAt(0));
     // A mark has at most 6 numbers of 8 bytes.
-    const from = new Reader(await through(packed, new DecompressionStream('deflate-raw'), 48 * MOST_MARKS + 4096));
+    const from = new Reader(await bytesOf(text.slice(1), 48 * MOST_MARKS + 4096));
     const tools = Array.from({ length: Math.min(from.count(), MOST_MARKS) }, () => ({ view: from.text(), field: from.text(), secondary: from.count() === 1 }));
     const marks: Mark[] = [];
     for (let length = from.count(); length > 0; length = from.count()) {
@@ -182,18 +125,4 @@ export async function marksFromText(text: string): Promise<Mark[]> {
   } catch {
     throw new Error('The painted strokes of this link cannot be read: part of it is missing or changed. The rest of the link stands.');
   }
-}
-
-async function through(bytes: Uint8Array<ArrayBuffer>, stream: CompressionStream | DecompressionStream, most: number): Promise<Uint8Array<ArrayBuffer>> {
-  const reader = (new Blob([bytes]).stream().pipeThrough(stream) as ReadableStream<Uint8Array<ArrayBuffer>>).getReader();
-  const parts: Uint8Array<ArrayBuffer>[] = [];
-  let size = 0;
-  for (let { done, value } = await reader.read(); !done && value; { done, value } = await reader.read()) {
-    parts.push(value);
-    if ((size += value.length) > most) {
-      await reader.cancel();
-      throw new Error('too long');
-    }
-  }
-  return new Uint8Array(await new Blob(parts).arrayBuffer());
 }

@@ -1,5 +1,4 @@
 /** The equation lab: a form whose texts are a problem, checked as one types, above the stage of every other experiment. */
-import { shadesOf } from '../lab/picture';
 import { LitElement, html, nothing, type TemplateResult } from 'lit';
 import { customElement, property, query, state } from 'lit/decorators.js';
 import { live } from 'lit/directives/live.js';
@@ -14,7 +13,7 @@ import { numberText } from '../lib/format';
 import { icon } from '../lib/icons';
 import { setFormula } from '../lib/math';
 import { experimentHref } from '../lib/router';
-import { textFromValues, withoutStrokes } from '../lib/permalink';
+import { LINK_LIMIT, plainLink, textFromValues, withPicture } from '../lib/permalink';
 import type { RunModel } from '../lib/run-model';
 import '../styles/lab.css';
 
@@ -27,6 +26,7 @@ const AREAS = [
 const ENTRIES = [
   ['x', 'x from .. to, points', '0 .. 2*pi, 128'],
   ['y', 'y', 'none'],
+  ['z', 'z', 'none'],
   ['end', 'Until t', '10'],
   ['dt', 'Step', 'chosen'],
 ] as const;
@@ -104,7 +104,7 @@ export class EddyLabPage extends LitElement {
       void model.ask<Preset[]>('presets').then((list) => (this.presets = list), () => {});
     }
     // What is painted is no part of the form, whose texts may be half written.
-    const link = withoutStrokes(model.permalink);
+    const link = plainLink(model.permalink);
     if (link === this.link || model.visiting) return;
     this.link = link;
     this.form = Object.fromEntries(model.values);
@@ -126,8 +126,8 @@ export class EddyLabPage extends LitElement {
     this.timer = setTimeout(() => void this.check(true), wait);
   }
 
-  /** Asks what the form states; `run` starts it if all is right. */
-  private async check(run: boolean): Promise<void> {
+  /** Asks what the form states; `run` starts it if all is right, from the picture that it began from unless told otherwise. */
+  private async check(run: boolean, keepsPicture = true): Promise<void> {
     const model = this.model;
     if (!model) return;
     const turn = ++this.turn;
@@ -146,8 +146,9 @@ export class EddyLabPage extends LitElement {
       const link = textFromValues(model.experiment, new Map(Object.entries(this.form)));
       this.link = link;
       model.edit++;
-      await model.open(link, true);
-      this.link = withoutStrokes(model.permalink);
+      await model.open(keepsPicture ? withPicture(link, model.picture) : link, true);
+      if (!model.picture) this.pictureNote = '';
+      this.link = plainLink(model.permalink);
     }
   }
 
@@ -185,7 +186,7 @@ export class EddyLabPage extends LitElement {
     const shown = this.shownField(names);
     const hasExact = this.textOf('exact').trim() !== '';
     const keys = [
-      ...(['', 'lines spacetime', 'field contours arrows', 'field'][facts.dimension] ?? '').split(' ').filter(Boolean),
+      ...(['', 'lines spacetime', 'field contours arrows', 'volume field'][facts.dimension] ?? '').split(' ').filter(Boolean),
       ...(hasExact && facts.dimension === 1 ? ['difference'] : hasExact && facts.dimension === 2 ? ['difference-plane'] : []),
       ...(names.length > 1 || facts.dimension === 0 ? ['phase'] : []),
     ];
@@ -200,7 +201,8 @@ export class EddyLabPage extends LitElement {
         if (v.key === 'phase') return { ...v, x: named(v.x, names[index] ?? shown), y: named(v.y, second) };
         if (v.key === 'lines') return { ...v, y: { ...v.y, label: 'value', symbol: names.join(', ') } };
         if (v.key === 'difference-plane') return { ...v, value: named(v.value, `${shown} - exact`) };
-        return v.kind === 'field' || v.kind === 'points' ? { ...v, colors, value: named(v.value, shown) } : v;
+        if (v.key === 'field' && facts.dimension === 3) return { ...v, label: 'middle slice', colors, value: named(v.value, shown) };
+        return v.kind === 'field' || v.kind === 'volume' || v.kind === 'points' ? { ...v, colors, value: named(v.value, shown) } : v;
       });
     const shape = JSON.stringify([keys, colors, names, shown, facts.texts.preset]);
     if (shape === this.shape) return;
@@ -208,7 +210,8 @@ export class EddyLabPage extends LitElement {
     const first = this.shape === '' || !before || !keys.includes(before);
     this.shape = shape;
     model.experiment = { ...experiment, views };
-    const wanted = facts.about?.view;
+    // A form of one's own has only the rest of a preset behind it.
+    const wanted = this.form.equations?.trim() ? undefined : facts.about?.view;
     model.showView(first ? (wanted && keys.includes(wanted) ? wanted : keys[0]!) : before);
   }
 
@@ -222,7 +225,7 @@ export class EddyLabPage extends LitElement {
     this.shape = '';
     clearTimeout(this.timer);
     this.form = Object.fromEntries(this.experiment!.params.map((p) => [p.key, p.key === 'preset' ? key : p.default]));
-    void this.check(true);
+    void this.check(true, false);
   }
 
   private fix(error: FormError): void {
@@ -334,7 +337,7 @@ export class EddyLabPage extends LitElement {
       this.importNotes = notes;
       this.shape = '';
       this.form = Object.fromEntries(this.experiment!.params.map((p) => [p.key, p.key in texts ? String(texts[p.key]) : p.default]));
-      await this.check(true);
+      await this.check(true, false);
     } catch (thrown) {
       this.importNotes = [thrown instanceof Error ? thrown.message : String(thrown)];
     }
@@ -414,7 +417,8 @@ export class EddyLabPage extends LitElement {
     return html`<div class="lab-picture">
       <label class="button">${icon('image')} Begin from a picture
         <input class="lab-file" type="file" accept="image/*" @change=${(e: Event) => void this.loadPicture(e.target as HTMLInputElement)} /></label>
-      ${this.pictureNote ? html`<span role="status">${this.pictureNote}</span>` : nothing}
+      ${this.model?.picture ? html`<button class="button quiet" type="button" @click=${() => void this.dropPicture()}>${icon('x')} Without the picture</button>` : nothing}
+      <span role="status">${this.pictureNote}</span>
     </div>`;
   }
 
@@ -423,14 +427,23 @@ export class EddyLabPage extends LitElement {
     input.value = '';
     if (!file || !this.model) return;
     try {
-      const { columns, values } = await shadesOf(file);
-      const taken = await this.model.load(columns, values);
+      const [{ shadesOf }, { textFromPicture }] = await Promise.all([import('../lab/picture'), import('../lib/picture-code')]);
+      const shades = await shadesOf(file);
+      // What the address holds besides, and some strokes, are to fit too; a longer link says so in Share.
+      const rest = `${location.href.replace(/#.*$/, '')}${experimentHref(plainLink(this.model.permalink))}`.length;
+      const text = await textFromPicture({ ...shades, field: this.model.values.get('shown') ?? '' }, Math.min(1500, Math.max(400, LINK_LIMIT - 250 - rest)));
+      const taken = await this.model.load(text);
       this.pictureNote = taken
-        ? 'The picture stands in for the initial values of this run; a link does not carry it.'
+        ? `The picture stands in for the initial values, ${shades.columns} × ${shades.values.length / shades.columns} points of it, as the link holds it.`
         : 'The field shown does not step by itself and takes no picture. Choose another field.';
     } catch (thrown) {
       this.pictureNote = thrown instanceof Error ? thrown.message : String(thrown);
     }
+  }
+
+  private async dropPicture(): Promise<void> {
+    await this.model?.load('');
+    this.pictureNote = '';
   }
 
   private fieldChoice() {

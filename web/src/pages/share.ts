@@ -1,12 +1,12 @@
 /** Share: the link and its QR code, files of the run, snippets for other sites, the command, the reference. */
-import { LitElement, html, nothing, svg } from 'lit';
+import { LitElement, html, nothing, svg, type PropertyValues } from 'lit';
 import { customElement, property, state } from 'lit/decorators.js';
 import encodeQr from 'qr';
 import { Watch } from '../element/watch';
 import type { Experiment, SourceText } from '../lib/catalog';
 import { Film, csvOf, npyOf, npzOf, permalinkFromSettings, pngOf, save, scriptOf, settingsOf, weightsOf, type Exported } from '../lib/exports';
 import { icon } from '../lib/icons';
-import { LINK_LIMIT, withoutStrokes } from '../lib/permalink';
+import { LINK_LIMIT, linkFromText, plainLink } from '../lib/permalink';
 import { experimentHref } from '../lib/router';
 import type { RunModel } from '../lib/run-model';
 import { SNIPPETS } from '../lib/snippets';
@@ -26,7 +26,7 @@ export class EddyShare extends LitElement {
   @state() private question = '';
   @state() private busy = '';
   @state() private said = '';
-  /** Whether the run of these settings trains a network, whether it is written in Python too, and the settings. */
+  /** Whether the run trains a network, whether it is written in Python too, and for which settings that was asked. */
   @state() private trains = false;
   @state() private isScripted = false;
   private asked = '';
@@ -40,7 +40,16 @@ export class EddyShare extends LitElement {
     return this;
   }
 
-  protected override updated(): void {
+  protected override updated(changed: PropertyValues): void {
+    if (changed.has('model')) this.asked = '';
+    if (!this.asked) this.ask();
+  }
+
+  /**
+   * Asks what the run can give: when this is opened, and when somebody reaches for the files of other settings. Weights and
+   * a script are long, so not at every move of a control.
+   */
+  private ask = (): void => {
     const { model } = this;
     if (model?.status !== 'ready' || this.asked === model.permalink) return;
     this.asked = model.permalink;
@@ -53,7 +62,7 @@ export class EddyShare extends LitElement {
       (script) => (this.isScripted = script !== undefined),
       () => (this.isScripted = true),
     );
-  }
+  };
 
   private get permalink(): string {
     return this.model?.permalink ?? this.experiment.id;
@@ -65,7 +74,9 @@ export class EddyShare extends LitElement {
   protected override render() {
     const { site } = this;
     const whole = this.permalink;
-    const plain = withoutStrokes(whole);
+    const plain = plainLink(whole);
+    const { strokes, picture } = linkFromText(whole);
+    const extras = [strokes && 'strokes', picture && 'picture'].filter(Boolean).join(' and ');
     const { length } = `${site}${experimentHref(whole)}`;
     const isCut = plain !== whole && length > LINK_LIMIT;
     const permalink = isCut ? plain : whole;
@@ -75,11 +86,12 @@ export class EddyShare extends LitElement {
     return html`
       <section class="share-link">
         <div class="share-row"><h2 class="heading">Link to these settings</h2><pre class="code" tabindex="0">${address}</pre>${this.copyButton(address, 'Copy link')}
-          ${isCut || this.model?.isPaintingLost ? this.tooLong(length) : plain !== whole ? html`<p class="faint">The link paints your strokes again at their moments.</p>` : nothing}</div>
+          ${isCut || this.model?.isPaintingLost ? this.tooLong(length, extras) : nothing}
+          ${!isCut && extras ? html`<p class="faint">${picture ? 'The link holds the picture that the run began from. ' : ''}${strokes ? 'It paints your strokes again at their moments.' : ''}</p>` : nothing}</div>
         ${this.qr(address)}
       </section>
       <section class="share-row"><h2 class="heading">Files of this run</h2>
-        <div class="files">
+        <div class="files" @pointerenter=${this.ask} @focusin=${this.ask}>
           ${this.file('Picture (PNG)', pngOf)}
           ${this.film()}
           ${this.file('Record (CSV)', csvOf)}
@@ -87,16 +99,16 @@ export class EddyShare extends LitElement {
           ${this.file('All numbers (NPZ)', npzOf)}
           ${this.file('Settings (JSON)', async (m) => settingsOf(m))}
           ${this.source?.bibtex ? this.file('Reference (BibTeX)', async (m) => ({ name: `${m.experiment.id}.bib`, blob: new Blob([this.source!.bibtex], { type: 'application/x-bibtex' }) })) : nothing}
+          <label class="button">Open settings…<input class="visually-hidden" type="file" accept="application/json,.json" @change=${this.openSettings} /></label>
           ${this.trains ? html`${this.file('Weights (safetensors)', weightsOf)}
           <label class="button">Load weights…<input class="visually-hidden" type="file" accept=".safetensors" @change=${this.loadWeights} /></label>` : nothing}
           ${this.isScripted ? this.file('Script (Python, JAX)', scriptOf) : nothing}
-          <label class="button">Open settings…<input class="visually-hidden" type="file" accept="application/json,.json" @change=${this.openSettings} /></label>
         </div>
         <p role="status" class="faint">${this.said}</p>
       </section>
       <section class="share-row"><h2 class="heading">The same run on the command line</h2>
         <pre class="code" tabindex="0">./eddy run "${plain}"</pre>${this.copyButton(`./eddy run "${plain}"`, 'Copy command')}
-        ${plain !== whole ? html`<p class="faint">Painted strokes are for the page only.</p>` : nothing}</section>
+        ${extras ? html`<p class="faint">Without ${extras}, which are for the page only.</p>` : nothing}</section>
       ${this.classLink(permalink)}
       <section class="share-row"><h2 class="heading">A live figure on another site</h2>
         <label class="select"><span class="visually-hidden">What the site is made with</span>
@@ -107,12 +119,12 @@ export class EddyShare extends LitElement {
         <pre class="code snippet" tabindex="0">${text}</pre>${this.copyButton(text, 'Copy snippet')}</section>`;
   }
 
-  /** Why the link is without what was painted, and what holds it. */
-  private tooLong(length: number) {
+  /** Why the link is without what was painted or put in, and what holds it. */
+  private tooLong(length: number, extras: string) {
     return this.model?.isPaintingLost
       ? html`<p class="missed" role="status">There is more painting here than a link or a settings file keeps; both leave it out. The arrays hold its result.</p>`
-      : html`<p class="missed" role="status">With the painted strokes the link has ${length.toLocaleString('en')} characters. Many programs cut links over ${LINK_LIMIT.toLocaleString('en')}, so this one leaves them out; the settings file holds them.</p>
-          ${this.file('Settings with strokes (JSON)', async (m) => settingsOf(m))}`;
+      : html`<p class="missed" role="status">With ${extras} the link has ${length.toLocaleString('en')} characters. Many programs cut links over ${LINK_LIMIT.toLocaleString('en')}, so this one leaves that out; the settings file holds it.</p>
+          ${this.file(`Settings with ${extras} (JSON)`, async (m) => settingsOf(m))}`;
   }
 
   /** A teacher's link: controls locked or hidden, a question first. */

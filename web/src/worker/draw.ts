@@ -1,6 +1,6 @@
 /** Draws a view with a 2-D context: fields, lines, points. Only the plot area; axes and legends belong to the page. */
 import { colorTable, cssColor } from '../lib/colormaps';
-import type { DrawSpec, FieldHeader, LinesHeader, PointsHeader, Range, SeriesHeader, ViewPayload } from './protocol';
+import type { DrawSpec, FieldHeader, LinesHeader, PointsHeader, Range, SeriesHeader, ViewPayload, VolumeHeader } from './protocol';
 
 export type Context2d = OffscreenCanvasRenderingContext2D | CanvasRenderingContext2D;
 
@@ -84,10 +84,27 @@ export function drawView(target: Target, payload: ViewPayload, spec: DrawSpec, b
     bitmap.paint(target, header, data, spec.colors);
     return;
   }
+  if (header.kind === 'volume') {
+    bitmap.paint(target, header, projected(header, data, spec.colors), spec.colors);
+    return;
+  }
   target.context.fillStyle = STAGE;
   target.context.fillRect(0, 0, target.width, target.height);
   if (header.kind === 'lines') drawLines(target, header, data, spec);
   else if (header.kind === 'points') drawPoints(target, header, data, spec, bitmap);
+}
+
+/** A volume on its plane of x and y: the largest value along z, or in signed colours the one furthest from their middle. */
+export function projected({ nx, ny, nz, range }: VolumeHeader, data: Float32Array, colors: DrawSpec['colors']): Float32Array {
+  const out = data.slice(0, nx * ny);
+  const middle = colors === 'diverging' ? 0.5 * (range[0] + range[1]) : -Infinity;
+  for (let k = 1; k < nz; k++) {
+    for (let i = 0, at = k * nx * ny; i < out.length; i++, at++) {
+      const value = data[at]!;
+      if (middle === -Infinity ? value > out[i]! : Math.abs(value - middle) > Math.abs(out[i]! - middle)) out[i] = value;
+    }
+  }
+  return out;
 }
 
 function mapping(range: Range, log: boolean, from: number, to: number): (v: number) => number {

@@ -5,6 +5,7 @@
  * All calls into wasm happen inside one loop, one after the other: a session is borrowed while it advances.
  */
 import { breathe, checkClaim, refine, renderPoster } from './jobs';
+import { pictureFromText, type LinkedPicture } from '../lib/picture-code';
 import { marksFromText } from '../lib/strokes';
 import { Painting, paintDue } from './painting';
 import { Pane, Surface } from './pane';
@@ -15,6 +16,8 @@ type Post = (message: FromEngine, transfer?: Transferable[]) => void;
 
 /** Seconds that a short run is stretched to, so that one sees it happen. */
 const RUN_SECONDS: Record<Speed, number> = { slow: 16, normal: 5, fast: 0 };
+/** Why a picture is left out. */
+const NO_PLACE = 'its field is not there, does not step by itself, or is no plane.';
 /** Milliseconds between reports of state, and between records of the metrics. */
 const STATE_EVERY = 66;
 const RECORD_EVERY = 140;
@@ -38,6 +41,8 @@ export class Engine {
   private request: OpenRequest | undefined;
   private panes: Pane[] = [];
   private painting = new Painting();
+  /** Stands in for the initial values of a field at every start. */
+  private picture: LinkedPicture | undefined;
   private surfaces: (Surface | undefined)[] = [];
   private view: DrawSpec | undefined;
   private playing = false;
@@ -177,7 +182,7 @@ export class Engine {
         await this.seek(m.position);
         return reply(this.panes.map((p) => p.progress));
       case 'load':
-        return reply(await this.load(m.view, m.columns, m.values));
+        return reply(await this.load(m.picture));
       case 'script':
         return reply(this.pane(0).session.script?.());
       case 'weights':
@@ -286,13 +291,19 @@ export class Engine {
       warnings.push(engineError('strokes', e.message));
       return undefined;
     });
+    const picture = await pictureFromText(request.picture).catch((e: Error) => {
+      warnings.push(engineError('picture', e.message));
+      return undefined;
+    });
     // Only now is the old run given up: a failed change of the link leaves it as it was.
     this.playing = false;
     for (const pane of this.panes) pane.session.free();
     this.panes = fresh;
     this.request = request;
     this.painting = new Painting(marks);
+    this.picture = picture;
     await this.rewind();
+    if (picture && !this.picture) warnings.push(engineError('picture', `The picture of this link stays out: ${NO_PLACE}`));
     return {
       permalink: session.permalink(),
       values: request.keys.map((key) => [key, session.get(key) ?? '']),
@@ -300,6 +311,7 @@ export class Engine {
       warnings,
       baseline: fresh.length > 1,
       strokes: marks ? request.strokes : '',
+      picture: this.picture ? request.picture : '',
       ...(request.other === undefined ? {} : { other: fresh[1]!.session.permalink() }),
     };
   }
@@ -311,7 +323,28 @@ export class Engine {
     this.lastFrame = 0;
     for (const s of this.surfaces) s?.forget();
     this.dirty = { draw: true, state: true, record: true };
+    this.putPicture();
     for (const [i, pane] of this.panes.entries()) await paintDue(pane, i);
+  }
+
+  /** Puts the picture in place of its field's values; forgets one that no pane has a field for. */
+  private putPicture(): void {
+    const { picture } = this;
+    if (!picture) return;
+    let found = false;
+    for (const { session } of this.panes) {
+      const shown = session.get('shown') ?? '';
+      const isOther = shown !== picture.field;
+      try {
+        if (isOther) session.set('shown', picture.field);
+        found = session.load(this.view?.key ?? '', picture.columns, picture.values) || found;
+      } catch {
+        // A link made by hand may name a field that is not there.
+      } finally {
+        if (isOther) session.set('shown', shown);
+      }
+    }
+    if (!found) this.picture = undefined;
   }
 
   private async set(key: string, text: string): Promise<SetResult> {
@@ -422,13 +455,16 @@ export class Engine {
     await this.report(true);
   }
 
-  /** Starts anew with a picture in place of the field that a view shows. */
-  private async load(view: string, columns: number, values: Float32Array): Promise<boolean> {
+  /** Starts anew with a picture in place of its field's initial values; without a place for it, with what was there before. */
+  private async load(text: string): Promise<boolean> {
+    const before = this.picture;
+    this.picture = await pictureFromText(text);
+    const isWanted = this.picture !== undefined;
     await this.restart(true);
-    let found = false;
-    for (const pane of this.panes) found = pane.session.load(view, columns, values) || found;
-    this.dirty = { draw: true, state: true, record: true };
-    return found;
+    if (!isWanted || this.picture) return true;
+    this.picture = before;
+    if (before) await this.restart(true);
+    return false;
   }
 
   private async frame(): Promise<void> {

@@ -45,7 +45,7 @@ export async function drawPoster(session: Runs, request: PosterSpec): Promise<Of
   if (request.equal && header.kind !== 'empty') {
     // Cover the card: the picture keeps its proportions and overflows evenly.
     const aspect = (header.x[1] - header.x[0]) / (header.y[1] - header.y[0]);
-    if (header.kind === 'field') {
+    if (header.kind === 'field' || header.kind === 'volume') {
       if (width / height > aspect) height = width / aspect;
       else width = height * aspect;
     } else if (width / height > aspect) width = height * aspect;

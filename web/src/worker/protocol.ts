@@ -38,6 +38,16 @@ export interface FieldHeader {
   y: Range;
   range: Range;
 }
+export interface VolumeHeader {
+  kind: 'volume';
+  nx: number;
+  ny: number;
+  nz: number;
+  x: Range;
+  y: Range;
+  z: Range;
+  range: Range;
+}
 export interface SeriesHeader {
   name: string;
   role: 'result' | 'reference' | 'second' | 'third';
@@ -60,7 +70,7 @@ export interface PointsHeader {
   trailLength: number;
   backdrop: Omit<FieldHeader, 'kind'> | null;
 }
-export type ViewHeader = FieldHeader | LinesHeader | PointsHeader | { kind: 'empty' };
+export type ViewHeader = FieldHeader | VolumeHeader | LinesHeader | PointsHeader | { kind: 'empty' };
 export interface ViewPayload {
   header: ViewHeader;
   data: Float32Array;
@@ -91,6 +101,8 @@ export interface OpenRequest {
   other?: string;
   /** What the link has painted (`lib/strokes.ts`); '' for nothing. */
   strokes: string;
+  /** What the link has in place of the initial values (`lib/picture-code.ts`); '' for nothing. */
+  picture: string;
 }
 export interface PointerMessage {
   view: string;
@@ -112,8 +124,8 @@ export type ToEngine =
   | { type: 'steps'; id: number; count: number }
   /** Pauses and shows the kept state nearest to a position; the answer is the progress of each pane. */
   | { type: 'seek'; id: number; position: number }
-  /** Starts anew from a picture in place of the field shown; the answer is whether there is such a field. */
-  | { type: 'load'; id: number; view: string; columns: number; values: Float32Array }
+  /** Starts anew from a picture in place of its field, or with '' from the initial values; the answer is whether there is such a field. */
+  | { type: 'load'; id: number; picture: string }
   /** The trained parameters of the experiment as a file, or undefined; or those of a file in their place. */
   | { type: 'weights'; id: number }
   /** A Python program that makes the same run, or undefined. */
@@ -150,6 +162,7 @@ export interface Opened {
   other?: string;
   /** Of the link; '' where they could not be read. */
   strokes: string;
+  picture: string;
 }
 export interface SetResult {
   effect: 'live' | 'restart';

@@ -132,6 +132,7 @@ fn live(params: &dyn std::any::Any) -> Option<(Texts, Shown)> {
 pub struct EquationLab;
 
 const X: Axis = Axis::linear("position", "x");
+const Y: Axis = Axis::linear("position", "y");
 const T: Axis = Axis::linear("time", "t");
 const U: Axis = Axis::linear("value", "u");
 const GAP: Axis = Axis::linear("difference", "u - u_{exact}");
@@ -174,17 +175,18 @@ impl Experiment for EquationLab {
         Metric::new("dt", Axis::log("length of a step", "\\Delta t"), Better::Neither, "Length of the last step."),
     ];
     const VIEWS: &'static [ViewSpec] = &[
-        ViewSpec::field("field", "plane", X, Axis::linear("position", "y"), U, ColorMap::Viridis),
+        ViewSpec::field("field", "plane", X, Y, U, ColorMap::Viridis),
+        ViewSpec::volume("volume", "volume", [X, Y, Axis::linear("position", "z")], U, ColorMap::Viridis),
         ViewSpec::lines("lines", "curves", X, U),
         ViewSpec::field("spacetime", "space and time", X, T, U, ColorMap::Viridis),
-        ViewSpec::points("contours", "contours", X, Axis::linear("position", "y"), U, ColorMap::Viridis),
-        ViewSpec::points("arrows", "arrows", X, Axis::linear("position", "y"), U, ColorMap::Viridis),
+        ViewSpec::points("contours", "contours", X, Y, U, ColorMap::Viridis),
+        ViewSpec::points("arrows", "arrows", X, Y, U, ColorMap::Viridis),
         ViewSpec::lines("difference", "difference to the exact solution", X, GAP),
         ViewSpec::field(
             "difference-plane",
             "difference to the exact solution",
             X,
-            Axis::linear("position", "y"),
+            Y,
             GAP,
             ColorMap::Diverging,
         ),

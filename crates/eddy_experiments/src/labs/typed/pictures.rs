@@ -193,6 +193,7 @@ impl Pictures {
     ) -> ViewData {
         match (key, statement.grid.dimension()) {
             ("field", 2 | 3) => self.plane(&statement.grid, values, component),
+            ("volume", 3) => self.volume(&statement.grid, values, component),
             ("lines", 1) => self.lines(statement, values, time, is_pure),
             ("spacetime", 1) => self.spacetime(&statement.grid, component),
             ("phase", _) => self.phase(values, component),
@@ -216,6 +217,15 @@ impl Pictures {
         let (x, y) = (&grid.axes[0], &grid.axes[1]);
         let data = slice.iter().map(|v| *v as f32).collect();
         ViewData::Field { nx, ny, data, x: (x.min, x.max), y: (y.min, y.max), range }
+    }
+
+    /// The whole field in space.
+    fn volume(&mut self, grid: &Grid, values: &[Values], component: Component) -> ViewData {
+        let all = component_values(values, component);
+        let range = self.range("volume", span(all.iter().copied()));
+        let data = all.iter().map(|v| *v as f32).collect();
+        let [x, y, z] = [0, 1, 2].map(|axis| (grid.axes[axis].min, grid.axes[axis].max));
+        ViewData::Volume { shape: grid.shape(), data, x, y, z, range }
     }
 
     /// Lines over the field shown.
