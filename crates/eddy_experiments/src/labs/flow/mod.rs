@@ -1,12 +1,14 @@
 //! The flow lab: laws carried to laws by fields, learned or exact, and how well they arrive.
 
 pub mod denoise;
+pub mod distill;
 mod network;
 mod paths;
 mod pictures;
 pub mod reflow;
 pub mod restore;
 pub mod shapes;
+mod student;
 
 pub use network::{FieldNetwork, Loss};
 pub use paths::{euler, euler_maruyama, heun, straightness, transport_cost};
