@@ -180,20 +180,21 @@ impl<R: Scalar> Blocks<R> {
         Self { modes, entries }
     }
 
-    /// out += M v.
-    pub fn add_product(&self, v: &[Complex<R>], out: &mut [Complex<R>]) {
+    /// out += M v, in the number format of the vectors.
+    pub fn add_product<S: Scalar>(&self, v: &[Complex<S>], out: &mut [Complex<S>]) {
         let n = self.modes;
+        let of = |f: R| S::of(eddy_numerics::Real::to_f64(f));
         for (row, column, entry) in &self.entries {
             let (source, target) = (&v[column * n..][..n], &mut out[row * n..][..n]);
             match entry {
                 Entry::Real(factors) => {
                     for ((out, v), f) in target.iter_mut().zip(source).zip(factors) {
-                        *out += *v * *f;
+                        *out += *v * of(*f);
                     }
                 }
                 Entry::Complex(factors) => {
                     for ((out, v), f) in target.iter_mut().zip(source).zip(factors) {
-                        *out += *v * *f;
+                        *out += *v * Complex::new(of(f.re), of(f.im));
                     }
                 }
             }

@@ -95,7 +95,7 @@ pub struct Spectral<R: Scalar> {
     noise: Option<(Evaluation<R>, Vec<eddy_expr::kernel::Output>)>,
     pub noise_terms: Vec<Noise>,
     /// Coefficients of the elliptic variables for the last state.
-    solved: Vec<Vec<Complex<R>>>,
+    solved: Vec<Complex<R>>,
     work: Vec<Complex<R>>,
     pub dealias: Dealias,
     pub is_autonomous: bool,
@@ -242,12 +242,13 @@ impl<R: Scalar> Spectral<R> {
         let linear = system.linear_symbol(&statement.parameters).map_err(text_error)?;
         let symbol = Symbol::new(&modes, &linear, &stepped, &elliptic)?;
         let zero = vec![Complex::default(); modes.len()];
-        let most = |group: &Option<(Evaluation<R>, Vec<Root>, Vec<_>)>| group.as_ref().map_or(0, |(_, roots, _)| roots.len());
+        let most =
+            |group: &Option<(Evaluation<R>, Vec<Root>, Vec<_>)>| group.as_ref().map_or(0, |(_, roots, _)| roots.len());
         let transforms = wanted.len().max(most(&rates)).max(most(&sources));
         Ok(Self {
             is_mean: system.integrals.iter().map(|integral| integral.is_mean).collect(),
             integrals: vec![0.0; system.integrals.len()],
-            solved: vec![zero.clone(); elliptic.len()],
+            solved: vec![Complex::default(); modes.len() * elliptic.len()],
             parameters: statement.parameters.clone(),
             work: zero.clone(),
             workers: (0..parallel::at_once(transforms, fine.points()))
@@ -331,7 +332,7 @@ impl<R: Scalar> Spectral<R> {
         }
         let mut all = Vec::new();
         let parts = state.chunks(n).zip(&self.stepped).map(|(part, variable)| (*variable, part));
-        let solved = self.solved.iter().zip(&self.elliptic).map(|(part, variable)| (*variable, part.as_slice()));
+        let solved = self.solved.chunks(n).zip(&self.elliptic).map(|(part, variable)| (*variable, part));
         for (variable, part) in parts.chain(solved) {
             let mut re = vec![R::of(0.0); points];
             let mut im = vec![R::of(0.0); if self.modes.is_real { 0 } else { points }];
@@ -351,7 +352,7 @@ impl<R: Scalar> Spectral<R> {
             self.modes.derivative(orders, &state[position * n..(position + 1) * n], &mut self.work);
         } else if let Some(position) = self.elliptic.iter().position(|v| *v == variable) {
             self.solve_elliptic(time, state);
-            self.modes.derivative(orders, &self.solved[position], &mut self.work);
+            self.modes.derivative(orders, &self.solved[position * n..(position + 1) * n], &mut self.work);
         } else {
             return (re, im);
         }
@@ -475,7 +476,8 @@ impl<R: Scalar> Spectral<R> {
         }
     }
 
-    fn source_coefficients(&mut self, time: f64) -> Vec<Vec<Complex<R>>> {
+    /// Of all elliptic variables, one after the other.
+    fn source_coefficients(&mut self, time: f64) -> Vec<Complex<R>> {
         let n = self.modes.len();
         let mut all = vec![Complex::default(); n * self.elliptic.len()];
         if let Some((mut evaluation, roots, outputs)) = self.sources.take() {
@@ -485,7 +487,7 @@ impl<R: Scalar> Spectral<R> {
             self.collect(&evaluation, &roots, &outputs, |root| positions[root] * n, &mut all);
             self.sources = Some((evaluation, roots, outputs));
         }
-        all.chunks(n.max(1)).map(<[_]>::to_vec).collect()
+        all
     }
 
     fn solve_elliptic(&mut self, time: f64, state: &[Complex<R>]) {
@@ -513,7 +515,7 @@ impl<R: Scalar> Spectral<R> {
             let source = match stepped.iter().position(|v| *v == wanted.variable) {
                 Some(position) => &state[position * n..(position + 1) * n],
                 None => match elliptic.iter().position(|v| *v == wanted.variable) {
-                    Some(position) => &solved[position],
+                    Some(position) => &solved[position * n..(position + 1) * n],
                     None => return,
                 },
             };

@@ -16,11 +16,11 @@ pub struct Symbol {
     elliptic: usize,
     /// Of each wavenumber: L, size × size.
     pub matrices: Vec<CMatrix>,
-    /// Of each wavenumber: -D⁺C (elliptic × size) and -D⁺ (elliptic × elliptic), row-major.
-    from_state: Vec<Vec<Complex<f64>>>,
-    from_sources: Vec<Vec<Complex<f64>>>,
+    /// -D⁺C (elliptic × size) and -D⁺ (elliptic × elliptic).
+    from_state: Blocks<f64>,
+    from_sources: Blocks<f64>,
     /// -B D⁺ (size × elliptic).
-    to_state: Vec<Vec<Complex<f64>>>,
+    to_state: Blocks<f64>,
     /// Highest total order of the linear part.
     pub order: u32,
 }
@@ -51,16 +51,9 @@ impl Symbol {
                 ));
             }
         }
-        let mut symbol = Self {
-            modes: n,
-            size: m,
-            elliptic: e,
-            matrices: Vec::with_capacity(n),
-            from_state: Vec::new(),
-            from_sources: Vec::new(),
-            to_state: Vec::new(),
-            order: linear.highest_order(),
-        };
+        let mut matrices = Vec::with_capacity(n);
+        // By wavenumber, each row-major.
+        let [mut from_state, mut from_sources, mut to_state] = [const { Vec::new() }; 3];
         for index in 0..n {
             let matrix = linear.at(modes.at(index));
             let mut a = CMatrix { size: m, entries: pick(&matrix, stepped, stepped) };
@@ -68,20 +61,31 @@ impl Symbol {
                 let d = CMatrix { size: e, entries: pick(&matrix, elliptic, elliptic) };
                 let (b, c) = (pick(&matrix, stepped, elliptic), pick(&matrix, elliptic, stepped));
                 let minus = d.pseudo_inverse(1e-13 * largest).scaled(-1.0);
-                let from_state = product(&minus.entries, &c, e, e, m);
-                let to_state = product(&b, &minus.entries, m, e, e);
-                let coupling = product(&b, &from_state, m, e, m);
+                let from = product(&minus.entries, &c, e, e, m);
+                let coupling = product(&b, &from, m, e, m);
                 a.entries.iter_mut().zip(coupling).for_each(|(a, c)| *a += c);
-                symbol.from_state.push(from_state);
-                symbol.to_state.push(to_state);
-                symbol.from_sources.push(minus.entries);
+                from_state.push(from);
+                to_state.push(product(&b, &minus.entries, m, e, e));
+                from_sources.push(minus.entries);
             }
             if a.entries.iter().any(|z| !(z.re.is_finite() && z.im.is_finite())) {
                 return Err(SolveError::value("equations", "a coefficient of the linear part is not finite"));
             }
-            symbol.matrices.push(a);
+            matrices.push(a);
         }
-        Ok(symbol)
+        let blocks = |rows: usize, columns: usize, values: &[Vec<Complex<f64>>]| {
+            Blocks::new(rows, columns, n, |row, column, mode| values[mode][row * columns + column])
+        };
+        Ok(Self {
+            modes: n,
+            size: m,
+            elliptic: e,
+            matrices,
+            from_state: blocks(e, m, &from_state),
+            from_sources: blocks(e, e, &from_sources),
+            to_state: blocks(m, e, &to_state),
+            order: linear.highest_order(),
+        })
     }
 
     pub fn is_diagonal(&self) -> bool {
@@ -122,40 +126,19 @@ impl Symbol {
         }
     }
 
-    /// ψ = -D⁺ (C u + sources).
-    pub fn solve_elliptic<R: Scalar>(
-        &self,
-        u: &[Complex<R>],
-        sources: &[Vec<Complex<R>>],
-        solved: &mut [Vec<Complex<R>>],
-    ) {
-        let (n, m, e) = (self.modes, self.size, self.elliptic);
-        for mode in 0..n {
-            for row in 0..e {
-                let mut sum = Complex::new(R::of(0.0), R::of(0.0));
-                for column in 0..m {
-                    let z = self.from_state[mode][row * m + column];
-                    sum += u[column * n + mode] * Complex::new(R::of(z.re), R::of(z.im));
-                }
-                for (column, source) in sources.iter().enumerate() {
-                    let z = self.from_sources[mode][row * e + column];
-                    sum += source[mode] * Complex::new(R::of(z.re), R::of(z.im));
-                }
-                solved[row][mode] = sum;
-            }
+    /// ψ = -D⁺ (C u + sources); the sources of all elliptic variables one after the other, or none.
+    pub fn solve_elliptic<R: Scalar>(&self, u: &[Complex<R>], sources: &[Complex<R>], solved: &mut [Complex<R>]) {
+        solved.fill(Complex::default());
+        self.from_state.add_product(u, solved);
+        if !sources.is_empty() {
+            self.from_sources.add_product(sources, solved);
         }
     }
 
     /// out += -B D⁺ sources.
-    pub fn add_sources<R: Scalar>(&self, sources: &[Vec<Complex<R>>], out: &mut [Complex<R>]) {
-        let (n, m, e) = (self.modes, self.size, self.elliptic);
-        for mode in 0..n {
-            for row in 0..m {
-                for (column, source) in sources.iter().enumerate() {
-                    let z = self.to_state[mode][row * e + column];
-                    out[row * n + mode] += source[mode] * Complex::new(R::of(z.re), R::of(z.im));
-                }
-            }
+    pub fn add_sources<R: Scalar>(&self, sources: &[Complex<R>], out: &mut [Complex<R>]) {
+        if self.elliptic > 0 {
+            self.to_state.add_product(sources, out);
         }
     }
 }
