@@ -83,11 +83,13 @@ export async function openAlone(page: Page, url: string, permalink: string): Pro
   return element;
 }
 
-/** A link to the experiment on its coarsest grid. */
+/** A link to the experiment on its coarsest grid, with its smallest network where burn trains it: on a software GPU a step of the usual one takes minutes. */
 export function coarse(experiment: Experiment): string {
+  const small = experiment.bundle === 'learn' ? ['channels', 'layers', 'radius', 'batch'] : [];
   const parts = experiment.params.flatMap((p) => {
     if (p.key === 'grid' && p.options) return [`grid=${p.options[0]![0]}`];
     if (p.key === 'points') return [`points=${Math.max(64, p.min)}`];
+    if (small.includes(p.key)) return [`${p.key}=${p.min}`];
     return [];
   });
   return parts.length ? `${experiment.id}?${parts.join('&')}` : experiment.id;
