@@ -303,6 +303,25 @@ test('the problem is shown as a file and as a Python script', async ({ page, url
   await expect(page.locator('.lab-numpy')).toContainText('periodic sides only');
 });
 
+test('a grid that is large waits to be asked for', async ({ page, url }) => {
+  const element = await openLab(page, url, '?preset=allen-cahn&end=1');
+  const link = await element.evaluate((e: any) => e.model.permalink);
+  await openMore(page);
+  // On the way to “40, 8”: 96 points a side are more than anybody waits for.
+  await page.locator('[data-key=z]').fill('40,');
+  await expect(page.locator('.lab-warning[class]').first()).toContainText('numbers: a step may take seconds');
+  expect(await element.evaluate((e: any) => e.model.permalink), 'the run before goes on').toBe(link);
+  await page.locator('[data-key=z]').fill('40, 8');
+  await expect.poll(() => page.url()).toContain('z=40');
+  await expect(page.locator('.lab-confirm')).toHaveCount(0);
+  // Who asks gets it.
+  await page.locator('[data-key=z]').fill('');
+  await page.locator('[data-key=x]').fill('100, 512');
+  await page.locator('[data-key=y]').fill('100, 512');
+  await page.locator('.lab-confirm').click();
+  await expect.poll(() => page.url(), { timeout: 30_000 }).toContain('512');
+});
+
 test('an unusable axis is said at its entry, and the last run stays', async ({ page, url }) => {
   const element = await openLab(page, url, '?preset=heat');
   await openMore(page);

@@ -8,29 +8,12 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Page } from '@playwright/test';
 import { catalog, expect, ready, test, widget, type Experiment, type ParamSpec } from './fixtures';
+import { GAIN, SEED, dice, fault, held, look, pick, type Dice } from './visitor';
 
 const ACTIONS = Number(process.env.EDDY_MONKEY ?? (process.env.EDDY_SLOW === '1' ? 10_000 : 150));
-const SEED = Number(process.env.EDDY_SEED ?? 1);
-/**
- * Bytes of wasm that the second of two equal rounds may gain. The allocator's pieces lie otherwise each time, since what a
- * slow machine skips differs; a megabyte lost with each change of a control exceeds it within one round.
- */
-const GAIN = 4 * 2 ** 20;
 /** Parameters that say how large a run is: not above their default, so that time goes into changes. */
 const SIZES = /^(points|times|cells|particles|width|layers|waves|count|samples|batch|modes|channels|grid|steps|order|chains)$|_steps$/;
 const DEFAULT_SUBJECTS = ['heat-1d', 'gray-scott', 'deis', 'pinn-burgers', 'klein-gordon-1d'];
-
-type Dice = () => number;
-function dice(seed: number): Dice {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-const pick = <T>(roll: Dice, list: readonly T[]): T => list[Math.floor(roll() * list.length)]!;
 
 /** A value that fits, or now and then one that does not. */
 function valueOf(roll: Dice, p: ParamSpec): string {
@@ -99,15 +82,6 @@ function turn(page: Page, key: string, text: string, place: number): Promise<boo
     },
     [key, text, place, SIZES.source] as const,
   );
-}
-
-/** What was wrong with the numbers drawn; '' if nothing. Lines have gaps where they have no values. */
-export function fault(kind: string, data: ArrayLike<number>): string {
-  for (let i = 0; i < data.length; i++) {
-    const v = data[i]!;
-    if (Math.abs(v) === Infinity || (Number.isNaN(v) && kind !== 'lines')) return `${v} at ${i} of ${data.length}`;
-  }
-  return '';
 }
 
 async function act(page: Page, roll: Dice, e: Experiment): Promise<string> {
@@ -192,36 +166,6 @@ async function act(page: Page, roll: Dice, e: Experiment): Promise<string> {
   return 'a stroke';
 }
 
-interface Looked {
-  fault: string;
-  bytes: number;
-}
-/** Waits for what was asked for, and looks at what is drawn. */
-async function look(page: Page, log: string[]): Promise<Looked> {
-  const element = widget(page);
-  const found = await element.evaluate(async (e: any) => {
-    let alarm = 0;
-    const late = new Promise<'late'>((done) => { alarm = window.setTimeout(() => done('late'), 20_000); });
-    const answer = await Promise.race([
-      (async () => {
-        await e.model.settled();
-        if (e.model.fault) return { fault: `${e.model.fault.code}: ${e.model.fault.message}`, kind: '', data: [], bytes: 0, view: '' };
-        const bytes = await e.memoryBytes();
-        // A setting that was refused says so; there is nothing to draw.
-        if (e.model.status !== 'ready') return { fault: '', kind: 'empty', data: [], bytes, view: '' };
-        const { header, data } = await e.readView(e.model.view.key);
-        return { fault: '', kind: header.kind as string, data: Array.from(data as Float32Array), bytes, view: e.model.view.key };
-      })(),
-      late,
-    ]);
-    // A timer that waits would hold the element.
-    clearTimeout(alarm);
-    return answer === 'late' ? { fault: 'no answer in 20 s', kind: '', data: [], bytes: 0, view: '' } : answer;
-  });
-  const wrong = found.fault || (found.kind !== 'empty' && fault(found.kind, found.data));
-  return { fault: wrong ? `${found.view} ${wrong}, after ${log.slice(-12).join(' | ')}` : '', bytes: found.bytes };
-}
-
 interface Round {
   problems: string[];
   /** Of wasm, after each of the two equal rounds. */
@@ -258,17 +202,6 @@ async function twice(page: Page, e: Experiment, seed: number, count: number, err
     bytes.push((await look(page, log)).bytes);
   }
   return { problems, bytes: bytes as [number, number] };
-}
-
-/** Nodes and listeners of the page, after its rubbish has been collected. */
-async function held(page: Page): Promise<{ nodes: number; listeners: number }> {
-  const devtools = await page.context().newCDPSession(page);
-  await devtools.send('HeapProfiler.collectGarbage');
-  await devtools.send('Performance.enable');
-  const { metrics } = await devtools.send('Performance.getMetrics');
-  await devtools.detach();
-  const of = (name: string) => metrics.find((m) => m.name === name)!.value;
-  return { nodes: of('Nodes'), listeners: of('JSEventListeners') };
 }
 
 test(`${ACTIONS} random changes: no error, no loss, no number without a value`, async ({ page, url, watched }) => {

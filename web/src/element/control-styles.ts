@@ -3,6 +3,8 @@ import { css } from 'lit';
 export const controlStyles = css`
   :host { display: grid; gap: 16px; align-content: start; align-items: start; grid-template-columns: repeat(auto-fit, minmax(min(100%, 290px), 1fr)); }
   .notice, .reset { grid-column: 1 / -1; }
+  :host([notices-only]) .notice { margin-top: 16px; }
+  :host([notices-only]) { gap: 0; }
   .group { padding: 16px 18px 4px; }
   .group:not(.card) { padding: 0; }
   .group .heading { margin-bottom: 12px; }

@@ -25,6 +25,9 @@ export class EddyExperiment extends LitElement {
       .layout { display: grid; gap: 20px; grid-template-columns: minmax(0, 1fr); }
       .below { display: grid; gap: 16px; min-width: 0; align-content: start; }
       .layout > * { min-width: 0; }
+      /* Without controls there is nothing below the stage to keep away from it. */
+      .layout.bare { row-gap: 0; }
+      .bare ::slotted(*) { margin-top: 16px; }
       :host([layout='page']) .layout { gap: 20px 24px; }
       /* On a phone the controls stand right under the stage. */
       @media (min-width: 960px) {
@@ -180,7 +183,7 @@ export class EddyExperiment extends LitElement {
     const only = all ? [] : [...(this.controls === 'none' ? [] : keysFromText(this.controls)), ...this.lock].filter((k) => !this.hide.includes(k));
     const [wide, high] = this.aspect.split(/[/:]/).map(Number);
     const aspect = wide ? wide / (high || 1) : 0;
-    return html`<div class="layout">
+    return html`<div class="layout ${!all && !only.length ? 'bare' : ''}">
       <eddy-stage class="stage" .model=${model} .aspect=${aspect}></eddy-stage>
       ${!all && !only.length
         ? html`<eddy-controls .model=${model} notices-only></eddy-controls>`

@@ -72,6 +72,8 @@ export const stageStyles = css`
   .narrow .word { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   .narrow .step, .narrow .restart { padding: 0 11px; }
   .narrow .clock { min-width: 0; margin-left: 2px; }
+  .tiny .play { min-width: 0; padding: 0 13px; }
+  .tiny .label { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   select { border: 1px solid transparent; background: none; border-radius: var(--radius); padding: 4px 6px; font-size: 13px; color: var(--ink-soft); min-height: 32px; }
   select option { background: var(--surface); color: var(--ink); }
   select:hover { border-color: var(--line-strong); }
@@ -79,5 +81,7 @@ export const stageStyles = css`
     .legend.bar i { width: 56px; }
     .legend { column-gap: 9px; }
     .series i { width: 12px; margin-right: 4px; }
+    /* Two dashes, so that it is seen to be dashed. */
+    .series.reference i { width: 19px; }
   }
 `;

@@ -345,11 +345,11 @@ export class EddyStage extends LitElement {
     const symbol = plainSymbol(axis.symbol) || axis.label;
     const unit = axis.unit ? ` ${axis.unit}` : '';
     const fraction = first?.progress.fraction ?? 0;
-    return html`<div class="transport ${this.width < 620 ? 'narrow' : ''}">
+    return html`<div class="transport ${this.width < 345 ? 'narrow tiny' : this.width < 620 ? 'narrow' : ''}">
       ${model.kept ? this.scrubber(model.kept) : html`<progress max="1" .value=${fraction} aria-label="Part of the run that is done"></progress>`}
       <button class="button primary play" type="button" ?disabled=${!ready} @click=${() => void model.toggle()}>
         ${model.playing ? icon('pause') : over ? icon('replay') : icon('play')}
-        ${model.playing ? 'Pause' : over ? 'Replay' : reducedMotion() ? 'Run' : 'Play'}
+        <span class="label">${model.playing ? 'Pause' : over ? 'Replay' : reducedMotion() ? 'Run' : 'Play'}</span>
       </button>
       <button class="button step" type="button" ?disabled=${!ready || over} @click=${() => void model.steps(1)}>${icon('stepForward')}<span class="word">Step</span></button>
       <button class="button restart" type="button" ?disabled=${!ready} @click=${() => void model.restart().then(() => model.play())}>${icon('replay')}<span class="word">Restart</span></button>

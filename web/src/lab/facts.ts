@@ -62,6 +62,12 @@ export interface Facts {
   toml?: string | null;
   completions?: Completion[];
 }
+/** Numbers of the state: points of the grid times fields. */
+export function sizeOf(facts: Facts): number {
+  const domain = (facts.toml ?? '').split(/^(?=\[)/m).filter((part) => part.startsWith('[domain'));
+  const points = [...domain.join('').matchAll(/\bpoints = (\d+)/g)].reduce((product, [, count]) => product * Number(count), 1);
+  return points * (facts.fields ?? []).reduce((sum, field) => sum + (field.complex ? 2 : 1), 0);
+}
 export interface Preset extends About {
   key: string;
 }

@@ -6,7 +6,7 @@ import '../element/device-chip';
 import '../element/eddy-experiment';
 import '../element/plots';
 import './tabs';
-import { pairs, pairsText, type Facts, type Form, type FormError, type MethodFact, type ParameterFact, type Preset, type RefineReport, type Study } from '../lab/facts';
+import { pairs, pairsText, sizeOf, type Facts, type Form, type FormError, type MethodFact, type ParameterFact, type Preset, type RefineReport, type Study } from '../lab/facts';
 import type { Editor } from '../lab/editor';
 import { experimentById, type Axis, type ColorMapName, type Experiment, type ViewSpec } from '../lib/catalog';
 import { numberText } from '../lib/format';
@@ -33,6 +33,8 @@ const ENTRIES = [
 /** Time methods of the choice; the names are those of `eddy solve`. */
 const TIME = ['auto', 'euler', 'rk2', 'rk4', 'dopri5', 'dop853', 'verlet', 'etdrk4', 'backward-euler', 'crank-nicolson', 'midpoint', 'rodas', 'rkc', 'euler-maruyama', 'milstein'];
 const SPACE = [['auto', 'chosen for you'], ['fourier', 'Fourier'], ['fd2', 'differences, order 2'], ['fd4', 'differences, order 4'], ['fd6', 'differences, order 6'], ['fd8', 'differences, order 8'], ['chebyshev', 'Chebyshev']] as const;
+/** Numbers of a state, above which a run waits to be asked for: a grid half typed may keep the engine for long. */
+const LARGE = 250_000;
 /** Pause in typing after which the form is checked. */
 const TYPING_MS = 260;
 
@@ -50,6 +52,8 @@ export class EddyLabPage extends LitElement {
   @state() private copied = '';
   @query('.lab-code') private codeBox!: HTMLElement | null;
   @state() private pictureNote = '';
+  /** Numbers of the state that the form asks for, while that waits to be confirmed; else 0. */
+  @state() private waiting = 0;
   @state() private importNotes: string[] = [];
   @query('.lab-latex') private latexBox!: HTMLElement | null;
   private editor: Editor | undefined;
@@ -127,7 +131,7 @@ export class EddyLabPage extends LitElement {
   }
 
   /** Asks what the form states; `run` starts it if all is right, from the picture that it began from unless told otherwise. */
-  private async check(run: boolean, keepsPicture = true): Promise<void> {
+  private async check(run: boolean, keepsPicture = true, isConfirmed = false): Promise<void> {
     const model = this.model;
     if (!model) return;
     const turn = ++this.turn;
@@ -142,7 +146,9 @@ export class EddyLabPage extends LitElement {
     this.facts = facts;
     this.tellEditor();
     this.dress(model, facts);
-    if (run && !facts.errors.length) {
+    const size = facts.errors.length ? 0 : sizeOf(facts);
+    this.waiting = run && size > LARGE && !isConfirmed ? size : 0;
+    if (run && !facts.errors.length && !this.waiting) {
       const link = textFromValues(model.experiment, new Map(Object.entries(this.form)));
       this.link = link;
       model.edit++;
@@ -284,6 +290,7 @@ export class EddyLabPage extends LitElement {
           </div>
           <div class="lab-latex" role="group" aria-label="Formulas"></div>
           ${this.sliders()}
+          ${this.confirmation()}
           <details class="lab-more">
             <summary>Domain, start and method ${icon('chevronDown')}</summary>
             ${this.more()}
@@ -409,6 +416,14 @@ export class EddyLabPage extends LitElement {
             @input=${(e: Event) => this.edit(key, (e.target as HTMLTextAreaElement).value)}></textarea>${this.errors(key)}</label>`,
       )}
       ${this.errors('space')}${this.errors('time')}${this.errors('preset')}${this.errors('every')}${this.errors('tolerance')}${this.errors('parameters')}`;
+  }
+
+  /** What is large runs when it is asked for. */
+  private confirmation() {
+    return html`<div role="status">${this.waiting
+      ? html`<p class="lab-warning">${icon('alert')} <span>The grid holds ${this.waiting.toLocaleString('en')} numbers: a step may take seconds.</span>
+          <button class="button lab-confirm" type="button" @click=${() => void this.check(true, true, true)}>Run it</button></p>`
+      : nothing}</div>`;
   }
 
   /** A picture as the initial values of the field shown. */
