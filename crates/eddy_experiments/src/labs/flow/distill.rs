@@ -25,6 +25,8 @@ use crate::{Budget, LocalFuture, Precision, Progress, Record, Run, ready, weight
 
 /// Steps of the time grid.
 pub const GRID: usize = 48;
+/// Signal left at the start, as in Stable Diffusion: what is sampled from is the true law at that level.
+pub const TERMINAL: f64 = 0.068;
 /// Step counts at which distances are measured.
 pub const COUNTS: [usize; 4] = [1, 2, 4, 8];
 /// Directions of the sliced distance.
@@ -217,7 +219,7 @@ pub struct DistillRun {
 impl DistillRun {
     pub fn new(setup: Setup) -> Result<Self, EddyError> {
         let (schedule, rng) = (VpCosine::default(), Philox::new(setup.seed));
-        let (low, high) = schedule.default_span();
+        let (low, high) = span(&schedule);
         let nodes: Vec<Node> = (0..=GRID).map(|k| schedule.node(low + (high - low) * k as f64 / GRID as f64)).collect();
         let (law, top) = (&setup.law, nodes[GRID]);
         let start = law.sample(setup.particles, top.alpha, top.sigma, &rng, Stream::Prior);
@@ -509,6 +511,12 @@ impl DistillRun {
             self.outcome = Outcome::Finished;
         }
     }
+}
+
+/// The last and the first time of sampling.
+fn span(schedule: &VpCosine) -> (f64, f64) {
+    let lambda = (TERMINAL / (1.0 - TERMINAL * TERMINAL).sqrt()).ln();
+    (schedule.default_span().0, schedule.time_of_lambda(lambda))
 }
 
 fn level(node: &Node) -> Level {

@@ -82,7 +82,8 @@ fn exact_end(law: &Mixture, x: [f64; 2], node: &Node, last: &Node) -> [f64; 2] {
 #[test]
 fn the_teacher_follows_the_exact_flow_with_order_one() {
     let (law, schedule) = (targets::ring(8, 1.0, 0.1), VpCosine::default());
-    let (low, high) = schedule.default_span();
+    let (low, high) = span(&schedule);
+    assert!((schedule.alpha(high) - TERMINAL).abs() < 1e-12);
     let starts = [[0.9, -0.4], [-0.3, 1.2], [1.4, 0.8]];
     let exact: Vec<_> = starts.iter().map(|x| exact_end(&law, *x, &schedule.node(high), &schedule.node(low))).collect();
     let mut teacher = Teacher { law, asked: 0 };
