@@ -3,6 +3,7 @@
 //! All of it is Eddy's own: the pictures are drawn by [`drawing`], the weights are trained on them by `eddy train image`,
 //! and so is the classifier whose features compare samples with pictures.
 
+pub mod bench;
 mod checkpoint;
 pub mod drawing;
 mod features;

@@ -27,7 +27,18 @@ pub struct Model {
     pub(super) metadata: Metadata,
 }
 
+/// The checkpoint that Eddy ships; its metadata says the command that made it.
+const SHIPPED: &[u8] = include_bytes!("weights.safetensors");
+
 impl Model {
+    /// The weights that Eddy ships.
+    ///
+    /// # Errors
+    /// [`LearnError::Setting`] if the file is not of this version, which a test excludes.
+    pub fn shipped() -> Result<Self, LearnError> {
+        Self::from_bytes(SHIPPED)
+    }
+
     /// From a checkpoint that [`Model::to_bytes`] has written.
     ///
     /// # Errors
@@ -175,7 +186,10 @@ mod tests {
         rng::{Philox, Stream},
     };
 
-    use super::{super::network::schedule, *};
+    use super::{
+        super::{drawing::picture, network::schedule},
+        *,
+    };
 
     fn busy() -> Model {
         let layout: Vec<_> =
@@ -191,6 +205,40 @@ mod tests {
 
     fn guided(condition: Condition, guidance: f64) -> Guided {
         Guided::new(&busy(), vec![condition], guidance, &Engine::cpu())
+    }
+
+    #[test]
+    fn the_shipped_checkpoint_is_small_labelled_and_trained() {
+        let shipped = Model::shipped().unwrap();
+        assert!(shipped.to_bytes(shipped.metadata()) == SHIPPED, "written again it has the same bytes");
+        assert!(SHIPPED.len() < 400_000, "{}", SHIPPED.len());
+        assert!(shipped.metadata()["command"].starts_with("eddy train image --steps "));
+        assert!(["seed", "steps", "origin"].iter().all(|key| shipped.metadata().contains_key(*key)));
+        // Fresh weights say v = 0; what noise hides keeps any model well above zero.
+        let fresh = Model { values: parameters::initial(&network::layout(), &Philox::new(1), 0), ..shipped.clone() };
+        let loss = |model: &Model| pollster::block_on(model.held_out_loss(&Engine::cpu())).unwrap();
+        let (before, after) = (loss(&fresh), loss(&shipped));
+        assert!(after < before / 3.0, "{before} {after}");
+        assert!((after - shipped.metadata()["held_out_loss"].parse::<f64>().unwrap()).abs() < 1e-3, "{after}");
+        // Seen to fail: the same weights out of order.
+        let mut turned = shipped.clone();
+        turned.values.reverse();
+        assert!(loss(&turned) > before / 3.0);
+    }
+
+    #[test]
+    fn the_shipped_classifier_tells_pictures_apart() {
+        let (shipped, rng) = (Model::shipped().unwrap(), Philox::new(123));
+        let drawn: Vec<_> = (0..280).map(|i| picture(&rng, Stream::Control, 1, i)).collect();
+        let pixels: Vec<f32> = drawn.iter().flat_map(|p| p.pixels.clone()).collect();
+        let judged = pollster::block_on(shipped.classifier().judge(&pixels, &Engine::cpu())).unwrap();
+        let right = |shift: usize| {
+            let pairs = judged.answers.iter().zip(drawn.iter().cycle().skip(shift));
+            pairs.filter(|(a, p)| **a == Some((p.class, p.size))).count()
+        };
+        assert!(right(0) >= 275, "{} of 280", right(0));
+        // Of other pictures than those judged, one in 28 by chance.
+        assert!(right(1) < 60, "{}", right(1));
     }
 
     fn worst(a: &Batch<f32>, b: &Batch<f32>) -> f32 {
