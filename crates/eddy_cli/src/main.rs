@@ -1,4 +1,4 @@
-//! The native binary `eddy`: list · run · claims · solve · sample · bench · serve.
+//! The native binary `eddy`: list · run · claims · solve · sample · train · bench · serve.
 //!
 //! Exit status: 0 when all went well, 1 when a claim did not hold or a run diverged, 2 on an error.
 
@@ -11,6 +11,8 @@ mod sample;
 mod serve;
 #[cfg(feature = "equations")]
 mod solve;
+#[cfg(feature = "learn")]
+mod train;
 
 use clap::{Parser, Subcommand};
 use eddy_experiments::spec::EddyError;
@@ -42,6 +44,9 @@ enum Command {
     Solve(solve::Args),
     /// Run a diffusion or flow sampler from a file.
     Sample(sample::Args),
+    /// Train a model that Eddy ships.
+    #[cfg(feature = "learn")]
+    Train(train::Args),
     /// Serve the built page.
     Serve(serve::Args),
 }
@@ -59,6 +64,8 @@ fn main() {
         #[cfg(feature = "equations")]
         Command::Solve(args) => solve::run(&args),
         Command::Sample(args) => sample::run(&args),
+        #[cfg(feature = "learn")]
+        Command::Train(args) => train::run(&args),
         Command::Serve(args) => serve::run(&args),
     };
     match result {
