@@ -135,13 +135,16 @@ impl Experiment for Lpinn {
     const CLAIM: Option<Claim> = Some(Claim {
         sentence: "Convection: at speed 30, after 2,000 steps, the Lagrangian network has a relative error of at most 0.1, \
                    and the network at fixed places, of as many parameters and points, at least 0.5, with a curriculum \
-                   too; from speed 1 to 50 the Lagrangian network's error grows at most threefold.",
+                   too; from speed 1 to 50 the Lagrangian network's error grows at most threefold. After 12,000 steps on \
+                   400 points its error is at most 0.01 at both speeds that the field measures, 30 and 50.",
         arms: &[
             Arm { name: "Lagrangian", setting: "" },
             Arm { name: "fixed", setting: "frame=eulerian&start_weight=100" },
             Arm { name: "curriculum", setting: "frame=eulerian&start_weight=100&curriculum=true" },
             Arm { name: "slow", setting: "speed=1" },
             Arm { name: "fast", setting: "speed=50" },
+            Arm { name: "30, trained out", setting: "steps=12000&points=400&width=24" },
+            Arm { name: "50, trained out", setting: "steps=12000&points=400&width=24&speed=50" },
         ],
         seeds: &[1],
         tests: &[
@@ -162,6 +165,16 @@ impl Experiment for Lpinn {
                 measure: |m| m.mean("fast", "error") / m.mean("slow", "error"),
                 bound: Bound::AtMost(3.0),
                 unit: "×",
+            },
+            Test {
+                label: "error at speeds 30 and 50, trained out",
+                // A NaN in either stays one.
+                measure: |m| {
+                    let [a, b] = ["30, trained out", "50, trained out"].map(|arm| m.mean(arm, "error"));
+                    if a > b || a.is_nan() { a } else { b }
+                },
+                bound: Bound::AtMost(0.01),
+                unit: "",
             },
         ],
         counter: Counter {
