@@ -1,13 +1,15 @@
 /**
  * A seeded visitor of the equation lab: presets, texts that fit and texts that do not, sliders, fields, views, the brush,
  * pictures, links, tabs, the run. What the form refuses it must say; nothing else may fail. A tenth of EDDY_MONKEY's actions
- * (see monkey.spec), in two equal rounds that may not cost memory twice.
+ * (see monkey.spec), in equal rounds that may not cost memory each time.
  */
 import type { Page } from '@playwright/test';
 import { expect, ready, test, widget } from './fixtures';
 import { GAIN, SEED, dice, held, look, pick, type Dice } from './visitor';
 
 const ACTIONS = Math.max(60, Math.round(Number(process.env.EDDY_MONKEY ?? (process.env.EDDY_SLOW === '1' ? 10_000 : 150)) / 10));
+/** What a round may take in bytes depends on the pace of the machine: two show what is usual. */
+const ROUNDS = 3;
 /** Texts of each entry: right ones, half typed ones, and nonsense. */
 const TEXTS: Record<string, string[]> = {
   x: ['2*pi, 32', '0 .. 10, 24', '4, 16', '', '0 ..', '1, 1', '10, 1e9', '-1 .. -1, 8', 'x, 12'],
@@ -59,7 +61,24 @@ function press(page: Page, selector: string, place: number): Promise<string> {
   );
 }
 
-async function act(page: Page, roll: Dice, round: { png: Buffer }): Promise<string> {
+/** A picture file for the form, put there in the page: the driver's own way would hold the page's nodes. */
+async function dropPicture(isBroken: boolean): Promise<string> {
+  const input = document.querySelector<HTMLInputElement>('.lab-file');
+  if (!input) return 'no place for a picture';
+  const canvas = Object.assign(document.createElement('canvas'), { width: 40, height: 30 });
+  const context = canvas.getContext('2d')!;
+  context.fillStyle = '#fff';
+  context.arc(20, 15, 10, 0, 7);
+  context.fill();
+  const blob = await new Promise<Blob | null>((done) => canvas.toBlob(done));
+  const files = new DataTransfer();
+  files.items.add(new File(isBroken ? ['none'] : [blob!], 'a.png', { type: 'image/png' }));
+  input.files = files.files;
+  input.dispatchEvent(new Event('change', { bubbles: true }));
+  return isBroken ? 'a broken picture' : 'a picture';
+}
+
+async function act(page: Page, roll: Dice): Promise<string> {
   const at = roll();
   const place = roll();
   if (at < 0.16) return `preset ${place.toFixed(3)} ${await put(page, '.lab-preset', '', place)}`;
@@ -82,10 +101,7 @@ async function act(page: Page, roll: Dice, round: { png: Buffer }): Promise<stri
   if (at < 0.7) return `view ${await press(page, '.views button', place)}`;
   if (at < 0.74) return `fix ${await press(page, '.lab-fix', place)}`;
   if (at < 0.77) {
-    const input = page.locator('.lab-file');
-    if (!(await input.count())) return 'no place for a picture';
-    await input.setInputFiles({ name: 'a.png', mimeType: 'image/png', buffer: place < 0.2 ? Buffer.from('none') : round.png }).catch(() => undefined);
-    return `picture ${place < 0.2 ? 'broken' : ''}`;
+    return page.evaluate(dropPicture, place < 0.2);
   }
   if (at < 0.79) return `without ${await press(page, '.lab-picture button', 0)}`;
   if (at < 0.87) {
@@ -130,28 +146,17 @@ async function act(page: Page, roll: Dice, round: { png: Buffer }): Promise<stri
 
 test(`${ACTIONS} random edits of the lab: what is wrong is said, and nothing else fails`, async ({ page, url, watched }) => {
   test.setTimeout(90_000 + 1500 * ACTIONS);
-  await page.goto(`${url}/#/lab/pde`);
+  await page.goto(`${url}/#/lab/pde?preset=heat`);
   await ready(widget(page));
-  const png = Buffer.from(
-    await page.evaluate(() => {
-      const canvas = Object.assign(document.createElement('canvas'), { width: 40, height: 30 });
-      const context = canvas.getContext('2d')!;
-      context.fillStyle = '#fff';
-      context.arc(20, 15, 10, 0, 7);
-      context.fill();
-      return canvas.toDataURL('image/png').split(',')[1]!;
-    }),
-    'base64',
-  );
   const problems: string[] = [];
   const bytes: number[] = [];
   const nodes: { nodes: number; listeners: number }[] = [];
-  for (let round = 0; round < 2; round++) {
+  for (let round = 0; round < ROUNDS; round++) {
     const roll = dice(SEED);
     const log: string[] = [];
-    for (let i = 0; i < ACTIONS / 2; i++) {
-      log.push(await act(page, roll, { png }));
-      if (roll() < 0.3 || i + 1 >= ACTIONS / 2) {
+    for (let i = 0; i < ACTIONS / ROUNDS; i++) {
+      log.push(await act(page, roll));
+      if (roll() < 0.3 || i + 1 >= ACTIONS / ROUNDS) {
         const seen = await look(page, log).catch((e: Error) => ({ fault: `${e.message.split('\n')[0]}, after ${log.slice(-12).join(' | ')}` }));
         if (seen.fault) problems.push(seen.fault);
       } else await page.waitForTimeout(30);
@@ -159,11 +164,6 @@ test(`${ACTIONS} random edits of the lab: what is wrong is said, and nothing els
       // A form that is refused says at which entry.
       if (await page.locator('[aria-invalid=true]').count()) await expect(page.locator('.lab-errors li').first(), log.slice(-6).join(' | ')).not.toBeEmpty();
       if (problems.length > 4) break;
-      if (process.env.EDDY_DEBUG) {
-        const st = await widget(page).evaluate((e: any) => JSON.stringify([e.model.status, e.model.fault, e.model.permalink.slice(0, 400)]));
-        console.log(i, log.at(-1), st);
-        if (st.includes('failed')) break;
-      }
     }
     await page.setViewportSize({ width: 1280, height: 900 });
     await page.evaluate(() => {
@@ -171,12 +171,23 @@ test(`${ACTIONS} random edits of the lab: what is wrong is said, and nothing els
     });
     await expect.poll(() => widget(page).evaluate((e: any) => [e.model?.status, e.model?.values.get('preset'), e.model?.values.get('equations')].join()), { timeout: 30_000 }).toBe('ready,heat,');
     bytes.push((await look(page, log)).bytes);
+    await page.evaluate(() => {
+      location.hash = '#/papers';
+    });
+    await expect(page.locator('eddy-papers li').first()).toBeVisible();
+    await expect.poll(() => page.workers().length, { message: 'engines left behind' }).toBe(0);
     nodes.push(await held(page));
+    await page.evaluate(() => {
+      delete (window as any).past;
+      location.hash = '#/lab/pde?preset=heat';
+    });
+    await ready(widget(page));
   }
   test.info().annotations.push({ type: 'wasm bytes', description: bytes.join(' → ') }, { type: 'nodes, listeners', description: nodes.map((n) => `${n.nodes} ${n.listeners}`).join(', ') });
   if (process.env.EDDY_TEST_VERBOSE) console.log(bytes, nodes);
   expect(problems).toEqual([]);
-  expect(bytes[1]! - bytes[0]!, `wasm bytes ${bytes.join(' → ')}`).toBeLessThan(GAIN);
-  expect(nodes[1]!.nodes, 'nodes').toBeLessThan(nodes[0]!.nodes * 1.2 + 500);
-  expect(nodes[1]!.listeners, 'listeners').toBeLessThan(nodes[0]!.listeners * 1.2 + 50);
+  // Bytes are of engines of their own; what one round reaches, the same round again reaches too.
+  expect(bytes.at(-1)! - Math.max(...bytes.slice(0, -1)), `wasm bytes ${bytes.join(' → ')}`).toBeLessThan(GAIN);
+  expect(nodes.at(-1)!.nodes - nodes[0]!.nodes, 'nodes').toBeLessThan(900);
+  expect(nodes.at(-1)!.listeners - nodes[0]!.listeners, 'listeners').toBeLessThan(60);
 });

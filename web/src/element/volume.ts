@@ -254,8 +254,12 @@ export class EddyVolume extends EddySolid {
         return;
       }
       gl.deleteSync(fence);
-      this.waits = false;
       if (!wasFine) this.detail = took > SLOW ? Math.max(0.4, 0.75 * this.detail) : took < QUICK ? Math.min(1, 1.25 * this.detail) : this.detail;
+      // Half of the time of a slow GPU is left to the rest of the page.
+      setTimeout(() => next(wasFine), took > SLOW ? took : 0);
+    };
+    const next = (wasFine: boolean): void => {
+      this.waits = false;
       if (this.isStale) this.paint();
       else if (!wasFine) {
         this.rest = window.setTimeout(() => {
