@@ -11,6 +11,12 @@ const DO_NOT_HOLD: &[(&str, &str)] = &[
          lie at the sampling floor of 20,000 particles, and the draw decides which is ahead",
     ),
     (
+        "deediff",
+        "with 41 % of the blocks saved sliced W2 is 2.7 times that of the whole network, where at most 1.15 is claimed, and \
+         1.6 times that of a fixed depth, where at most 0.85 is claimed (seed 1): the doubt that is learned is mostly \
+         noise that no depth could predict, and the first exit's square error is within a tenth of the last one's",
+    ),
+    (
         "splam",
         "the mean sliced W2 over 1, 2 and 4 deterministic steps is 1.32 times that of consistency distillation with the \
          same skip over three seeds, where at most 1.05 is claimed: a ramp of length 6 acts like a skip of about 3, and \
