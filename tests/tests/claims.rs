@@ -11,6 +11,19 @@ const DO_NOT_HOLD: &[(&str, &str)] = &[
          lie at the sampling floor of 20,000 particles, and the draw decides which is ahead",
     ),
     (
+        "deediff",
+        "with 41 % of the blocks saved sliced W2 is 1.91 times that of the whole network, where at most 1.15 is claimed, and \
+         1.42 times that of a fixed depth, where at most 0.85 is claimed, over three seeds: the doubt that is learned is mostly \
+         noise that no depth could predict, and the first exit's square error is within a tenth of the last one's",
+    ),
+    (
+        "splam",
+        "the mean sliced W2 over 1, 2 and 4 deterministic steps is 1.32 times that of consistency distillation with the \
+         same skip over three seeds, where at most 1.05 is claimed: a ramp of length 6 acts like a skip of about 3, and \
+         deterministic steps lose by a shorter skip; with k = 12 it is 1.00 times (one seed). The 2-step W2 is 0.22 times \
+         that of DDIM, where at most 0.35 is claimed",
+    ),
+    (
         "slimflow",
         "one-step energy distance is 1.38 times that of plain reflow and distillation over three seeds, where at most 0.8 \
          is claimed: 3000 exact couples are enough for 746 parameters, and both lie at the sampling floor of 2000 \

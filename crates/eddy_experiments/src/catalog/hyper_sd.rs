@@ -18,8 +18,8 @@
 //! Look at *where jumps end*: its error starts from zero in each part. The second half is not: with $k = 1$ the training
 //! is that of a consistency model, and one step is as good after either.
 //!
-//! There is a simple repair that needs no segments: jump to the data each time and go back with fresh noise. It does
-//! about as well in four steps, only its paths are no longer those of the teacher, so that noise and sample do not go
+//! There is a simple repair that needs no segments: jump to the data each time and go back with fresh noise. In four steps
+//! it comes near the segmented student, only its paths are no longer those of the teacher, so that noise and sample do not go
 //! together. The other half of the paper, rewards from people and a score for the one step, is not here.
 
 use eddy_numerics::diffusion::targets;

@@ -59,11 +59,20 @@ choice! { pub enum Tuning {
     Flow = "flow",
 } }
 
+choice! { pub enum Generator {
+    /// 1
+    One = "1",
+    /// 2
+    Two = "2",
+    /// 4
+    Four = "4",
+} }
+
 params! { pub struct Params {
     /// Fine-tuning.
     tuning: Tuning = Tuning::Adversarial => choice().group("Method"),
     /// Steps of the generator.
-    generator: u32 = 2 => steps(1, 4).symbol("N").group("Method"),
+    generator: Generator = Generator::Two => choice().symbol("N").group("Method"),
     /// Weight of the spectra against the discriminators.
     weight: f64 = 10.0 => log(0.1, 100.0).symbol("\\lambda").group("Method").only_when("tuning", &["adversarial"]),
     /// Waves whose mean spectrum is compared. 1 compares each wave with one true wave, as the paper does.
@@ -400,7 +409,7 @@ impl WaveRun {
                 (x[n * batch + i], real[n * batch + i]) = (start[n] as f32, end[n] as f32);
             }
         }
-        let steps = self.params.generator as usize;
+        let steps = COUNTS[self.few()];
         self.tapes.resize_with(steps, Tape::default);
         generate(&self.network, &mut x, &conditions, steps, &mut self.tapes);
 
@@ -478,9 +487,13 @@ impl WaveRun {
         }
     }
 
-    /// Index of the generator's step count, or of the next larger one that is measured.
+    /// Where the generator's step count stands among [`COUNTS`].
     fn few(&self) -> usize {
-        COUNTS.iter().position(|c| *c >= self.params.generator as usize).unwrap_or(0)
+        match self.params.generator {
+            Generator::One => 0,
+            Generator::Two => 1,
+            Generator::Four => 2,
+        }
     }
 
     fn write_row(&mut self, now: Quality) {
@@ -529,7 +542,7 @@ impl WaveRun {
         let xs: Vec<f64> = (0..LEN).map(|n| n as f64).collect();
         let condition = self.tests[DRAWN];
         let truth = condition.draw(&Philox::new(self.params.seed), Stream::Control, (DRAWN * DRAWS) as u32);
-        let steps = self.params.generator as usize;
+        let steps = COUNTS[self.few()];
         let x = self.test_waves(DRAWN, DRAWN + 1, steps);
         let wave = |j: usize| with_gaps(&(0..LEN).map(|n| f64::from(x[n * DRAWS + j])).collect::<Vec<f64>>());
         let series = vec![

@@ -19,9 +19,13 @@
 //! $x_{\gamma,t}/\sqrt{\alpha_t^2+\sigma_\gamma^2}$, and gives the velocity $v = \alpha\varepsilon - \sigma x_0$ there,
 //! so that nothing is divided by $\alpha_t$.
 //!
-//! In the plane this does not beat consistency distillation: with a large skip the two are on a par, and both need a
-//! fraction of DDIM's steps. Lower the reach of $\gamma$ to see it matter: a student that never leaves the foot of the
-//! ramp learns nothing from its teacher.
+//! In the plane this does not pay. With $k = 6$ the mean distance over 1, 2 and 4 deterministic steps is 1.32 times that
+//! of consistency distillation with the same skip (three seeds), nearly all of it in the four steps. The mean of $\gamma$
+//! is one half, so a ramp of length $k$ acts much like a skip of $k/2$; and the shorter the skip, the nearer the student
+//! is to the true end of each path, for which deterministic steps between are wrong, as they leave the path. With
+//! $k = 12$ the two are on a par. What does hold is the gain on the teacher: after two steps the distance is 0.22 times
+//! that of two DDIM steps. Lower the reach of $\gamma$ to see the ramp matter: a student that never leaves its foot learns
+//! nothing from the teacher.
 
 use eddy_numerics::diffusion::targets;
 use eddy_spec::{Arm, Axis, Bound, Citation, Claim, Cost, Counter, EddyError, Metric, Test, ViewSpec, choice, params};

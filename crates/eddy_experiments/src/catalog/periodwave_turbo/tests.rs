@@ -186,3 +186,20 @@ fn every_tuning_runs_to_its_end_and_leaves_what_was_before() {
         assert!(run.floor > 0.3 && run.floor < 2.0, "{}", run.floor);
     }
 }
+
+#[test]
+fn every_view_can_be_drawn_at_every_moment() {
+    let mut run = WaveRun::new(&quick(Tuning::Adversarial)).unwrap();
+    for unit in 0.. {
+        // The pictures of the units before the first step, then now and then.
+        if unit < 5 || unit % 50 == 0 || !run.outcome().is_running() {
+            for key in PeriodwaveTurbo::VIEWS.iter().map(|v| v.key) {
+                assert!(pollster::block_on(run.view(key)).unwrap().is_finite(), "{key} at unit {unit}");
+            }
+        }
+        if !run.outcome().is_running() {
+            break;
+        }
+        run.work();
+    }
+}

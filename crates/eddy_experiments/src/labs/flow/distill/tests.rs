@@ -181,3 +181,20 @@ fn distillation_brings_one_step_closer_and_the_foot_of_the_ramp_does_not() {
     let (consistency, ramp, foot) = (train(None), train(Some(1.0)), train(Some(0.0)));
     assert!(consistency < 0.6 && ramp < 0.6 && foot > 0.8, "{consistency} {ramp} {foot}");
 }
+
+#[test]
+fn every_view_can_be_drawn_at_every_moment() {
+    let mut run = DistillRun::new(setup()).unwrap();
+    for unit in 0.. {
+        // The pictures of the units before the first step, then now and then.
+        if unit < 5 || unit % 50 == 0 || !run.outcome().is_running() {
+            for key in [PARTICLES, TEACHER, RACE, MISS, SUB_PATH, GAP].map(|v| v.key) {
+                assert!(pollster::block_on(run.view(key)).unwrap().is_finite(), "{key} at unit {unit}");
+            }
+        }
+        if !run.outcome().is_running() {
+            break;
+        }
+        run.work();
+    }
+}
