@@ -206,7 +206,8 @@ impl Experiment for Deediff {
     ];
     const BASELINE: Option<Baseline> = Some(Baseline { label: "the same depth for all", change: "rule=fixed" });
     const CLAIM: Option<Claim> = Some(Claim {
-        sentence: "Saving >= 35% of the blocks, the adaptive exit keeps sliced W2 <= 1.15x that of the full net and is <= 0.85x that of fixed-depth exit at the same average cost.",
+        sentence: "Leaving out at least 35 % of the blocks, exits by doubt keep sliced W2 within 1.15 times that of \
+                   the whole network and within 0.85 times that of a fixed depth of as many blocks on average.",
         arms: &[Arm { name: "adaptive", setting: "" }, Arm { name: "fixed", setting: "rule=fixed" }],
         seeds: &[1, 2, 3],
         tests: &[

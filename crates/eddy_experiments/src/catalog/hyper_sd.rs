@@ -141,7 +141,9 @@ impl Experiment for HyperSd {
     const BASELINE: Option<Baseline> =
         Some(Baseline { label: "consistency distillation", change: "method=consistency" });
     const CLAIM: Option<Claim> = Some(Claim {
-        sentence: "At equal updates the 4-segment TSCD student with 4 deterministic steps has sliced W2 <= 0.75x the CD student's with 4 deterministic steps, and after 4->2->1 its one-step W2 is <= 0.25x one-step DDIM.",
+        sentence: "After as many updates, four deterministic jumps of the student trained on 4 segments lie at most \
+                   0.75 times as far from the data (sliced W2) as four of the plain consistency student; trained on \
+                   through 2 segments to 1, its single jump lies at most 0.25 times as far as one step of DDIM.",
         arms: &[
             Arm { name: "4 segments", setting: "method=segmented" },
             Arm { name: "4-2-1", setting: "" },

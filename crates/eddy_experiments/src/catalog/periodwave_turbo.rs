@@ -191,7 +191,8 @@ impl Experiment for PeriodwaveTurbo {
     ];
     const BASELINE: Option<Baseline> = Some(Baseline { label: "more flow matching", change: "tuning=flow" });
     const CLAIM: Option<Claim> = Some(Claim {
-        sentence: "After <= 500 fine-tuning steps the 2-step generator's log-spectral distance to held-out data is <= 0.6x that of the untuned 2-step sampler and <= 1.2x that of the untuned 16-step sampler.",
+        sentence: "Tuned for at most 500 steps, the two-step generator is at most 0.6 times as far from held-out \
+                   waves, in log-spectral distance, as two untuned steps, and at most 1.2 times as far as sixteen.",
         arms: &[Arm { name: "tuned", setting: "" }],
         seeds: &[1, 2, 3],
         tests: &[
