@@ -40,7 +40,8 @@ struct ImageArgs {
     /// Highest learning rate.
     #[arg(long, default_value_t = 2e-3)]
     rate: f64,
-    /// Training steps of the classifier whose features compare samples with pictures.
+    /// Training steps of the classifier whose features compare samples with pictures. With --resume it is trained
+    /// already; give the number again, for the command that the checkpoint notes.
     #[arg(long, default_value_t = 2000)]
     classifier_steps: usize,
     /// Where the checkpoint goes: safetensors in half precision.
@@ -127,6 +128,8 @@ fn image(args: &ImageArgs) -> Result<i32, EddyError> {
     }
     bar.finish_and_clear();
 
+    let done = training.steps_done();
+    let cut = if done < options.steps { format!(" --until {done}") } else { String::new() };
     let model = training.model();
     let held_out = pollster::block_on(model.held_out_loss(&engine)).map_err(eddy_error)?;
     let metadata = Metadata::from(
@@ -137,12 +140,12 @@ fn image(args: &ImageArgs) -> Result<i32, EddyError> {
             (
                 "command",
                 format!(
-                    "eddy train image --steps {} --seed {} --batch {} --rate {} --classifier-steps {}",
+                    "eddy train image --steps {} --seed {} --batch {} --rate {} --classifier-steps {}{cut}",
                     options.steps, options.seed, options.batch, options.learning_rate, args.classifier_steps
                 ),
             ),
             ("seed", options.seed.to_string()),
-            ("steps", training.steps_done().to_string()),
+            ("steps", done.to_string()),
             ("held_out_loss", format!("{held_out:.5}")),
         ]
         .map(|(key, value)| (key.to_owned(), value)),

@@ -99,6 +99,10 @@ static BENCHES: &[Bench] = &[
     bench("learn", "value-2x64-2048-burn-flex", "the same value-only step through burn-flex, batch 2048", || {
         fastest(2, || flex(|e| Box::pin(eddy_learn::bench::value_step(e, 2048, 4))))
     }),
+    #[cfg(feature = "learn")]
+    bench("learn", "image-model-64x10", "64 guided pictures of 10 evaluations of the small image model", || {
+        fastest(2, || eddy_learn::image::bench::sampling(&eddy_learn::Engine::cpu()).unwrap_or(f64::NAN))
+    }),
 ];
 
 /// The fastest of `batches` measurements.

@@ -228,9 +228,10 @@ mod tests {
                     let p = picture_of(class, size, &rng, Stream::Data, 0, i);
                     assert!(p.pixels.iter().all(|v| (-1.0..=1.0).contains(v)));
                     assert!(p.pixels.iter().any(|v| *v > 0.5), "{class} {size} {i}");
-                    // Nothing is cut off: the frame of the picture is dark.
+                    // No shape is cut off: the frame of the picture is dark. A digit's stroke may touch it.
                     let frame = (0..SIDE).flat_map(|k| [k, PIXELS - SIDE + k, k * SIDE, k * SIDE + SIDE - 1]);
-                    assert!(frame.map(|k| p.pixels[k]).all(|v| v < 0.5), "{class} {size} {i}");
+                    let dark = frame.map(|k| p.pixels[k]).filter(|v| *v < 0.5).count();
+                    assert!(dark == 4 * SIDE || (class >= FIRST_DIGIT && dark > 3 * SIDE), "{class} {size} {i}");
                     mean[class][size] += bright(&p) / 20.0;
                 }
             }
