@@ -182,14 +182,7 @@ impl Experiment for EquationLab {
         ViewSpec::points("contours", "contours", X, Y, U, ColorMap::Viridis),
         ViewSpec::points("arrows", "arrows", X, Y, U, ColorMap::Viridis),
         ViewSpec::lines("difference", "difference to the exact solution", X, GAP),
-        ViewSpec::field(
-            "difference-plane",
-            "difference to the exact solution",
-            X,
-            Y,
-            GAP,
-            ColorMap::Diverging,
-        ),
+        ViewSpec::field("difference-plane", "difference to the exact solution", X, Y, GAP, ColorMap::Diverging),
         ViewSpec::lines("phase", "phase portrait", Axis::linear("first field", "u"), Axis::linear("second field", "v")),
         ViewSpec::curves("probe", "values at the probe", T, U),
         ViewSpec::curves(

@@ -227,12 +227,7 @@ impl Experiment for ImageModel {
             Axis::linear("guidance", "w"),
             Axis::log("Fréchet distance to drawn pictures", "d^2"),
         ),
-        ViewSpec::lines(
-            "lessons",
-            "training",
-            Axis::linear("training step", "n"),
-            Axis::log("training loss", "L"),
-        ),
+        ViewSpec::lines("lessons", "training", Axis::linear("training step", "n"), Axis::log("training loss", "L")),
     ];
     const BASELINE: Option<Baseline> = Some(Baseline { label: "without guidance", change: "guidance=1" });
     const CLAIM: Option<Claim> = Some(Claim {
@@ -431,8 +426,7 @@ impl Pictures {
             (Weights::FineTune, Lesson::Asked) => Condition { class: p.class.index(), size: p.size.index() },
             _ => Condition::default(),
         };
-        let options =
-            Options { steps: p.lessons as usize, seed: p.seed, batch: BATCH, learning_rate: p.rate, only };
+        let options = Options { steps: p.lessons as usize, seed: p.seed, batch: BATCH, learning_rate: p.rate, only };
         let training = match p.weights {
             Weights::Scratch => Training::new(options, self.model.classifier().clone(), self.engine.clone()),
             _ => Training::from_model(options, &self.model, self.engine.clone()),
@@ -469,7 +463,8 @@ impl Pictures {
         let n = judged.answers.len().max(1) as f64;
         let share = |right: &dyn Fn((usize, usize), (usize, usize)) -> bool| {
             let answers = judged.answers.iter().enumerate();
-            let is_right = |(k, a): &(usize, &Option<(usize, usize)>)| a.is_some_and(|a| right(a, asked(&self.params, *k)));
+            let is_right =
+                |(k, a): &(usize, &Option<(usize, usize)>)| a.is_some_and(|a| right(a, asked(&self.params, *k)));
             answers.filter(is_right).count() as f64 / n
         };
         Ok(Quality {
@@ -650,9 +645,8 @@ impl Run for Pictures {
     fn view<'a>(&'a mut self, key: &'a str) -> LocalFuture<'a, Result<ViewData, EddyError>> {
         let guidances = (CURVE[0], CURVE[CURVE.len() - 1]);
         let floor = self.reference.as_ref().map_or(f64::NAN, |(_, floor)| *floor);
-        let level = |name: &str, y: f64| {
-            Series::line(name, Role::Reference, vec![guidances.0, guidances.1], vec![y, y])
-        };
+        let level =
+            |name: &str, y: f64| Series::line(name, Role::Reference, vec![guidances.0, guidances.1], vec![y, y]);
         ready(Ok(match key {
             "samples" => mosaic(&self.shown),
             "drawn" => mosaic(&self.drawn),
