@@ -29,7 +29,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("eddy_wasm", &["eddy_spec", "eddy_gpu", "eddy_experiments"]),
-    ("eddy_cli", &["eddy_spec", "eddy_gpu", "eddy_solve", "eddy_experiments"]),
+    ("eddy_cli", &["eddy_spec", "eddy_gpu", "eddy_solve", "eddy_learn", "eddy_experiments"]),
     ("xtask", &["eddy_spec", "eddy_experiments"]),
     // The tests compare everything with everything; only the browser's boundary cannot run there.
     (
