@@ -533,10 +533,12 @@ impl ExitRun {
     }
 
     fn stops(&self) -> ViewData {
-        let Some(sampling) = &self.shown else { return ViewData::Empty };
-        let (nx, ny) = (sampling.stops.len(), self.blocks());
-        let count = sampling.x.len() as f32;
-        let data = (0..ny).flat_map(|b| sampling.stops.iter().map(move |s| s[b] as f32 / count)).collect();
+        let ny = self.blocks();
+        // Before the first measurement nothing has stopped anywhere.
+        let none = vec![vec![0; ny]; self.levels.len().saturating_sub(1).max(1)];
+        let (stops, count) = self.shown.as_ref().map_or((&none, 1), |sampling| (&sampling.stops, sampling.x.len()));
+        let (nx, count) = (stops.len(), count as f32);
+        let data = (0..ny).flat_map(|b| stops.iter().map(move |s| s[b] as f32 / count)).collect();
         ViewData::Field { nx, ny, data, x: (0.0, nx as f64), y: (0.5, ny as f64 + 0.5), range: (0.0, 1.0) }
     }
 
