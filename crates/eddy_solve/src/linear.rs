@@ -1,6 +1,6 @@
 //! Solves of the sparse systems that implicit steps and elliptic lines make.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 #[cfg(feature = "sparse")]
 use eddy_numerics::linear::sparse::SparseLu;
@@ -161,7 +161,7 @@ impl Factor {
 /// GMRES with one cycle of multigrid before each application. Where that does not converge, the matrix is factored after
 /// all, once.
 pub struct Iterative {
-    matrix: Csr<f64>,
+    matrix: Arc<Csr<f64>>,
     multigrid: GalerkinMultigrid<f64>,
     order: Vec<usize>,
     fallback: OnceLock<Result<Factor, FactorError>>,
@@ -172,7 +172,7 @@ impl Iterative {
     const KRYLOV: Krylov = Krylov { tolerance: 1e-13, floor: 0.0, max_iterations: 40, restart: 20 };
 
     fn new(matrix: &Rows, shape: [usize; 3], components: usize) -> Option<Self> {
-        let matrix = matrix.csr();
+        let matrix = Arc::new(matrix.csr());
         let multigrid = GalerkinMultigrid::new(matrix.clone(), shape, components).ok()?;
         Some(Self { matrix, multigrid, order: grid_order(shape, components), fallback: OnceLock::new() })
     }
@@ -180,7 +180,7 @@ impl Iterative {
     fn solve(&self, x: &mut [f64]) -> Result<(), FactorError> {
         if self.fallback.get().is_none() {
             let mut answer = vec![0.0; x.len()];
-            let report = Self::KRYLOV.gmres(&self.matrix, &self.multigrid, x, &mut answer);
+            let report = Self::KRYLOV.gmres(&*self.matrix, &self.multigrid, x, &mut answer);
             if report.is_converged() || self.is_as_good_as_direct(&answer, x, report.residual) {
                 x.copy_from_slice(&answer);
                 return Ok(());

@@ -10,6 +10,8 @@
 //! from elliptic (strong advection across the grid, waves shorter than coarse grids resolve) the cycles do not help, and the
 //! Krylov method says so. [`super::multigrid`] needs less memory and time where its equation fits.
 
+use std::sync::Arc;
+
 use super::{BandedLu, Csr, Ilu0, LinearError, Preconditioner, Scalar};
 
 /// Unknowns of the coarsest grid, at most, unless no axis can be halved.
@@ -24,7 +26,7 @@ const WEAK: f64 = 0.1;
 const WIDE: usize = 16;
 
 struct Level<V> {
-    matrix: Csr<V>,
+    matrix: Arc<Csr<V>>,
     smoother: Ilu0<V>,
     /// From the coarse grid to this one, and back.
     interpolation: Csr<V>,
@@ -45,7 +47,7 @@ impl<V: Scalar> GalerkinMultigrid<V> {
     ///
     /// # Panics
     /// If the matrix has not as many rows as unknowns.
-    pub fn new(matrix: Csr<V>, shape: [usize; 3], components: usize) -> Result<Self, LinearError> {
+    pub fn new(matrix: Arc<Csr<V>>, shape: [usize; 3], components: usize) -> Result<Self, LinearError> {
         assert_eq!(matrix.rows(), shape.iter().product::<usize>() * components, "a row for each unknown");
         let (mut matrix, mut shape, mut levels) = (matrix, shape, Vec::new());
         while matrix.rows() > COARSEST {
@@ -53,7 +55,7 @@ impl<V: Scalar> GalerkinMultigrid<V> {
             let interpolation = interpolation(&matrix, shape, coarse, components);
             let restriction = interpolation.transpose();
             let smoother = Ilu0::new(&matrix)?;
-            let product = with_identity(restriction.multiply(&matrix.multiply(&interpolation)));
+            let product = Arc::new(with_identity(restriction.multiply(&matrix.multiply(&interpolation))));
             levels.push(Level { matrix, smoother, interpolation, restriction });
             (matrix, shape) = (product, coarse);
         }
@@ -63,11 +65,6 @@ impl<V: Scalar> GalerkinMultigrid<V> {
     /// Grids, the finest and the coarsest included.
     pub fn levels(&self) -> usize {
         self.levels.len() + 1
-    }
-
-    /// The matrix of the finest grid, unless that is the coarsest too.
-    pub fn finest(&self) -> Option<&Csr<V>> {
-        self.levels.first().map(|level| &level.matrix)
     }
 
     fn cycle(&self, depth: usize, r: &[V], z: &mut [V]) {
@@ -236,7 +233,7 @@ mod tests {
         let exact: Vec<f64> = (0..matrix.rows()).map(|i| (0.37 * i as f64).cos() + 0.2).collect();
         let mut b = vec![0.0; exact.len()];
         matrix.apply(&exact, &mut b);
-        let multigrid = GalerkinMultigrid::new(matrix.clone(), shape, components).unwrap();
+        let multigrid = GalerkinMultigrid::new(Arc::new(matrix.clone()), shape, components).unwrap();
         assert!(multigrid.levels() > 1, "{shape:?}");
         let mut x = vec![0.0; exact.len()];
         let krylov = Krylov { tolerance: 1e-12, ..Krylov::default() };
@@ -299,7 +296,7 @@ mod tests {
         let krylov = Krylov { tolerance: 1e-12, max_iterations: 30, ..Krylov::default() };
         let smoother = Ilu0::new(&matrix).unwrap();
         assert!(!krylov.gmres(&matrix, &smoother, &b, &mut vec![0.0; b.len()]).is_converged());
-        let multigrid = GalerkinMultigrid::new(matrix.clone(), shape, 1).unwrap();
+        let multigrid = GalerkinMultigrid::new(Arc::new(matrix.clone()), shape, 1).unwrap();
         assert!(krylov.gmres(&matrix, &multigrid, &b, &mut vec![0.0; b.len()]).is_converged());
     }
 }

@@ -106,7 +106,7 @@ pub fn error_lines(series: Vec<Series>, x: (f64, f64), usual: (f64, f64)) -> Vie
 }
 
 /// x, y pairs of the first two coordinates; what is not finite or far outside is put far outside.
-fn positions(x: &Batch<f64>) -> Vec<f32> {
+pub(super) fn positions(x: &Batch<f64>) -> Vec<f32> {
     let show = |v: f64| if v.is_finite() { v.clamp(-1e6, 1e6) as f32 } else { 1e6 };
     let (xs, ys) = (x.coordinate(0), x.coordinate(x.dim().min(2) - 1));
     xs.iter().zip(ys).flat_map(|(a, b)| [show(*a), show(*b)]).collect()

@@ -3,6 +3,8 @@
 use eddy_numerics::diffusion::{Batch, Mixture, Shape};
 use eddy_spec::{Axis, ColorMap, ViewData, ViewSpec};
 
+use super::pictures::positions;
+
 /// Points along a side.
 const SIDE: usize = 29;
 /// Standard deviations of the law that the sheet covers on each side.
@@ -61,9 +63,8 @@ impl Sheet {
             }
         }
         let stretch = |[before, after]: [f64; 2]| (after / before).log10().clamp(-DECADES, DECADES);
-        let show = |v: f64| if v.is_finite() { v.clamp(-1e6, 1e6) as f32 } else { 1e6 };
         ViewData::Mesh {
-            positions: (0..end.len()).flat_map(|i| end.point(i)).map(show).collect(),
+            positions: positions(end),
             // A triangle pressed to nothing is at the end of the scale, and one without numbers too.
             values: around.into_iter().map(|areas| stretch(areas).max(-DECADES) as f32).collect(),
             triangles: self.triangles.clone(),

@@ -298,12 +298,17 @@ impl TypedNetwork {
         values
     }
 
-    fn inside(&mut self, parameters: &[f64], gradient: &mut [f64]) -> f64 {
+    /// Gives the residuals the present coefficients.
+    fn put_coefficients(&mut self, parameters: &[f64]) {
         let coefficients = self.coefficients(parameters);
         self.kernel.set_uniforms(|input| match input {
             UniformInput::Parameter(index) => coefficients.get(usize::from(index)).copied().unwrap_or(f64::NAN),
             _ => f64::NAN,
         });
+    }
+
+    fn inside(&mut self, parameters: &[f64], gradient: &mut [f64]) -> f64 {
+        self.put_coefficients(parameters);
         let mut moved = vec![0.0; self.sought.len()];
         let Self { kernel, residuals, sources, bases, scales, weigher, sought, engine, statement, squares, .. } = self;
         let (dimension, count) = (statement.grid.dimension(), residuals.fields.len());

@@ -1,7 +1,7 @@
 //! Why a network learns what it learns when: the spectrum of its error, that of its tangent kernel, and which term of the loss
 //! pulls.
 
-use eddy_expr::{Column, Field, Row, program::UniformInput};
+use eddy_expr::{Column, Field, Row};
 use eddy_numerics::diffusion::symmetric_eigen;
 use eddy_spec::{Role, Series, ViewData};
 
@@ -131,11 +131,7 @@ impl TypedNetwork {
 
     /// ∂r/∂θ of the first equation's residual at a point of the last step.
     pub(super) fn residual_row(&mut self, parameters: &[f64], point: usize, row: &mut [f64]) {
-        let coefficients = self.coefficients(parameters);
-        self.kernel.set_uniforms(|input| match input {
-            UniformInput::Parameter(index) => coefficients.get(usize::from(index)).copied().unwrap_or(f64::NAN),
-            _ => f64::NAN,
-        });
+        self.put_coefficients(parameters);
         let Self { kernel, residuals, sources, bases, scales, sought, engine, statement, points, candidate, .. } = self;
         let (dimension, count, inputs) = (statement.grid.dimension(), residuals.fields.len(), candidate.inputs);
         let mut moved = vec![0.0; sought.len()];
