@@ -40,11 +40,12 @@ function repeatGain({ bytes }: Flatness): number {
   return bytes.at(-1)! - bytes.at(-2)!;
 }
 
-/** Makes `steps` steps, the second half a repetition of the first; gives up at `patience` ms. */
-function flatness(element: Locator, steps: number, patience: number): Promise<Flatness> {
+/** Makes `steps` steps, the second half a repetition of the first; gives up at `patience` ms, or, `hasty`, once it foresees that. */
+function flatness(element: Locator, steps: number, patience: number, hasty = false): Promise<Flatness> {
   return element.evaluate(
-    async (e: any, [steps, patience, gain]) => {
-      let deadline = performance.now() + patience;
+    async (e: any, [steps, patience, gain, hasty]) => {
+      const start = performance.now();
+      let deadline = start + patience;
       let [total, runs] = [0, 0];
       /** Goes on to `end` steps in all, from the start again where a run ends. */
       const walk = async (end: number) => {
@@ -56,6 +57,8 @@ function flatness(element: Locator, steps: number, patience: number): Promise<Fl
           total += first.steps - now;
           now = first.steps;
           if (performance.now() - begun < 100) chunk *= 2;
+          const spent = performance.now() - start;
+          if (hasty && spent > patience / 5 && (total / spent) * patience < steps / 2) deadline = start;
           if (first.outcome.kind !== 'running' && total < end) {
             await e.restart();
             [now, runs] = [0, runs + 1];
@@ -64,8 +67,8 @@ function flatness(element: Locator, steps: number, patience: number): Promise<Fl
       };
       e.pause();
       const bytes: number[] = [];
-      const part = async (start: boolean, end: number) => {
-        if (start) {
+      const part = async (again: boolean, end: number) => {
+        if (again) {
           await e.restart();
           e.model.panes[0].progress.steps = 0;
           runs++;
@@ -83,7 +86,7 @@ function flatness(element: Locator, steps: number, patience: number): Promise<Fl
       }
       return { steps: total, runs, bytes } as any;
     },
-    [steps, patience, REPEAT_GAIN] as const,
+    [steps, patience, REPEAT_GAIN, hasty] as const,
   );
 }
 
@@ -132,7 +135,7 @@ for (const experiment of catalog.experiments) {
     const patience = experiment.id === 'image-model' ? 200_000 : 60_000;
     if (patience > 60_000) test.setTimeout(2 * patience);
     let element = await openExperiment(page, url, experiment.id);
-    let result = await flatness(element, STEPS, PATIENCE);
+    let result = await flatness(element, STEPS, PATIENCE, true);
     let settings = 'default settings, with the baseline';
     if (result.steps < STEPS) {
       settings = smallest(experiment);
