@@ -1,6 +1,15 @@
 import { defineConfig } from '@playwright/test';
 
-/** Chromium of the system; flags that give it a software GPU whose canvases reach screenshots. */
+/** Chromium of the system. */
+const browser = (...args: string[]) => ({
+  executablePath: process.env.EDDY_CHROMIUM || '/usr/bin/chromium',
+  ignoreDefaultArgs: ['--disable-gpu'],
+  args: ['--headless=new', '--no-sandbox', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync', ...args],
+});
+
+/** What needs a GPU: it gets one in software whose canvases reach screenshots, and then paints every page with it, at half the speed. */
+const ON_GPU = /(agree|failures|rest|surface|volume)\.spec\.ts| on the gpu/;
+
 export default defineConfig({
   testDir: '../tests/web',
   // Times of the clock are taken by themselves, after everything else (`.ci/test.sh`).
@@ -17,14 +26,18 @@ export default defineConfig({
     viewport: { width: 1280, height: 900 },
     // Each test is a first visit that goes to the network; the spec of the service worker allows it.
     serviceWorkers: 'block',
-    launchOptions: {
-      executablePath: process.env.EDDY_CHROMIUM || '/usr/bin/chromium',
-      ignoreDefaultArgs: ['--disable-gpu'],
-      args: [
-        '--headless=new', '--no-sandbox', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync',
-        '--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader', '--enable-features=Vulkan', '--use-vulkan=swiftshader', '--use-gl=angle',
-        '--use-angle=swiftshader', '--ignore-gpu-blocklist',
-      ],
-    },
   },
+  projects: [
+    { name: 'page', grepInvert: ON_GPU, use: { launchOptions: browser('--disable-gpu') } },
+    {
+      name: 'gpu',
+      grep: ON_GPU,
+      use: {
+        launchOptions: browser(
+          '--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader', '--enable-features=Vulkan', '--use-vulkan=swiftshader', '--use-gl=angle', '--use-angle=swiftshader',
+          '--ignore-gpu-blocklist',
+        ),
+      },
+    },
+  ],
 });

@@ -20,7 +20,14 @@ pub struct Bench {
     pub run: fn() -> f64,
 }
 
-#[cfg(any(feature = "core", feature = "pinn", feature = "sampler", feature = "equations", feature = "learn"))]
+#[cfg(any(
+    feature = "core",
+    feature = "pinn",
+    feature = "sampler",
+    feature = "flow",
+    feature = "equations",
+    feature = "learn"
+))]
 const fn bench(bundle: &'static str, name: &'static str, what: &'static str, run: fn() -> f64) -> Bench {
     Bench { name, what, bundle, run }
 }
@@ -41,7 +48,11 @@ static BENCHES: &[Bench] = &[
     }),
     #[cfg(feature = "pinn")]
     bench("pinn", "pinn-4x64-2048", "training step of a 4×64 tanh PINN, 2048 points, Adam, f32", || {
-        fastest(5, || nets::pinn_step_4x64(2048, 4).unwrap_or(f64::NAN))
+        fastest(5, || nets::pinn_step(&[64; 4], 2048, 4).unwrap_or(f64::NAN))
+    }),
+    #[cfg(feature = "pinn")]
+    bench("pinn", "pinn-4x128-4096", "training step of a 4×128 tanh PINN, 4096 points, Adam, f32", || {
+        fastest(4, || nets::pinn_step(&[128; 4], 4096, 2).unwrap_or(f64::NAN))
     }),
     #[cfg(feature = "pinn")]
     bench("pinn", "value-2x64-256", "training step of a 2-64-64-1 tanh network, batch 256, f32", || {
@@ -52,13 +63,12 @@ static BENCHES: &[Bench] = &[
         fastest(5, || nets::value_step(2048, 10).unwrap_or(f64::NAN))
     }),
     #[cfg(feature = "sampler")]
-    bench("sampler", "ddim-50k", "50,000 particles, 10 evaluations of DDIM, 8-Gaussian mixture, f32", || {
-        fastest(5, || {
-            let begun = web_time::Instant::now();
-            let (radius, evaluations) = diffusion::bench::ddim_50k();
-            // A run that did not do the work has no time.
-            if evaluations == 10 && radius.is_finite() { begun.elapsed().as_secs_f64() } else { f64::NAN }
-        })
+    bench("sampler", "ddim-50k", "50,000 particles, 10 evaluations of DDIM, 8-Gaussian mixture, f32", || ddim_50k(10)),
+    #[cfg(feature = "sampler")]
+    bench("sampler", "ddim-50k-20", "the same with 20 evaluations", || ddim_50k(20)),
+    #[cfg(feature = "flow")]
+    bench("flow", "flow-matching-3x64-512", "training step of a 3×64 flow-matching network, batch 512, f32", || {
+        fastest(5, || crate::labs::flow::bench::flow_matching_step(512, 40))
     }),
     #[cfg(feature = "equations")]
     bench(
@@ -105,8 +115,18 @@ static BENCHES: &[Bench] = &[
     }),
 ];
 
+#[cfg(feature = "sampler")]
+fn ddim_50k(evaluations: usize) -> f64 {
+    fastest(5, || {
+        let begun = web_time::Instant::now();
+        let (radius, counted) = diffusion::bench::ddim_50k(evaluations);
+        // A run that did not do the work has no time.
+        if counted == evaluations as u64 && radius.is_finite() { begun.elapsed().as_secs_f64() } else { f64::NAN }
+    })
+}
+
 /// The fastest of `batches` measurements.
-#[cfg(any(feature = "core", feature = "pinn", feature = "sampler", feature = "learn"))]
+#[cfg(any(feature = "core", feature = "pinn", feature = "sampler", feature = "flow", feature = "learn"))]
 fn fastest(batches: usize, mut measure: impl FnMut() -> f64) -> f64 {
     (0..batches).map(|_| measure()).fold(f64::NAN, f64::min)
 }

@@ -1,13 +1,14 @@
-//! The two steps whose speed is tracked, natively and in a browser.
+//! The steps whose speed is tracked, natively and in a browser.
 
 use web_time::Instant;
 
 use crate::{Activation, Adam, AdamSettings, Architecture, Engine, JetSpec, NetError, Network, Real, uniform};
 
-/// Seconds per training step of a 2-64-64-64-64-1 tanh network on viscous Burgers with (u, u_t, u_x, u_xx), Adam, f32.
-pub fn pinn_step_4x64(points: usize, iterations: usize) -> Result<f64, NetError> {
+/// Seconds per training step of a tanh network with these hidden layers on viscous Burgers with (u, u_t, u_x, u_xx), Adam,
+/// f32.
+pub fn pinn_step(hidden: &[usize], points: usize, iterations: usize) -> Result<f64, NetError> {
     let jets = JetSpec::value(2).along(0).along(1).second(1, 1);
-    let mut bench = Bench::<f32>::new(&[64; 4], &jets, points)?;
+    let mut bench = Bench::<f32>::new(hidden, &jets, points)?;
     let nu = 0.01 / std::f32::consts::PI;
     Ok(bench.time(iterations, |tile, scale| {
         let [u, ut, ux, uxx] = [0, 1, 2, 3].map(|c| tile.jet(0, c));

@@ -178,6 +178,9 @@ pub struct Problem {
     /// What the page shows; the solver ignores it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub about: Option<toml::Table>,
+    /// See [`eddy_expr::Options::fields`].
+    #[serde(skip)]
+    pub fields: Vec<String>,
 }
 
 impl Problem {

@@ -46,7 +46,12 @@ impl Statement {
         let dimension = axes.len() as u8;
         let mut warnings = Vec::new();
         let given = problem.parameter_values()?;
-        let mut options = Options { dimension: Some(dimension), parameters: given, complex_fields: Vec::new() };
+        let mut options = Options {
+            dimension: Some(dimension),
+            parameters: given,
+            fields: problem.fields.clone(),
+            ..Options::default()
+        };
         let parse = |options: &Options| {
             System::parse(&problem.equations, options).map_err(|diagnostics| SolveError::Text {
                 place: Place::Equations,

@@ -245,6 +245,7 @@ fn from_options(options: Map<String, Value>) -> Result<Import, SolveError> {
         method,
         exact: BTreeMap::new(),
         about: None,
+        fields: Vec::new(),
     };
     Ok(Import { problem, notes })
 }

@@ -118,8 +118,13 @@ fn start(spec: &Spec) -> Result<Batch<f64>, EddyError> {
 
 /// An error of the set-up with the key that causes it.
 fn unfit(spec: &Spec, error: &DiffusionError) -> EddyError {
-    use eddy_experiments::labs::sampler::diffusion::methods::named::Times;
+    use eddy_experiments::labs::sampler::diffusion::methods::named::{Options, Times};
+    let is_zero = spec.options.append_zero && {
+        let options = Options { append_zero: false, ..spec.options };
+        spec.sampler.setup(&*spec.schedule, &spec.times, &options).is_ok()
+    };
     let key = match (error, &spec.times) {
+        _ if is_zero => "sampler.append_zero",
         (DiffusionError::Evaluations { .. } | DiffusionError::NoSteps, Times::Spaced { .. }) => "sampler.evaluations",
         (DiffusionError::Span { .. } | DiffusionError::Ends { .. }, Times::Spaced { start, .. })
             if spec.schedule.alpha(*start) == 0.0 =>

@@ -111,6 +111,7 @@ impl Params {
             time: self.time.clone(),
             dealias: self.dealias.key().to_owned(),
             seed: self.seed,
+            fields: Vec::new(),
         }
     }
 

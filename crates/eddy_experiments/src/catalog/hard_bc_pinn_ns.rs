@@ -18,8 +18,8 @@
 //!
 //! Try: a factor of power 2 or 3, so flat at the walls that the residual there cannot be mended (the walls still hold
 //! exactly, and the error is five and eleven times as large); no lift, and the walls hold zero exactly, which is the
-//! wrong flow; a higher Reynolds number. The paper's driven cavity is not here: its true lid has jumps in the corners,
-//! which no smooth lift has, so the problem itself would be another one.
+//! wrong flow; a higher Reynolds number. The paper's driven cavity has a page of its own, *Lid-driven cavity by a network*:
+//! the lid jumps in the corners, which takes a lift that jumps too.
 
 use eddy_nets::{
     NetError,
@@ -35,7 +35,7 @@ use crate::{
     Baseline, Context, DeviceKind, Experiment, Lab, Run,
     labs::{
         pinn::{self, Descent, Method, Objective, relative_error},
-        walls::{Jet, Kovasznay, Layer, X, Y, bump, on_wall},
+        walls::{Jet, Kovasznay, Layer, Steady, X, Y, bump, on_wall},
     },
 };
 
@@ -186,7 +186,7 @@ const fn view(key: &'static str, label: &'static str, symbol: &'static str, colo
 #[derive(Clone, Copy)]
 struct Problem {
     exact: Kovasznay,
-    viscosity: f64,
+    flow: Steady,
     walls: Walls,
     lift: Lift,
     power: u32,
@@ -205,16 +205,6 @@ impl Problem {
             [1.0, 0.0, 0.0, 0.0, 0.0]
         };
         Layer { lift, factor }
-    }
-
-    /// Both momentum equations and continuity.
-    fn residuals(self, u: Jet, v: Jet, slope: [f64; 2]) -> [f64; 3] {
-        let nu = self.viscosity;
-        [
-            u[0] * u[1] + v[0] * u[2] + slope[0] - nu * (u[3] + u[4]),
-            u[0] * v[1] + v[0] * v[2] + slope[1] - nu * (v[3] + v[4]),
-            u[1] + v[2],
-        ]
     }
 }
 
@@ -269,7 +259,7 @@ impl Flow {
             })
             .collect();
         let exact = Kovasznay::new(p.reynolds);
-        let problem = Problem { exact, viscosity: 1.0 / p.reynolds, walls: p.walls, lift: p.lift, power: p.power };
+        let problem = Problem { exact, flow: Steady { viscosity: 1.0 / p.reynolds }, walls: p.walls, lift: p.lift, power: p.power };
         let pairs = |f: &dyn Fn(f64, f64) -> [Jet; 2]| -> Vec<f64> {
             grid.chunks_exact(2).flat_map(|x| f(x[0], x[1]).map(|jet| jet[0])).collect()
         };
@@ -339,7 +329,7 @@ impl Flow {
             for i in 0..tile.len {
                 let layer = problem.layer(tile.input(0)[i], tile.input(1)[i]);
                 let [u, v] = [0, 1].map(|o| layer.apply(o, at.map(|c| tile.jet(o, c)[i])));
-                let r = problem.residuals(u, v, [tile.jet(2, at[1])[i], tile.jet(2, at[2])[i]]);
+                let r = problem.flow.residuals(u, v, [tile.jet(2, at[1])[i], tile.jet(2, at[2])[i]]);
                 let size = r.iter().map(|r| r * r).sum::<f64>().sqrt();
                 data.push(size.max(1e-12).log10() as f32);
             }
@@ -384,19 +374,16 @@ impl Objective for Flow {
             for i in 0..tile.len {
                 let layer = &layers[tile.start + i];
                 let [u, v] = [0, 1].map(|o| layer.apply(o, at.map(|c| tile.jet(o, c)[i])));
-                let r = problem.residuals(u, v, [tile.jet(2, at[1])[i], tile.jet(2, at[2])[i]]);
+                let r = problem.flow.residuals(u, v, [tile.jet(2, at[1])[i], tile.jet(2, at[2])[i]]);
                 loss += scale * r.iter().map(|r| r * r).sum::<f64>();
-                let [a, b, c] = r.map(|r| 2.0 * scale * r);
-                let nu = problem.viscosity;
-                let of_u = [a * u[1] + b * v[1], a * u[0] + c, a * v[0], -nu * a, -nu * a];
-                let of_v = [a * u[2] + b * v[2], b * u[0], b * v[0] + c, -nu * b, -nu * b];
-                for (o, adjoint) in [of_u, of_v].into_iter().enumerate() {
+                let back = r.map(|r| 2.0 * scale * r);
+                for (o, adjoint) in problem.flow.back(u, v, back).into_iter().enumerate() {
                     for (component, value) in at.into_iter().zip(layer.back(adjoint)) {
                         tile.adjoint(o, component)[i] = value;
                     }
                 }
-                tile.adjoint(2, at[1])[i] = a;
-                tile.adjoint(2, at[2])[i] = b;
+                tile.adjoint(2, at[1])[i] = back[0];
+                tile.adjoint(2, at[2])[i] = back[1];
             }
             loss
         });
@@ -511,14 +498,14 @@ mod tests {
     fn kovasznay_solves_the_equations() {
         for reynolds in [5.0, 20.0, 200.0] {
             let exact = Kovasznay::new(reynolds);
-            let problem = Problem { exact, viscosity: 1.0 / reynolds, walls: Walls::Hard, lift: Lift::Blend, power: 1 };
+            let flow = Steady { viscosity: 1.0 / reynolds };
             for (x, y) in [(0.1, 0.3), (-0.4, 1.2)] {
                 let [u, v] = exact.velocity(x, y);
                 // p = -e^{2λx}/2
                 let slope = [2.0 * exact.lambda * exact.pressure(x), 0.0];
-                assert!(problem.residuals(u, v, slope).iter().all(|r| r.abs() < 1e-12));
+                assert!(flow.residuals(u, v, slope).iter().all(|r| r.abs() < 1e-12));
                 // Another viscosity is another flow.
-                let other = Problem { viscosity: 1.1 / reynolds, ..problem };
+                let other = Steady { viscosity: 1.1 / reynolds };
                 assert!(other.residuals(u, v, slope)[0].abs() > 1e-3);
             }
         }

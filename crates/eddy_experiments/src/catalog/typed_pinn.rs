@@ -9,13 +9,18 @@
 //! solver of this lab, and its solution is drawn beside the network's.
 //!
 //! Coefficients can be learnt: name one under *Coefficients to be found* with a first guess. The network then gets noisy
-//! values of the solution at a few points and finds it together with the solution.
+//! values of the solution at a few points and finds it together with the solution. What varies from place to place can be
+//! found too: with a line such as `D = 1 + 0.5*sin(x)` in the equations and `D = 1` to be found, a second network, of the
+//! place alone, stands for $D$. Show it by its name under *Field shown*.
 //!
 //! What to look for: diffusion comes easily, long times and sharp fronts do not. Try the causal weights where the later
 //! times stay wrong, and L-BFGS where Adam no longer gets better. Take the points of the last step to see where the residual
 //! is large. The *spectrum of the error* shows which waves are learnt: slow ones first. Why, the *tangent kernel* says: what lies
 //! along an eigenvector is learnt at a speed proportional to its eigenvalue, and they fall over many decades. Where the
 //! *gradients by term* are far apart one term of the loss is not heard.
+//!
+//! *Neurons* shows what the units of the last hidden layer answer along $x$, those that count most on top: the solution is a
+//! weighted sum of these rows, and a front can stand only where some unit turns.
 //!
 //! Three coordinates at most with time, derivatives to order four, no noise and no integrals.
 
@@ -35,6 +40,8 @@ choice! { pub enum Optimizer {
     Adam = "adam",
     /// L-BFGS on fixed points
     Lbfgs = "lbfgs",
+    /// Adam, then L-BFGS
+    AdamLbfgs = "adam-lbfgs",
 } }
 
 choice! { pub enum Preset {
@@ -89,7 +96,8 @@ params! { pub struct Params {
     parameters: String = String::new() => expression(800).group("problem"),
     /// End. The network learns all times until then.
     end: String = String::new() => expression(60).symbol("T").group("problem"),
-    /// Coefficients to be found. Lines of a parameter and a first guess: nu = 0.5. The reference has the true ones.
+    /// Coefficients to be found. Lines of a parameter, or of a line that gives a coefficient at each place, and a first guess:
+    /// nu = 0.5. The reference has the true ones.
     sought: String = String::new() => expression(400).group("data"),
     /// Measured points. They are used where coefficients are to be found.
     measured: u32 = 200 => steps(1, 5_000).group("data"),
@@ -109,14 +117,16 @@ params! { pub struct Params {
     side_points: u32 = 32 => steps(4, 512).group("training"),
     /// Weight of the conditions at the sides.
     side_weight: f64 = 10.0 => log(1e-3, 1e4).symbol("\\lambda").group("training"),
-    /// Strictness of causal weights. Earlier times first; 0 weighs all alike.
+    /// Strictness of causal weights. Earlier times first; 0 weighs all alike, and L-BFGS always does.
     causality: f64 = 0.0 => range(0.0, 1000.0).symbol("\\varepsilon").group("training"),
     /// Optimizer.
     optimizer: Optimizer = Optimizer::Adam => choice().group("training"),
     /// Training steps.
     steps: u32 = 5_000 => steps(10, 100_000).group("training"),
+    /// Steps of Adam before L-BFGS.
+    first: u32 = 2_000 => steps(1, 100_000).group("training").only_when("optimizer", &["adam-lbfgs"]),
     /// Learning rate of Adam. It falls to a hundredth along half a cosine.
-    rate: f64 = 5e-3 => log(1e-5, 1e-1).symbol("\\eta").group("training").only_when("optimizer", &["adam"]),
+    rate: f64 = 5e-3 => log(1e-5, 1e-1).symbol("\\eta").group("training").only_when("optimizer", &["adam", "adam-lbfgs"]),
     /// Field shown. Its name; the first one where empty.
     shown: String = String::new() => expression(40).group("view"),
     /// Seed of the network and of its points.
@@ -124,8 +134,8 @@ params! { pub struct Params {
 } }
 
 impl Params {
-    fn texts(&self) -> Texts {
-        Texts {
+    fn texts(&self) -> Result<Texts, EddyError> {
+        Ok(Texts {
             preset: self.preset.key().to_owned(),
             equations: self.equations.clone(),
             x: self.x.clone(),
@@ -139,8 +149,9 @@ impl Params {
             time: "auto".into(),
             dealias: "auto".into(),
             seed: self.seed,
+            fields: guesses(&self.sought)?.into_iter().map(|(name, _)| name).collect(),
             ..Texts::default()
-        }
+        })
     }
 
     fn training(&self) -> Result<Training, EddyError> {
@@ -150,7 +161,7 @@ impl Params {
             side_points: self.side_points as usize,
             side_weight: self.side_weight,
             causality: self.causality,
-            is_resampled: self.optimizer == Optimizer::Adam,
+            is_resampled: self.optimizer != Optimizer::Lbfgs,
             seed: self.seed,
             sought: guesses(&self.sought)?,
             data: Data { points: self.measured as usize, noise: self.noise, weight: self.data_weight },
@@ -201,6 +212,14 @@ impl Experiment for TypedPinn {
             pinn::AXIS,
             Axis::log("norm of the gradient", "|\\nabla_\\theta\\mathcal L|"),
         ),
+        ViewSpec::field(
+            "neurons",
+            "neurons",
+            X,
+            Axis::linear("unit of the last hidden layer", "j"),
+            Axis::linear("answer", "\\tanh"),
+            ColorMap::Diverging,
+        ),
         ViewSpec::lines("coefficients", "coefficients", pinn::AXIS, Axis::linear("coefficient", "p")),
     ];
     const BASELINE: Option<Baseline> = Some(Baseline { label: "one hidden layer", change: "layers=1" });
@@ -209,10 +228,11 @@ impl Experiment for TypedPinn {
     const COST: Cost = Cost::Slow;
 
     fn start(p: &Params, context: &Context) -> Result<Box<dyn Run>, EddyError> {
-        let (_, statement) = p.texts().statement(false)?;
+        let (_, statement) = p.texts()?.statement(false)?;
         let method = match p.optimizer {
             Optimizer::Adam => Method::Adam { rate: p.rate },
             Optimizer::Lbfgs => Method::Lbfgs,
+            Optimizer::AdamLbfgs => Method::AdamLbfgs { rate: p.rate, first: u64::from(p.first) },
         };
         let descent = Descent { method, steps: u64::from(p.steps), seed: p.seed, record_every: 20 };
         start_descent(TypedNetwork::new(statement, p.training()?)?, descent, context)

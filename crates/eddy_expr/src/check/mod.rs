@@ -80,6 +80,8 @@ pub(crate) struct Checker<'a> {
     pub next_variable: u16,
     /// Names of complex fields, as far as known.
     pub complex_names: &'a [String],
+    /// Names of definitions that are fields whatever they read.
+    pub field_names: &'a [String],
     pub integrals: Vec<Integral>,
     pub noise_channels: u16,
     pub errors: Vec<Diagnostic>,
@@ -110,6 +112,7 @@ impl<'a> Checker<'a> {
             velocities: HashMap::new(),
             next_variable: 0,
             complex_names,
+            field_names: &[],
             integrals: Vec::new(),
             noise_channels: 0,
             errors: Vec::new(),
@@ -470,7 +473,7 @@ impl<'a> Checker<'a> {
             return None;
         };
         let is_field = match &value {
-            Value::Scalar(id) => self.needs_fields(*id),
+            Value::Scalar(id) => self.needs_fields(*id) || self.field_names.contains(&self.definitions[index].name),
             Value::Vector(_) => false,
         };
         if let (true, Value::Scalar(id)) = (is_field, &value) {

@@ -25,7 +25,7 @@ pub(super) fn build(
     let mut complex_names: Vec<String> = options.complex_fields.clone();
     for _ in 0..=MAX_FIELDS + lines.definitions.len() {
         let before = complex_names.len();
-        let pass = build_once(lines, names, dimension, &mut complex_names);
+        let pass = build_once(lines, names, dimension, &options.fields, &mut complex_names);
         if complex_names.len() > before {
             continue;
         }
@@ -48,6 +48,7 @@ fn build_once(
     lines: &Lines,
     names: &HashMap<String, Meaning>,
     dimension: u8,
+    field_names: &[String],
     complex_names: &mut Vec<String>,
 ) -> (System, Vec<Diagnostic>) {
     let mut graph = Graph::new(0);
@@ -82,6 +83,7 @@ fn build_once(
     let mut checker =
         Checker::new(&mut graph, dimension, names, &lines.functions, lines.definitions.clone(), &known_complex);
     checker.velocities = velocities.clone();
+    checker.field_names = field_names;
     checker.next_variable = variables.len() as u16;
     let mut evolution = Vec::new();
     let mut elliptic = Vec::new();

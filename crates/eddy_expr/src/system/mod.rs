@@ -31,6 +31,8 @@ pub struct Options {
     pub parameters: Vec<(String, f64)>,
     /// Fields to be complex although their equations are real, as when an initial value is complex.
     pub complex_fields: Vec<String>,
+    /// Definitions to be fields although they read none, such as `D = 1 + 0.5*sin(x)` where D is to be found from data.
+    pub fields: Vec<String>,
 }
 
 impl Options {
@@ -147,6 +149,18 @@ impl System {
             }
         }
         lines
+    }
+
+    /// Forgets what gives an algebraic field: from here on it is read like a field that is solved for, and has no equation.
+    /// Returns whether there was such a field.
+    pub fn free(&mut self, wanted: u16) -> bool {
+        let before = self.equations.len();
+        self.equations.retain(|e| !matches!(e, Equation::Algebraic { variable, .. } if *variable == wanted));
+        let is_freed = self.equations.len() < before;
+        if is_freed {
+            self.variables[usize::from(wanted)].role = Role::Elliptic;
+        }
+        is_freed
     }
 
     /// ∂variable/∂t, for variables that are stepped.

@@ -12,10 +12,13 @@ impl Sequence {
         let mut series = Vec::new();
         let (mut low, mut high) = (0.0f64, 0.0f64);
         let halves = [0, 1].map(|side| self.solver.half(side));
+        let (mut places, mut values) = (Vec::new(), Vec::new());
         for (xs, exact, _) in &halves {
             (low, high) = exact.iter().fold((low, high), |(l, h), u| (l.min(*u), h.max(*u)));
-            series.push(Series::line("exact", Role::Reference, xs.clone(), exact.to_vec()));
+            places.extend_from_slice(xs);
+            values.extend_from_slice(exact);
         }
+        series.push(Series::line("exact", Role::Reference, places, values));
         let margin = 0.15 * (high - low);
         let who = match self.job.who {
             Who::Learner => "learner",
@@ -25,7 +28,7 @@ impl Sequence {
             Who::Fixed(_) => "table",
         };
         let phase = usize::from(matches!(self.job.phase, Phase::Lbfgs(_)));
-        let names = [format!("left, {who}"), format!("right, {}", named(self.job.arms[phase]))];
+        let names = [format!("left, {who}"), format!("right, arm {}", named(self.job.arms[phase]).replace(' ', " + "))];
         for (((xs, _, own), name), role) in halves.into_iter().zip(names).zip([Role::Result, Role::Second]) {
             // An untrained network may be anywhere; it stays in the frame.
             let ys = own.iter().map(|u| u.clamp(low - 3.0 * margin, high + 3.0 * margin)).collect();

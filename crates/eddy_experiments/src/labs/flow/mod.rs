@@ -1,5 +1,6 @@
 //! The flow lab: laws carried to laws by fields, learned or exact, and how well they arrive.
 
+pub mod bench;
 pub mod denoise;
 pub mod distill;
 mod network;

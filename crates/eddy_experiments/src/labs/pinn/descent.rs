@@ -1,4 +1,4 @@
-//! Training of graph networks in f64, by Adam or by L-BFGS.
+//! Training of graph networks in f64, by Adam, by L-BFGS, or by one after the other.
 
 use eddy_nets::{Adam, AdamSettings, Lbfgs, LbfgsSettings, LbfgsState, NetError, Schedule, Shape, graph::Graph};
 use eddy_spec::{Axis, Better, EddyError, Metric, Outcome, ViewData};
@@ -20,6 +20,9 @@ pub trait Objective: 'static {
     fn draw(&mut self, _step: u64) {}
     /// Points per step, for the speed read-out.
     fn points(&self) -> usize;
+    /// From here on the loss must be the function whose gradient is given, as line searches need it: what depends on the
+    /// course of the run, such as causal weights, is left out.
+    fn fix(&mut self) {}
     /// The loss; overwrites `gradient`.
     fn gradient(&mut self, parameters: &[f64], gradient: &mut [f64]) -> f64;
     /// Relative L² error against the reference, then the extras; what is drawn afterwards is this state.
@@ -48,7 +51,13 @@ pub enum Method {
     Adam { rate: f64 },
     /// L-BFGS. Its points must not change.
     Lbfgs,
+    /// Adam for the first steps, then L-BFGS, as is usual in the literature. The points of L-BFGS are drawn anew every
+    /// [`RENEWED`] steps, so that a network with more parameters than points does not fit these points only.
+    AdamLbfgs { rate: f64, first: u64 },
 }
+
+/// Steps of L-BFGS on the same points, where they are drawn anew.
+const RENEWED: u64 = 100;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Descent {
@@ -59,20 +68,32 @@ pub struct Descent {
     pub record_every: u64,
 }
 
+impl Descent {
+    /// Steps of Adam, and their learning rate.
+    fn adam(&self) -> Option<(u64, f64)> {
+        match self.method {
+            Method::Adam { rate } => Some((self.steps, rate)),
+            Method::Lbfgs => None,
+            Method::AdamLbfgs { rate, first } => Some((first.min(self.steps), rate)),
+        }
+    }
+}
+
 enum Optimizer {
     Adam(Adam<f64>),
     Lbfgs(Box<Lbfgs>),
 }
 
 impl Optimizer {
-    fn new(descent: &Descent, count: usize) -> Self {
-        match descent.method {
-            Method::Adam { rate } => {
-                let shape = Shape::Cosine { steps: descent.steps, floor: 0.01 };
+    /// What moves `count` parameters after `done` steps.
+    fn new(descent: &Descent, count: usize, done: u64) -> Self {
+        match descent.adam() {
+            Some((steps, rate)) if done < steps => {
+                let shape = Shape::Cosine { steps, floor: 0.01 };
                 let schedule = Schedule { rate, shape, warm_up: 0 };
                 Self::Adam(Adam::new(count, AdamSettings { schedule, ..AdamSettings::default() }))
             }
-            Method::Lbfgs => Self::Lbfgs(Box::new(Lbfgs::new(count, LbfgsSettings::default()))),
+            _ => Self::Lbfgs(Box::new(Lbfgs::new(count, LbfgsSettings::default()))),
         }
     }
 }
@@ -91,6 +112,8 @@ pub struct DescentRun<O> {
     record: Record,
     /// Parameters at the last finite measurement.
     good: Vec<f64>,
+    /// Whether L-BFGS could not go on at the last step.
+    is_stalled: bool,
 }
 
 /// A fresh run on the CPU.
@@ -116,7 +139,10 @@ impl<O: Objective> DescentRun<O> {
         objective.draw(0);
         objective.measure(&parameters);
         let count = parameters.len();
-        let optimizer = Optimizer::new(&descent, count);
+        let optimizer = Optimizer::new(&descent, count, 0);
+        if matches!(optimizer, Optimizer::Lbfgs(_)) {
+            objective.fix();
+        }
         let extras = objective.extras().iter().map(|m| m.key);
         Ok(Self {
             record: Record::new(["error", "loss", "seconds"].into_iter().chain(extras)),
@@ -130,11 +156,20 @@ impl<O: Objective> DescentRun<O> {
             steps: 0,
             seconds: 0.0,
             outcome: Outcome::Running,
+            is_stalled: false,
         })
     }
 
     /// One step. Returns what ends the run, if anything does.
     fn step(&mut self) -> Option<Outcome> {
+        let is_both = matches!(self.descent.method, Method::AdamLbfgs { .. });
+        if is_both && matches!(self.optimizer, Optimizer::Adam(_)) {
+            let next = Optimizer::new(&self.descent, self.parameters.len(), self.steps);
+            if matches!(next, Optimizer::Lbfgs(_)) {
+                self.optimizer = next;
+                self.objective.fix();
+            }
+        }
         let Self { objective, parameters, gradient, .. } = self;
         let fine = match &mut self.optimizer {
             Optimizer::Adam(adam) => {
@@ -143,11 +178,21 @@ impl<O: Objective> DescentRun<O> {
                 adam.step(parameters, gradient).is_finite() && self.loss.is_finite()
             }
             Optimizer::Lbfgs(lbfgs) => {
+                if is_both && self.is_stalled {
+                    objective.draw(self.steps);
+                    lbfgs.forget();
+                } else if is_both && self.steps.is_multiple_of(RENEWED) {
+                    objective.draw(self.steps);
+                    lbfgs.refresh();
+                }
                 let step = lbfgs.step(parameters, |p, g| objective.gradient(p, g));
                 self.loss = step.loss;
-                if step.state == LbfgsState::Stalled {
+                let stalls = step.state == LbfgsState::Stalled;
+                // On other points it may go on, once.
+                if stalls && (!is_both || self.is_stalled) {
                     return Some(Outcome::Finished);
                 }
+                self.is_stalled = stalls;
                 step.state != LbfgsState::NotFinite
             }
         };
@@ -157,6 +202,7 @@ impl<O: Objective> DescentRun<O> {
             advice: match self.descent.method {
                 Method::Adam { .. } => "Lower the learning rate.".to_owned(),
                 Method::Lbfgs => "Start from another seed, or train by Adam.".to_owned(),
+                Method::AdamLbfgs { .. } => "Lower the learning rate, or start from another seed.".to_owned(),
             },
             repair: None,
         })
@@ -240,7 +286,7 @@ impl<O: Objective> Run for DescentRun<O> {
     fn set_weights(&mut self, given: &[Tensor]) -> Result<(), EddyError> {
         fill("", &self.objective.graph().named(), given, &mut self.parameters)?;
         self.good.copy_from_slice(&self.parameters);
-        self.optimizer = Optimizer::new(&self.descent, self.parameters.len());
+        self.optimizer = Optimizer::new(&self.descent, self.parameters.len(), self.steps);
         self.objective.measure(&self.parameters);
         Ok(())
     }

@@ -67,7 +67,7 @@ fn lone_system(texts: &Texts, problem: Option<&Problem>, errors: &mut Vec<FormEr
     let dimension = [&texts.x, &texts.y, &texts.z].iter().filter(|t| !t.trim().is_empty()).count() as u8;
     let given = problem.map(|p| &p.parameters).into_iter().flatten();
     let parameters = given.filter_map(|(name, value)| Some((name.clone(), value.get("parameters").ok()?))).collect();
-    let options = Options { dimension: Some(dimension), parameters, complex_fields: Vec::new() };
+    let options = Options { dimension: Some(dimension), parameters, ..Options::default() };
     match System::parse(&texts.equations, &options) {
         Ok(system) => Some(system),
         Err(diagnostics) => {

@@ -11,7 +11,9 @@ mod reference;
 mod sides;
 mod spectra;
 
-use eddy_expr::{BlockKernel, Column, Expression, Field, Read, ResidualError, Residuals, Row, program::UniformInput};
+use eddy_expr::{
+    BlockKernel, Column, Expression, Field, Read, ResidualError, Residuals, Role, Row, program::UniformInput,
+};
 use eddy_nets::{
     NetError,
     graph::{Derivatives, Graph, GraphEngine},
@@ -44,7 +46,7 @@ pub struct Training {
     /// Whether the points differ from step to step.
     pub is_resampled: bool,
     pub seed: u32,
-    /// Coefficients to be found, with first guesses.
+    /// Coefficients to be found, numbers and fields of the place, with first guesses.
     pub sought: Vec<(String, f64)>,
     pub data: Data,
     /// Name of the field that is drawn; the first one where empty.
@@ -118,7 +120,7 @@ pub struct TypedNetwork {
     probe_bases: Vec<Vec<f64>>,
     /// Squared residual at each point of the last step.
     squares: Vec<f64>,
-    /// The step, and the sought coefficients at it.
+    /// The step, and the sought coefficients at it: numbers, then the means of fields.
     history: Vec<(f64, Vec<f64>)>,
     step: u64,
 }
@@ -145,16 +147,15 @@ impl TypedNetwork {
 
     /// An error names the text of the form that it is about.
     pub fn new(statement: Statement, training: Training) -> Result<Self, EddyError> {
+        // The solver knows what the network has to find.
+        let truth = statement.clone();
         let mut statement = statement;
-        let mut candidate = Candidate::new(&statement, training.size)?;
+        let free = free_fields(&mut statement, &training.sought)?;
+        let mut candidate = Candidate::new(&statement, training.size, &free)?;
         let mut sought = Vec::new();
         let mut asked = Vec::new();
         for (name, guess) in &training.sought {
-            let Some(parameter) = statement.system.parameter(name) else {
-                let names: Vec<&str> = statement.system.parameters.iter().map(|p| p.name.as_str()).collect();
-                let message = format!("There is no parameter {name} to be found; there are: {}.", names.join(", "));
-                return Err(EddyError::start(message).at("sought"));
-            };
+            let Some(parameter) = statement.system.parameter(name) else { continue };
             asked.push(parameter);
             let scale = if *guess == 0.0 { 1.0 } else { guess.abs() };
             let at = candidate.graph.scalar(guess / scale);
@@ -166,10 +167,17 @@ impl TypedNetwork {
             }
             e => EddyError::start(format!("A network cannot be trained on this: {e}.")).at("equations"),
         })?;
+        let unheard = |name: &str| {
+            let message = format!("{name} does not stand in the equations, so nothing can be learnt of it.");
+            EddyError::start(message).at("sought")
+        };
         if let Some(idle) = (0..asked.len()).find(|k| !residuals.parameter_slopes.iter().any(|(_, other)| other == k)) {
-            let message =
-                format!("{} does not stand in the equations, so nothing can be learnt of it.", training.sought[idle].0);
-            return Err(EddyError::start(message).at("sought"));
+            return Err(unheard(&statement.system.parameters[usize::from(asked[idle])].name));
+        }
+        let is_read =
+            |field: u16| residuals.reads.iter().any(|r| matches!(r, Read::Jet { variable, .. } if *variable == field));
+        if let Some((idle, _)) = free.iter().find(|(field, _)| !is_read(*field)) {
+            return Err(unheard(&statement.system.variables[usize::from(*idle)].name));
         }
         let inputs = candidate.inputs;
         let orders_of = |read: &Read, dimension: usize, has_time: bool| match read {
@@ -221,10 +229,10 @@ impl TypedNetwork {
             false => Slices { count: 1, points: training.points.max(1), end: 1.0 },
         };
         let sides = Sides::new(&statement, &mut candidate, training.side_points, training.seed)?;
-        let reference = Reference::new(&statement, &candidate)?;
+        let reference = Reference::new(&truth, &candidate)?;
         let probe_bases: Vec<Vec<f64>> =
             (0..candidate.outputs.len()).map(|o| candidate.base(o, [0; 3], 0, &reference.points)).collect();
-        let data = match sought.is_empty() {
+        let data = match training.sought.is_empty() {
             true => Measurements::default(),
             false => measured(&candidate, &reference, &training),
         };
@@ -372,10 +380,11 @@ impl TypedNetwork {
         let outputs = self.candidate.outputs.len();
         let count = self.data.points.len() / self.candidate.inputs;
         let (data, sizes, weight) = (&self.data, &self.reference.sizes, self.training.data.weight);
+        let is_free: Vec<bool> = self.candidate.outputs.iter().map(|output| output.guess.is_some()).collect();
         self.values.add_gradient(parameters, &data.points, gradient, |tile| {
             let mut loss = 0.0;
             for o in 0..outputs {
-                if sizes[o] == 0.0 {
+                if sizes[o] == 0.0 || is_free[o] {
                     continue;
                 }
                 let factor = weight / (count as f64 * sizes[o] * sizes[o]);
@@ -389,11 +398,49 @@ impl TypedNetwork {
         })
     }
 
+    /// The outputs that are coefficients to be found.
+    fn free(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.candidate.outputs.len()).filter(|o| self.candidate.outputs[*o].guess.is_some())
+    }
+
     /// Fields that the equations leave free by a constant: elliptic ones without a condition on the value.
     fn is_floating(&self, output: usize) -> bool {
         let output = &self.candidate.outputs[output];
-        output.order == 0 && !self.sides.as_ref().is_some_and(|sides| sides.fixes(output.variable))
+        output.order == 0
+            && output.guess.is_none()
+            && !self.sides.as_ref().is_some_and(|sides| sides.fixes(output.variable))
     }
+}
+
+/// Takes the equations of the fields that are to be found out of the system; returns them with their first guesses.
+fn free_fields(statement: &mut Statement, sought: &[(String, f64)]) -> Result<Vec<(u16, f64)>, EddyError> {
+    let mut free = Vec::new();
+    for (name, guess) in sought {
+        if statement.system.parameter(name).is_some() {
+            continue;
+        }
+        let field = statement.system.variable(name);
+        let field = field.filter(|field| !statement.system.variables[usize::from(*field)].is_complex);
+        if let Some(field) = field.filter(|field| statement.system.free(*field)) {
+            free.push((field, *guess));
+            continue;
+        }
+        let system = &statement.system;
+        let given =
+            system.variables.iter().filter(|v| v.role == Role::Algebraic && !v.is_complex).map(|v| v.name.as_str());
+        let names: Vec<&str> = system.parameters.iter().map(|p| p.name.as_str()).chain(given).collect();
+        let message = format!(
+            "There is no coefficient {name} to be found; there are: {}. A number has a line such as D = 0.1, a field one \
+             such as D = 1 + 0.5*sin(x).",
+            names.join(", ")
+        );
+        return Err(EddyError::start(message).at("sought"));
+    }
+    Ok(free)
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
 }
 
 /// Norm of a gradient, or of what was added to an earlier one.
@@ -445,6 +492,9 @@ impl Objective for TypedNetwork {
     fn points(&self) -> usize {
         self.points.len() / self.candidate.inputs
     }
+    fn fix(&mut self) {
+        self.training.causality = 0.0;
+    }
     fn gradient(&mut self, parameters: &[f64], gradient: &mut [f64]) -> f64 {
         self.step += 1;
         gradient.fill(0.0);
@@ -457,7 +507,7 @@ impl Objective for TypedNetwork {
             loss += self.training.side_weight * self.side_loss;
             self.insight.norms[1] = distance(gradient, Some(&before));
         }
-        if !self.sought.is_empty() {
+        if !self.data.points.is_empty() {
             gradient.clone_into(&mut before);
             loss += self.at_measurements(parameters, gradient);
             self.insight.norms[2] = distance(gradient, Some(&before));
@@ -474,7 +524,7 @@ impl Objective for TypedNetwork {
                 there.iter_mut().zip(tile.jet(o, 0)).for_each(|(v, j)| *v += j);
             }
         });
-        let (mut squares, mut counted) = (0.0, 0.0);
+        let (mut squares, mut counted, mut worst) = (0.0, 0.0, f64::NAN);
         for o in 0..outputs {
             let reference = &self.reference.values[o];
             if self.is_floating(o) {
@@ -485,7 +535,9 @@ impl Objective for TypedNetwork {
                 }
             }
             // Of a field that is zero throughout there is no relative error.
-            if self.reference.sizes[o] > 0.0 {
+            if self.reference.sizes[o] > 0.0 && self.candidate.outputs[o].guess.is_some() {
+                worst = f64::max(worst, crate::labs::pinn::relative_error(&solution[o], reference));
+            } else if self.reference.sizes[o] > 0.0 {
                 squares += crate::labs::pinn::relative_error(&solution[o], reference).powi(2);
                 counted += 1.0;
             }
@@ -497,9 +549,10 @@ impl Objective for TypedNetwork {
             let truth = self.statement.parameters[one.parameter];
             (coefficients[one.parameter] - truth).abs() / if truth == 0.0 { 1.0 } else { truth.abs() }
         };
-        let worst = self.sought.iter().map(gap).reduce(f64::max).unwrap_or(f64::NAN);
-        if !self.sought.is_empty() {
-            let found = self.sought.iter().map(|one| coefficients[one.parameter]).collect();
+        let worst = self.sought.iter().map(gap).fold(worst, f64::max);
+        if !self.training.sought.is_empty() {
+            let numbers = self.sought.iter().map(|one| coefficients[one.parameter]);
+            let found = numbers.chain(self.free().map(|o| mean(&self.solution[o]))).collect();
             self.history.push((self.step as f64, found));
         }
         vec![(squares / f64::max(counted, 1.0)).sqrt(), self.weigher.mean(), self.side_loss, worst]

@@ -44,6 +44,9 @@ pub struct Texts {
     pub time: String,
     pub dealias: String,
     pub seed: u32,
+    /// Definitions that are fields whatever they read ([`eddy_expr::Options::fields`]); no text of the form.
+    #[serde(skip)]
+    pub fields: Vec<String>,
 }
 
 /// What is wrong with the form: which text, which characters of it, and what to do.
@@ -141,6 +144,7 @@ impl Texts {
             time: problem.method.time.clone(),
             dealias: problem.method.dealias.clone(),
             seed: problem.method.seed,
+            fields: problem.fields.clone(),
         }
     }
 
@@ -170,6 +174,7 @@ impl Texts {
             time: auto(&self.time, base.time),
             dealias: auto(&self.dealias, base.dealias),
             seed: self.seed,
+            fields: self.fields.clone(),
         })
     }
 
@@ -260,6 +265,7 @@ impl Texts {
             },
             exact: exact.into_iter().map(|line| (line.name, line.value)).collect(),
             about: None,
+            fields: self.fields.clone(),
         })
     }
 

@@ -1,5 +1,7 @@
 //! A rectangle whose boundary values are built into a network: the lift, the factor, and a flow to try them on.
 
+pub mod taylor;
+
 use std::f64::consts::TAU;
 
 /// The rectangle.
@@ -103,6 +105,32 @@ impl Layer {
             a[2] * b[0] + 2.0 * a[4] * b[2],
             a[3] * b[0],
             a[4] * b[0],
+        ]
+    }
+}
+
+/// Steady flow of an incompressible fluid: (u·∇)u + ∇p = νΔu and ∇·u = 0.
+#[derive(Clone, Copy, Debug)]
+pub struct Steady {
+    pub viscosity: f64,
+}
+
+impl Steady {
+    /// Both momentum equations and continuity; `slope` is the gradient of the pressure.
+    pub fn residuals(self, u: Jet, v: Jet, slope: [f64; 2]) -> [f64; 3] {
+        let nu = self.viscosity;
+        [
+            u[0] * u[1] + v[0] * u[2] + slope[0] - nu * (u[3] + u[4]),
+            u[0] * v[1] + v[0] * v[2] + slope[1] - nu * (v[3] + v[4]),
+            u[1] + v[2],
+        ]
+    }
+    /// Adjoints of u and v from those of the residuals; those of the slopes of the pressure are the first two themselves.
+    pub fn back(self, u: Jet, v: Jet, [a, b, c]: [f64; 3]) -> [Jet; 2] {
+        let nu = self.viscosity;
+        [
+            [a * u[1] + b * v[1], a * u[0] + c, a * v[0], -nu * a, -nu * a],
+            [a * u[2] + b * v[2], b * u[0], b * v[0] + c, -nu * b, -nu * b],
         ]
     }
 }

@@ -1,7 +1,7 @@
 //! The candidate solution: a network with the initial values and the periods built in.
 
 use eddy_expr::{Column, Expression, Inputs, Role, kernel::Part};
-use eddy_nets::graph::{Function, Graph};
+use eddy_nets::graph::{Function, Graph, Node};
 use eddy_solve::Statement;
 use eddy_spec::EddyError;
 
@@ -14,6 +14,8 @@ pub struct Output {
     pub name: String,
     /// Order in time of its equation; 0 where it has none.
     pub order: u8,
+    /// First guess of a field that is to be found from data; it depends on the place alone.
+    pub guess: Option<f64>,
     /// Positions among the stepped variables of its initial value and of that of its velocity.
     initial: [Option<usize>; 2],
 }
@@ -54,13 +56,15 @@ fn order_of(role: Role) -> Option<u8> {
 }
 
 impl Candidate {
-    pub fn new(statement: &Statement, size: Size) -> Result<Self, EddyError> {
+    /// `guesses`: fields without an equation, with what is guessed of them first.
+    pub fn new(statement: &Statement, size: Size, guesses: &[(u16, f64)]) -> Result<Self, EddyError> {
         let stepped = statement.stepped();
         let position = |variable: u16| stepped.iter().position(|other| *other == variable);
         let mut outputs = Vec::new();
         for (index, variable) in statement.system.variables.iter().enumerate() {
             let Some(order) = order_of(variable.role) else { continue };
             let index = index as u16;
+            let guess = guesses.iter().find(|(variable, _)| *variable == index).map(|(_, guess)| *guess);
             let initial = match variable.role {
                 Role::FirstOrder => [position(index), None],
                 Role::SecondOrder { velocity } => [position(index), position(velocity)],
@@ -72,9 +76,11 @@ impl Candidate {
             };
             for (part, prefix) in parts {
                 let name = format!("{prefix}{}", variable.name);
-                outputs.push(Output { variable: index, part: *part, name, order, initial });
+                outputs.push(Output { variable: index, part: *part, name, order, guess, initial });
             }
         }
+        // Their own network comes after that of the others.
+        outputs.sort_by_key(|output| output.guess.is_some());
         let has_time = !stepped.is_empty();
         let dimension = statement.grid.dimension();
         let inputs = dimension + usize::from(has_time);
@@ -86,6 +92,10 @@ impl Candidate {
         if inputs > eddy_nets::graph::MAX_INPUTS {
             let message = "A network of four coordinates (x, y, z and t) is not trained here. Take one axis away.";
             return Err(EddyError::start(message).at("z"));
+        }
+        if dimension == 0 && !guesses.is_empty() {
+            let message = "A field that is to be found needs an axis along which it varies. Give x a domain, or look for a number.";
+            return Err(EddyError::start(message).at("sought"));
         }
         let graph = build(statement, &outputs, inputs, has_time, size);
         let (start, parameters) = (statement.start, statement.parameters.clone());
@@ -127,7 +137,8 @@ impl Candidate {
     /// [`need`](Self::need) before.
     pub fn base(&self, output: usize, orders: [u8; 3], time: u8, points: &[f64]) -> Vec<f64> {
         let count = points.len() / self.inputs;
-        let mut values = vec![0.0; count];
+        let guess = self.outputs[output].guess.filter(|_| orders == [0; 3] && time == 0);
+        let mut values = vec![guess.unwrap_or(0.0); count];
         let part = self.outputs[output].part;
         for (which, position) in self.outputs[output].initial.iter().enumerate() {
             let Some(position) = position else { continue };
@@ -160,8 +171,8 @@ impl Candidate {
     }
 }
 
-fn build(statement: &Statement, outputs: &[Output], inputs: usize, has_time: bool, size: Size) -> Graph {
-    let mut graph = Graph::new(inputs);
+/// What the network sees: of the places, then of the time where there is one.
+fn features(graph: &mut Graph, statement: &Statement, has_time: bool, size: Size) -> Vec<Node> {
     let coordinates = graph.coordinates();
     let mut features = Vec::new();
     for (index, axis) in statement.grid.axes.iter().enumerate() {
@@ -176,16 +187,48 @@ fn build(statement: &Statement, outputs: &[Output], inputs: usize, has_time: boo
     if has_time {
         features.push(graph.pick(coordinates, dimension, 2.0 / length, -(statement.end + statement.start) / length));
     }
-    let first = features[0];
-    let features = features[1..].iter().fold(first, |all, one| graph.join(all, *one));
-    let network = graph.mlp(features, &vec![size.width; size.layers], outputs.len(), Function::Tanh);
-    if !has_time {
-        return graph;
+    features
+}
+
+/// The first hidden layers of the network as a graph of its own: its parameters are the first ones of the whole.
+pub fn neurons(statement: &Statement, inputs: usize, has_time: bool, size: Size) -> Graph {
+    let mut graph = Graph::new(inputs);
+    let features = features(&mut graph, statement, has_time, size);
+    let all = joined(&mut graph, &features);
+    let sums = graph.mlp(all, &vec![size.width; size.layers - 1], size.width, Function::Tanh);
+    graph.apply(sums, Function::Tanh);
+    graph
+}
+
+fn build(statement: &Statement, outputs: &[Output], inputs: usize, has_time: bool, size: Size) -> Graph {
+    let mut graph = Graph::new(inputs);
+    let features = features(&mut graph, statement, has_time, size);
+    let hidden = vec![size.width; size.layers];
+    let solved: Vec<&Output> = outputs.iter().filter(|output| output.guess.is_none()).collect();
+    let all = joined(&mut graph, &features);
+    let mut network = graph.mlp(all, &hidden, solved.len(), Function::Tanh);
+    if has_time {
+        network = enveloped(&mut graph, network, &solved, statement);
     }
+    if solved.len() < outputs.len() {
+        let places = joined(&mut graph, &features[..statement.grid.dimension()]);
+        let found = graph.mlp(places, &hidden, outputs.len() - solved.len(), Function::Tanh);
+        graph.join(network, found);
+    }
+    graph
+}
+
+fn joined(graph: &mut Graph, nodes: &[Node]) -> Node {
+    nodes[1..].iter().fold(nodes[0], |all, one| graph.join(all, *one))
+}
+
+/// τ, τ² or 1 times each output.
+fn enveloped(graph: &mut Graph, network: Node, outputs: &[&Output], statement: &Statement) -> Node {
+    let (coordinates, inputs) = (graph.coordinates(), graph.inputs());
+    let (dimension, length) = (statement.grid.dimension(), statement.end - statement.start);
     let tau = graph.pick(coordinates, dimension, 1.0 / length, -statement.start / length);
     let powers = [graph.fixed(coordinates, &[vec![0.0; inputs]], &[1.0]), tau, graph.multiply(tau, tau)];
     let first = powers[usize::from(outputs[0].order)];
     let envelope = outputs[1..].iter().fold(first, |all, output| graph.join(all, powers[usize::from(output.order)]));
-    graph.multiply(network, envelope);
-    graph
+    graph.multiply(network, envelope)
 }

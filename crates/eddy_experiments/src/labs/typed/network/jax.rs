@@ -27,7 +27,7 @@ fn number(value: f64) -> String {
 impl TypedNetwork {
     /// The script. Adam trains it; what it cannot say is an error.
     pub(super) fn jax(&self, descent: &Descent) -> Result<String, EddyError> {
-        if !self.sought.is_empty() {
+        if !self.training.sought.is_empty() {
             return Err(cannot("coefficients are to be found from data, which it does not do"));
         }
         let statement = &self.statement;
@@ -60,6 +60,10 @@ impl TypedNetwork {
         self.write_loss(&mut out, has_sides);
         let rate = match descent.method {
             Method::Adam { rate } => rate,
+            Method::AdamLbfgs { rate, .. } => {
+                out.push_str("# Eddy trained by Adam, then by L-BFGS; this is Adam, which needs more steps.\n");
+                rate
+            }
             Method::Lbfgs => {
                 out.push_str("# Eddy trained by L-BFGS; this is Adam, which needs more steps.\n");
                 5e-3

@@ -1,8 +1,9 @@
 //! What is drawn of a network in training.
 
+use eddy_nets::graph::{Derivatives, GraphEngine};
 use eddy_spec::{Role, Series, ViewData};
 
-use super::TypedNetwork;
+use super::{Sought, TypedNetwork, candidate::neurons, mean};
 use crate::labs::pinn::residual_view;
 
 const ROLES: [Role; 3] = [Role::Result, Role::Second, Role::Third];
@@ -18,6 +19,7 @@ impl TypedNetwork {
             "spectrum" => self.error_spectrum(),
             "kernel" => self.kernel_spectrum(),
             "gradients" => self.gradient_norms(),
+            "neurons" => self.neurons(),
             "coefficients" => self.coefficients_so_far(),
             _ => ViewData::Empty,
         }
@@ -147,20 +149,65 @@ impl TypedNetwork {
         }
     }
 
+    /// What each unit of the last hidden layer answers along x, through the middle and at half time (without space: along the
+    /// time), the unit with the largest weights on top.
+    fn neurons(&mut self) -> ViewData {
+        const PLACES: usize = 129;
+        let (statement, size) = (&self.statement, self.training.size);
+        let (inputs, has_time) = (self.candidate.inputs, self.candidate.has_time);
+        let graph = neurons(statement, inputs, has_time, size);
+        let parameters = self.insight.parameters();
+        let engine = Derivatives::all(inputs, 0).and_then(|values| GraphEngine::<f64>::new(&graph, &values));
+        let (Ok(mut engine), Some(own)) = (engine, parameters.get(..graph.parameters())) else {
+            return ViewData::Empty;
+        };
+        let axes = &statement.grid.axes;
+        let span = axes.first().map_or((statement.start, statement.end), |axis| (axis.min, axis.max));
+        let points: Vec<f64> = (0..PLACES)
+            .flat_map(|i| {
+                let at = span.0 + (span.1 - span.0) * i as f64 / (PLACES - 1) as f64;
+                let middle = |axis: &eddy_solve::grid::Axis| 0.5 * (axis.min + axis.max);
+                let rest = axes.iter().skip(1).map(middle);
+                let time = (has_time && !axes.is_empty()).then_some(0.5 * (statement.start + statement.end));
+                std::iter::once(at).chain(rest).chain(time).collect::<Vec<_>>()
+            })
+            .collect();
+        // The weights that read the units follow those of the hidden layers, [output][unit].
+        let solved = self.candidate.outputs.len() - self.free().count();
+        let reads = parameters.get(graph.parameters()..).unwrap_or_default();
+        let weight =
+            |unit: usize| (0..solved).filter_map(|o| reads.get(o * size.width + unit)).map(|w| w * w).sum::<f64>();
+        let mut order: Vec<usize> = (0..size.width).collect();
+        order.sort_by(|a, b| weight(*a).total_cmp(&weight(*b)));
+        let mut data = vec![0.0; PLACES * size.width];
+        engine.evaluate(own, &points, |tile| {
+            for (row, unit) in order.iter().enumerate() {
+                for (i, value) in tile.jet(*unit, 0).iter().enumerate() {
+                    data[row * PLACES + tile.start + i] = *value as f32;
+                }
+            }
+        });
+        let y = (0.0, size.width as f64);
+        ViewData::Field { nx: PLACES, ny: size.width, data, x: span, y, range: (-1.0, 1.0) }
+    }
+
     fn coefficients_so_far(&self) -> ViewData {
-        if self.sought.is_empty() {
+        if self.training.sought.is_empty() {
             let series = vec![Series::line("none are looked for", Role::Result, Vec::new(), Vec::new())];
             return ViewData::Lines { series, x: (0.0, 1.0), y: (0.0, 1.0) };
         }
         let steps: Vec<f64> = self.history.iter().map(|row| row.0).collect();
         let end = steps.last().copied().unwrap_or(1.0).max(1.0);
         let mut series = Vec::new();
-        for (n, one) in self.sought.iter().enumerate() {
-            let name = &self.statement.system.parameters[one.parameter].name;
-            let truth = self.statement.parameters[one.parameter];
+        let number = |one: &Sought| {
+            let name = self.statement.system.parameters[one.parameter].name.clone();
+            (name, self.statement.parameters[one.parameter])
+        };
+        let field = |o: usize| (format!("mean of {}", self.candidate.outputs[o].name), mean(&self.reference.values[o]));
+        for (n, (name, truth)) in self.sought.iter().map(number).chain(self.free().map(field)).enumerate() {
             series.push(Series::line(format!("{name}, true"), Role::Reference, vec![0.0, end], vec![truth; 2]));
             let found = self.history.iter().map(|row| row.1[n]).collect();
-            series.push(Series::line(name.clone(), ROLES[n.min(2)], steps.clone(), found));
+            series.push(Series::line(name, ROLES[n.min(2)], steps.clone(), found));
         }
         let y = Self::limits(series.iter().flat_map(|s| &s.ys));
         ViewData::Lines { series, x: (0.0, end), y }

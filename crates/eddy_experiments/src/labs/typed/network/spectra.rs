@@ -29,6 +29,11 @@ pub(super) struct Insight {
 }
 
 impl Insight {
+    /// As last measured.
+    pub fn parameters(&self) -> &[f64] {
+        &self.parameters
+    }
+
     pub fn measured(&mut self, step: u64, parameters: &[f64]) {
         self.parameters.clear();
         self.parameters.extend_from_slice(parameters);
@@ -72,7 +77,7 @@ impl TypedNetwork {
         if self.sides.is_some() {
             series.push(of("sides", Role::Second, 1));
         }
-        if !self.sought.is_empty() {
+        if !self.data.points.is_empty() {
             series.push(of("data", Role::Third, 2));
         }
         let all = series.iter().flat_map(|s| &s.ys).filter(|v| **v > 0.0);

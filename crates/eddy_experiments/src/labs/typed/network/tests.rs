@@ -54,6 +54,47 @@ fn gradients_equal_central_differences() {
     }
     let sought = vec![("D".to_owned(), 0.4)];
     check_objective(&mut objective(HEAT, Training { sought, ..training() }).unwrap(), 5);
+    let sought = vec![("D".to_owned(), 0.4), ("c".to_owned(), 1.0)];
+    check_objective(&mut patchy(Training { sought, ..training() }).unwrap(), 5);
+}
+
+/// Heat with a conductivity that varies, which is to be found.
+fn patchy(training: Training) -> Result<TypedNetwork, EddyError> {
+    let text = "equations = \"u_t = dx(D*dx(u)) - c*u\\nD = 0.1 + 0.05*sin(x)\\nc = 0.5\"\n\
+                initial.u = \"2 + sin(x) + cos(x)\"\n\
+                [domain]\nx = { max = \"2*pi\", points = 48 }\n[time]\nend = 2\n";
+    let mut problem = Problem::parse(text).unwrap();
+    problem.fields = training.sought.iter().map(|(name, _)| name.clone()).collect();
+    TypedNetwork::new(Statement::new(problem).unwrap(), training)
+}
+
+#[test]
+fn a_coefficient_that_varies_is_found() {
+    let sought = vec![("D".to_owned(), 0.2)];
+    let data = Data { points: 400, noise: 0.0, weight: 100.0 };
+    let one = patchy(Training { sought, data, points: 256, ..training() }).unwrap();
+    let descent = Descent { method: Method::Lbfgs, steps: 500, seed: 1, record_every: 50 };
+    let mut run = DescentRun::new(one, descent).unwrap();
+    pollster::block_on(run.advance(Budget::steps(500))).unwrap();
+    // The first guess is wrong by 0.9, its mean by 1.
+    let gap = run.record().latest("coefficient");
+    assert!(gap < 0.05, "{gap}");
+    let one = patchy(Training { sought: vec![("E".to_owned(), 0.2)], ..training() });
+    let refused = one.err().unwrap();
+    assert!(refused.message.contains("there are: c"), "{refused}");
+    let number = objective(HEAT, Training { sought: vec![("D".to_owned(), 0.2)], ..training() }).unwrap();
+    assert_eq!((number.free().count(), number.sought.len()), (0, 1));
+}
+
+/// L-BFGS takes over where Adam ends, and gets further than either alone in as many steps.
+#[test]
+fn adam_hands_over_to_lbfgs() {
+    let both = Method::AdamLbfgs { rate: 1e-2, first: 100 };
+    let [alone, handed] = [Method::Adam { rate: 1e-2 }, both].map(|method| {
+        let training = Training { is_resampled: true, causality: 3.0, ..training() };
+        trained(HEAT, training, method, 400).0
+    });
+    assert!(handed < 0.3 * alone, "{handed} {alone}");
 }
 
 /// What the last row of a training says.
