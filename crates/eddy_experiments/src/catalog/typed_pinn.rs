@@ -44,6 +44,13 @@ choice! { pub enum Optimizer {
     AdamLbfgs = "adam-lbfgs",
 } }
 
+choice! { pub enum Sampling {
+    /// uniform
+    Uniform = "uniform",
+    /// where the residual is large
+    Residual = "residual",
+} }
+
 choice! { pub enum Preset {
     /// Burgers, a shock layer
     Burgers = "burgers",
@@ -113,6 +120,8 @@ params! { pub struct Params {
     harmonics: u32 = 3 => steps(1, 16).group("network"),
     /// Points per step.
     points: u32 = 512 => steps(32, 8_192).group("training"),
+    /// Places of the points. Where the residual is large: half of them, redrawn every fifty steps.
+    sampling: Sampling = Sampling::Uniform => choice().group("training"),
     /// Points per side and condition.
     side_points: u32 = 32 => steps(4, 512).group("training"),
     /// Weight of the conditions at the sides.
@@ -162,6 +171,7 @@ impl Params {
             side_weight: self.side_weight,
             causality: self.causality,
             is_resampled: self.optimizer != Optimizer::Lbfgs,
+            is_adaptive: self.sampling == Sampling::Residual,
             seed: self.seed,
             sought: guesses(&self.sought)?,
             data: Data { points: self.measured as usize, noise: self.noise, weight: self.data_weight },

@@ -7,13 +7,12 @@
 mod candidate;
 mod jax;
 mod pictures;
+mod points;
 mod reference;
 mod sides;
 mod spectra;
 
-use eddy_expr::{
-    BlockKernel, Column, Expression, Field, Read, ResidualError, Residuals, Role, Row, program::UniformInput,
-};
+use eddy_expr::{BlockKernel, Expression, Read, ResidualError, Residuals, Role, program::UniformInput};
 use eddy_nets::{
     NetError,
     graph::{Derivatives, Graph, GraphEngine},
@@ -24,6 +23,7 @@ use eddy_spec::{Axis, Better, EddyError, Metric, ViewData};
 
 use candidate::Candidate;
 pub use candidate::Size;
+use points::Buffers;
 use reference::Reference;
 use sides::Sides;
 use spectra::Insight;
@@ -45,6 +45,8 @@ pub struct Training {
     pub causality: f64,
     /// Whether the points differ from step to step.
     pub is_resampled: bool,
+    /// Whether they are drawn where the residual is large.
+    pub is_adaptive: bool,
     pub seed: u32,
     /// Coefficients to be found, numbers and fields of the place, with first guesses.
     pub sought: Vec<(String, f64)>,
@@ -263,40 +265,6 @@ impl TypedNetwork {
         })
     }
 
-    /// Random points inside, slice by slice in order of time.
-    fn draw_inside(&mut self, step: u64) {
-        let slices = self.weigher.slices();
-        let (inputs, dimension) = (self.candidate.inputs, self.statement.grid.dimension());
-        let count = slices.count * slices.points;
-        let seed = u64::from(self.training.seed);
-        let mut counter = step * (count * inputs) as u64;
-        let mut next = || {
-            counter += 1;
-            uniform(seed ^ 0x5eed, counter)
-        };
-        self.points.clear();
-        for slice in 0..slices.count {
-            for _ in 0..slices.points {
-                for axis in &self.statement.grid.axes[..dimension] {
-                    self.points.push(axis.min + axis.length() * next());
-                }
-                if self.candidate.has_time {
-                    let share = (slice as f64 + next()) / slices.count as f64;
-                    self.points.push(self.statement.start + (self.statement.end - self.statement.start) * share);
-                }
-            }
-        }
-        for ((read, source), base) in self.residuals.reads.iter().zip(&self.sources).zip(&mut self.bases) {
-            *base = match (read, source) {
-                (Read::Jet { orders, time, .. }, Some((output, _))) => {
-                    self.candidate.base(*output, *orders, *time, &self.points)
-                }
-                _ if self.candidate.has_time => self.points.iter().skip(dimension).step_by(inputs).copied().collect(),
-                _ => vec![self.statement.start; count],
-            };
-        }
-    }
-
     /// The parameters of the system with the sought ones at their present values.
     fn coefficients(&self, parameters: &[f64]) -> Vec<f64> {
         let mut values = self.statement.parameters.clone();
@@ -321,29 +289,14 @@ impl TypedNetwork {
         let Self { kernel, residuals, sources, bases, scales, weigher, sought, engine, statement, squares, .. } = self;
         let (dimension, count) = (statement.grid.dimension(), residuals.fields.len());
         weigher.begin(self.training.causality);
-        let mut columns: Vec<Vec<f64>> = vec![Vec::new(); residuals.reads.len()];
-        let mut outputs: Vec<Vec<f64>> = vec![Vec::new(); residuals.program.outputs.len()];
+        let mut buffers = Buffers::new(residuals);
         let mut total = 0.0;
         squares.clear();
         engine.add_gradient(parameters, &self.points, gradient, |tile| {
-            for ((column, source), base) in columns.iter_mut().zip(sources.iter()).zip(bases.iter()) {
-                column.clear();
-                column.extend_from_slice(&base[tile.start..tile.start + tile.len]);
-                if let Some((output, component)) = source {
-                    column.iter_mut().zip(tile.jet(*output, *component)).for_each(|(c, j)| *c += j);
-                }
-            }
-            outputs.iter_mut().for_each(|output| output.resize(tile.len, 0.0));
-            let fields: Vec<Field<'_, f64>> = columns.iter().map(|data| Field { data, start: 0 }).collect();
-            let at = |axis: usize| match axis < dimension {
-                true => Column::Values(tile.input(axis)),
-                false => Column::Constant(0.0),
-            };
-            let row = Row { fields: &fields, strides: [1, 0, 0], coordinates: [at(0), at(1), at(2)] };
-            let mut slices: Vec<&mut [f64]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();
-            if kernel.run(&row, &mut slices).is_err() {
+            if !buffers.run(kernel, sources, bases, dimension, tile) {
                 return f64::NAN;
             }
+            let outputs = &buffers.outputs;
             let mut loss = 0.0;
             let factors: Vec<f64> = (0..tile.len)
                 .map(|i| {

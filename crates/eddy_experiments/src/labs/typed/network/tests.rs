@@ -12,6 +12,7 @@ fn training() -> Training {
         side_weight: 3.0,
         causality: 0.0,
         is_resampled: false,
+        is_adaptive: false,
         seed: 3,
         sought: Vec::new(),
         data: Data { points: 40, noise: 0.01, weight: 10.0 },
@@ -84,6 +85,27 @@ fn a_coefficient_that_varies_is_found() {
     assert!(refused.message.contains("there are: c"), "{refused}");
     let number = objective(HEAT, Training { sought: vec![("D".to_owned(), 0.2)], ..training() }).unwrap();
     assert_eq!((number.free().count(), number.sought.len()), (0, 1));
+}
+
+/// Points that follow the residual lie where it is: of a front's, more than of uniform ones.
+#[test]
+fn points_follow_the_residual() {
+    let front = "equations = \"u_t = 0.02*dxx(u)\"\ninitial.u = \"tanh(x/0.2)\"\nboundary.u = \"neumann: 0\"\n\
+                 [domain]\nx = { min = -4, max = 4, points = 161 }\n[time]\nend = 1\n";
+    let near = |is_adaptive| {
+        let mut one =
+            objective(front, Training { points: 512, is_resampled: true, is_adaptive, ..training() }).unwrap();
+        let start: Vec<f64> = one.graph().start(5).unwrap();
+        one.draw(0);
+        one.measure(&start.iter().map(|_| 0.0).collect::<Vec<_>>());
+        one.draw(50);
+        assert_eq!(one.points(), 512);
+        let points = one.points.chunks_exact(2);
+        points.filter(|p| p[0].abs() < 0.5).count() as f64 / 512.0
+    };
+    // The zero network leaves the residual of the initial values, which is within half a unit of the front.
+    let (uniform, adaptive) = (near(false), near(true));
+    assert!(uniform < 0.2 && adaptive > 0.45, "{uniform} {adaptive}");
 }
 
 /// L-BFGS takes over where Adam ends, and gets further than either alone in as many steps.
