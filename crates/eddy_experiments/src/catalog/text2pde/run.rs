@@ -2,7 +2,7 @@
 
 use std::any::Any;
 
-use eddyself.pod.as_ref().filter(|_| is_due)numerics::rng::{Philox, Stream};
+use eddy_numerics::rng::{Philox, Stream};
 use eddy_spec::{EddyError, Outcome, Role, Series, ViewData};
 
 use super::{
@@ -252,7 +252,7 @@ impl BlockRun {
     fn draw(&mut self) {
         let at = Some(self.step / (self.params.steps / PICTURES).max(1));
         let is_due = at != self.pictured && !matches!(self.outcome, Outcome::Diverged { .. });
-        if let Some(pod) = self.pod.as_ref().filter(|_| at != self.pictured && self.outcome_is_sound()) {
+        if let Some(pod) = self.pod.as_ref().filter(|_| is_due) {
             self.pictured = at;
             self.picture = self.model.blocks(&self.beside, pod, &self.params, 0);
             self.picture.iter_mut().flatten().for_each(|u| *u = if u.is_finite() { u.clamp(-10.0, 10.0) } else { 0.0 });

@@ -31,7 +31,7 @@ const FINE: usize = 128;
 pub type Attributes = [usize; 4];
 pub const VALUES: Attributes = [3, 2, 2, 2];
 
-pub fn all_attributes() -> impl Iterator<Item = Attributes> {
+pub fn all_attributes() -> impl Iterator<Item = Attributes> + Clone {
     (0..24).map(|k| [k / 8, k / 4 % 2, k / 2 % 2, k % 2])
 }
 
