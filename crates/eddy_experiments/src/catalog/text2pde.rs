@@ -26,9 +26,13 @@
 //! never occur in training, nor does a third of the wordings: they are measured apart. A word that was not taught means
 //! nothing here; the paper's language model would have an idea of it.
 //!
-//! From the first frame the run is determined. The rival goes frame by frame: a network of as many weights, trained with as
-//! many multiplications, with or without noise on its inputs. The paper's mesh autoencoder and transformer are a linear code
-//! and a small dense network here, its flows in two and three dimensions a line.
+//! From the first frame the run is determined, and the rival goes frame by frame: a network of as many weights, trained with
+//! as many multiplications at the best of four rates, with or without noise on its inputs. It wins by far, and this half of the
+//! claim does not hold here: over three seeds the last frame of the block is off by 11 %, that of the steps by 2 %. Diffusion
+//! forgives errors of a step, a step is easier to learn than a block and has 31 times as many examples, and a sample adds its
+//! own chance: the conditional mean has a third of its error. Captions as taught are obeyed by 93 % of the samples and new
+//! wordings by 94 %, but new combinations by 32 %. The paper's mesh autoencoder and transformer are a linear code and a small
+//! dense network here, its flows in two and three dimensions a line.
 
 use eddy_spec::{
     Arm, Axis, Better, Bound, Citation, Claim, ColorMap, Cost, Counter, EddyError, Measured, Metric, Test, ViewSpec,
@@ -72,7 +76,7 @@ params! { pub struct Params {
     /// Method. Frame by frame needs a first frame.
     method: Method = Method::Block => choice().group("Method"),
     /// Guidance.
-    guidance: f64 = 2.0 => range(0.0, 8.0).symbol("w").live().group("Method").only_when("condition", &["words"]),
+    guidance: f64 = 3.0 => range(0.0, 8.0).symbol("w").live().group("Method").only_when("condition", &["words"]),
     /// Steps of DDIM.
     evaluations: u32 = 20 => steps(1, 100).symbol("N").live().group("Method").only_when("method", &["block"]),
     /// Numbers of a code.
@@ -84,11 +88,11 @@ params! { pub struct Params {
     /// Units of each of three layers. The other methods get as many weights.
     width: u32 = 128 => steps(8, 256).group("Training"),
     /// Training steps.
-    steps: u32 = 4000 => steps(10, 40_000).group("Training"),
+    steps: u32 = 6000 => steps(10, 40_000).group("Training"),
     /// Examples per step.
     batch: u32 = 256 => steps(16, 1024).group("Training"),
     /// Learning rate. It falls along half a cosine.
-    rate: f64 = 3e-3 => log(1e-5, 0.1).symbol("\\eta").group("Training"),
+    rate: f64 = 5e-3 => log(1e-5, 0.1).symbol("\\eta").group("Training"),
     /// Seed.
     seed: u32 = 7 => seed().group("Run"),
 } }
@@ -180,9 +184,9 @@ impl Experiment for Text2pde {
     const CLAIM: Option<Claim> = Some(Claim {
         sentence: "At the last of 32 frames the first-frame-conditioned latent diffusion model's relative L2 error is <= 0.9x that of an equally large autoregressive network, and for text conditioning >= 90% of samples have the captioned attributes (direction, number of pulses, fast/slow) when measured from the generated field.",
         arms: &[
-            Arm { name: "block", setting: "condition=frame" },
-            Arm { name: "steps", setting: "condition=frame&method=steps" },
-            Arm { name: "steps with noise", setting: "condition=frame&method=steps&noise=0.01" },
+            Arm { name: "block", setting: "condition=frame&latents=40&rate=0.01" },
+            Arm { name: "steps", setting: "condition=frame&method=steps&latents=40&rate=0.01" },
+            Arm { name: "steps with noise", setting: "condition=frame&method=steps&latents=40&rate=0.01&noise=0.003" },
             Arm { name: "words", setting: "" },
         ],
         seeds: &[1, 2, 3],

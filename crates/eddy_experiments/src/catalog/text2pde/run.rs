@@ -73,7 +73,8 @@ pub struct BlockRun {
 impl BlockRun {
     pub fn new(p: &Params) -> Result<Self, EddyError> {
         if p.condition == Condition::Words && p.method == Method::Steps {
-            let message = "A caption gives no first frame to step from: condition on the first frame, or choose another method.";
+            let message =
+                "A caption gives no first frame to step from: condition on the first frame, or choose another method.";
             return Err(EddyError::start(message).at("method"));
         }
         let mut run = Self {

@@ -22,10 +22,7 @@ const WORDS: [[&str; 3]; 9] = [
 const FIRST: Attributes = [0, 3, 5, 7];
 pub const VOCABULARY: usize = 3 * WORDS.len();
 /// Words that may stand between them and say nothing.
-const SILENT: [&str; 24] = [
-    "a", "an", "the", "of", "and", "with", "to", "at", "in", "is", "are", "moving", "going", "travelling", "running",
-    "pulse", "pulses", "bump", "bumps", "wave", "waves", "diffusion", "speed", "spreading",
-];
+const SILENT: &str = "a an the of and with to at in is are moving going travelling running pulse pulses bump bumps wave waves diffusion speed spreading";
 /// The parameter that is read.
 const KEY: &str = "caption";
 
@@ -48,7 +45,7 @@ impl Caption {
         let mut out = Self::default();
         for word in text.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()) {
             let word = word.to_lowercase();
-            if SILENT.contains(&word.as_str()) {
+            if SILENT.split(' ').any(|silent| silent == word) {
                 continue;
             }
             // Quickly is quick, pairs are a pair.
@@ -118,9 +115,8 @@ fn unknown(word: &str) -> String {
     let guess = near.iter().min_by_key(|w| w.len().abs_diff(word.len()));
     let guess = guess.map_or(String::new(), |w| format!(" Did you mean “{w}”?"));
     let known: Vec<&str> = WORDS.iter().flatten().copied().collect();
+    let known = known.join(", ");
     format!(
-        "“{word}” is not among the words that were taught.{guess} They are: {}; beside {}.",
-        known.join(", "),
-        SILENT.join(", ")
+        "“{word}” is not among the words that were taught.{guess} They are: {known}; and without a meaning: {SILENT}."
     )
 }
