@@ -113,6 +113,7 @@ fn captions_are_read_and_what_is_wrong_is_told() {
     assert_eq!(Caption::read("").unwrap(), Caption::default());
     for (text, part) in [
         ("two waves moving lefft", "Did you mean “left”"),
+        ("two puises", "Did you mean “pulses”"),
         ("five pulses", "“five” is not among the words"),
         ("fast waves, sluggish", "“sluggish” contradicts “fast”"),
     ] {

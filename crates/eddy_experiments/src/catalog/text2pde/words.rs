@@ -110,9 +110,10 @@ pub fn is_held_out(attributes: Attributes) -> bool {
 }
 
 fn unknown(word: &str) -> String {
-    // Short words are near to too many others.
-    let near: Vec<&str> = WORDS.iter().flatten().copied().filter(|w| word.len() > 2 && is_near(w, word)).collect();
-    let guess = near.iter().min_by_key(|w| w.len().abs_diff(word.len()));
+    // Short words are near to, or part of, too many others.
+    let all = WORDS.iter().flatten().copied().chain(SILENT.split(' '));
+    let near = all.filter(|w| word.len().min(w.len()) > 2 && is_near(w, word));
+    let guess = near.min_by_key(|w| w.len().abs_diff(word.len()));
     let guess = guess.map_or(String::new(), |w| format!(" Did you mean “{w}”?"));
     let known: Vec<&str> = WORDS.iter().flatten().copied().collect();
     let known = known.join(", ");
