@@ -126,7 +126,7 @@ pub fn entry(id: &str) -> Result<&'static Entry, EddyError> {
     })
 }
 
-fn is_near(a: &str, b: &str) -> bool {
+pub(crate) fn is_near(a: &str, b: &str) -> bool {
     // Levenshtein distance of at most 2, or one contains the other.
     if b.len() >= 3 && (a.contains(b) || b.contains(a)) {
         return true;

@@ -31,6 +31,7 @@ impl Loss {
 /// The network, its optimizer and their memory. Nothing is allocated per training step. f32, as everywhere a network
 /// is trained for a picture; the particles stay in f64.
 pub struct FieldNetwork {
+    inputs_each: usize,
     dim: usize,
     network: Network<f32>,
     engine: Engine<f32>,
@@ -43,14 +44,27 @@ pub struct FieldNetwork {
 impl FieldNetwork {
     /// (x, t) → v with tanh layers. Adam's rate falls along half a cosine to a hundredth over `steps`.
     pub fn new(dim: usize, hidden: &[usize], seed: u32, rate: f64, steps: u64) -> Result<Self, EddyError> {
+        Self::with_inputs(dim + 1, dim, hidden, seed, rate, steps)
+    }
+
+    /// The same with any inputs: a condition beside x and t.
+    pub fn with_inputs(
+        inputs: usize,
+        dim: usize,
+        hidden: &[usize],
+        seed: u32,
+        rate: f64,
+        steps: u64,
+    ) -> Result<Self, EddyError> {
         let refused = |e: NetError| EddyError::start(format!("The network cannot be built. {e}"));
-        let architecture = Architecture::dense(dim + 1, hidden, dim, Activation::Tanh);
+        let architecture = Architecture::dense(inputs, hidden, dim, Activation::Tanh);
         let network = Network::<f32>::new(architecture, u64::from(seed)).map_err(refused)?;
-        let engine = Engine::new(&network, &JetSpec::value(dim + 1)).map_err(refused)?;
+        let engine = Engine::new(&network, &JetSpec::value(inputs)).map_err(refused)?;
         let count = network.parameters.len();
         let gradient = vec![0.0; count];
         let adam = optimizer(count, rate, steps, None);
-        Ok(Self { dim, network, engine, adam, gradient, inputs: Vec::new(), targets: Vec::new() })
+        let (given, targets) = (Vec::new(), Vec::new());
+        Ok(Self { inputs_each: inputs, dim, network, engine, adam, gradient, inputs: given, targets })
     }
 
     /// Keeps the parameters and begins with a fresh optimizer.
@@ -74,13 +88,13 @@ impl FieldNetwork {
         Ok(())
     }
 
-    /// One step on `batch` examples: `draw(i, x, target)` fills the `dim` + 1 inputs (time last) and the `dim` targets of
-    /// example i. Returns the mean loss before the step; not finite if training broke down.
+    /// One step on `batch` examples: `draw(i, x, target)` fills the inputs (of `new`: `dim` + 1, time last) and the
+    /// `dim` targets of example i. Returns the mean loss before the step; not finite if training broke down.
     pub fn train(&mut self, batch: usize, loss: Loss, mut draw: impl FnMut(usize, &mut [f64], &mut [f64])) -> f64 {
         let dim = self.dim;
         self.inputs.clear();
         self.targets.clear();
-        let (mut x, mut y) = (vec![0.0; dim + 1], vec![0.0; dim]);
+        let (mut x, mut y) = (vec![0.0; self.inputs_each], vec![0.0; dim]);
         for i in 0..batch {
             draw(i, &mut x, &mut y);
             self.inputs.extend(x.iter().map(|v| *v as f32));
@@ -103,6 +117,18 @@ impl FieldNetwork {
         });
         let norm = self.adam.step(&mut self.network.parameters, &mut self.gradient);
         if norm.is_finite() { value * f64::from(share) } else { f64::NAN }
+    }
+
+    /// Outputs at inputs given point after point, in the same order.
+    pub fn outputs(&mut self, inputs: &[f32]) -> Vec<f32> {
+        let dim = self.dim;
+        let mut out = vec![0.0; inputs.len() / self.inputs_each * dim];
+        self.engine.evaluate(&self.network, inputs, |tile| {
+            for o in 0..dim {
+                tile.jet(o, 0).iter().enumerate().for_each(|(i, v)| out[(tile.start + i) * dim + o] = *v);
+            }
+        });
+        out
     }
 
     /// The field at all points at time `t`, written to `out`.
