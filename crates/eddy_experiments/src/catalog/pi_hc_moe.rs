@@ -80,6 +80,8 @@ params! { pub struct Params {
     layers: u32 = 2 => steps(1, 4).group("model"),
     /// Weight of the initial and boundary values.
     data: f64 = 10.0 => log(0.1, 1000.0).group("constraint"),
+    /// Weight of the jumps at the seams in the loss.
+    seam: f64 = 100.0 => log(1e-3, 1e5).group("constraint").only_when("method", &["hard"]),
     /// Ridge.
     ridge: f64 = 1e-3 => log(1e-6, 0.1).symbol("\\rho").group("constraint").only_when("method", &["hard"]),
     /// Most steps of a solve.

@@ -24,6 +24,8 @@ pub enum Row {
     Left,
     /// u + D u_x = 0.
     Right,
+    /// Both experts agree; it counts in the loss alone.
+    Seam,
 }
 
 /// A row's residual at a jet, its slopes, and its second derivatives ∂²/∂u² and ∂²/∂u∂u_xx.
@@ -44,6 +46,7 @@ impl Row {
             Self::Initial(level) => linear(u - level, [1.0, 0.0, 0.0, 0.0]),
             Self::Left => linear(u - 1.0, [1.0, 0.0, 0.0, 0.0]),
             Self::Right => linear(u + DIFFUSIVITY * ux, [1.0, DIFFUSIVITY, 0.0, 0.0]),
+            Self::Seam => linear(0.0, [0.0; COMPONENTS]),
         }
     }
 }
@@ -61,6 +64,10 @@ impl Boxes {
         let at = if self.in_time { t } else { x };
         ((at * self.count as f64) as usize).min(self.count - 1)
     }
+    /// Where box k begins.
+    pub fn seam(self, k: usize) -> f64 {
+        k as f64 / self.count as f64
+    }
     /// Whether a point lies in a box, or no further from it than `reach` times its width.
     fn has(self, expert: usize, reach: f64, x: f64, t: f64) -> bool {
         let at = if self.in_time { t } else { x } * self.count as f64 - expert as f64;
@@ -77,32 +84,36 @@ pub struct Site {
     is_solved: bool,
 }
 
-/// The points of a step: those inside, of which every second one is for the solves, then those on the three sides.
+/// The points of a step: those inside, of which every second one is for the solves, then those on the three sides and the
+/// seams.
 pub struct Sample {
-    side: usize,
-    edge: usize,
+    params: Params,
     /// (x, t, level) of each site.
     pub points: Vec<f64>,
     sites: Vec<Site>,
 }
 
 impl Sample {
-    /// One point in each of side² cells, and `edge` on each of the sides.
-    pub fn new(side: usize, edge: usize) -> Self {
-        Self { side, edge, points: Vec::new(), sites: Vec::new() }
+    /// One point in each of side² cells, and `edge` on each of the sides and seams.
+    pub fn new(p: &Params) -> Self {
+        Self { params: p.clone(), points: Vec::new(), sites: Vec::new() }
     }
 
+    fn lines(&self) -> usize {
+        2 + self.params.boxes().count
+    }
     pub fn count(&self) -> usize {
-        self.side * self.side + 3 * self.edge
+        (self.params.side * self.params.side) as usize + self.lines() * self.params.edge as usize
     }
     /// How many numbers place the points.
     pub fn draws(&self) -> usize {
-        2 * self.side * self.side + 3 * self.edge
+        self.count() + (self.params.side * self.params.side) as usize
     }
 
-    /// Point k's coordinates are `within` of their cells; squares on the sides weigh `data` times as much as those inside.
-    pub fn place(&mut self, boxes: Boxes, level: f64, data: f64, within: impl Fn(usize) -> f64) {
-        let (side, edge) = (self.side, self.edge);
+    /// Point k's coordinates are `within` of their cells.
+    pub fn place(&mut self, level: f64, within: impl Fn(usize) -> f64) {
+        let (side, edge, lines) = (self.params.side as usize, self.params.edge as usize, self.lines());
+        let (data, boxes) = (self.params.data, self.params.boxes());
         self.points.clear();
         self.sites.clear();
         let mut add = |row: Row, x: f64, t: f64, share: f64, is_solved: bool| {
@@ -116,12 +127,16 @@ impl Sample {
             add(Row::Inside, at(i, 2 * k), at(j, 2 * k + 1), share, (i + j).is_multiple_of(2));
         }
         let share = data / edge as f64;
-        for k in 0..3 * edge {
+        let seam = self.params.seam / edge as f64;
+        for k in 0..lines * edge {
             let at = ((k % edge) as f64 + within(2 * side * side + k)) / edge as f64;
             match k / edge {
                 0 => add(Row::Initial(level), at, 0.0, share, true),
                 1 => add(Row::Left, 0.0, at, share, true),
-                _ => add(Row::Right, 1.0, at, share, true),
+                2 => add(Row::Right, 1.0, at, share, true),
+                // A little below the seam, so that the owner is the lower box.
+                line if boxes.in_time => add(Row::Seam, at, boxes.seam(line - 2) - 1e-9, seam, false),
+                line => add(Row::Seam, boxes.seam(line - 2) - 1e-9, at, seam, false),
             }
         }
     }
@@ -271,33 +286,49 @@ impl Layer {
     }
 
     /// Solves, and writes the slopes of the loss with respect to all jets of the bases. The loss is the mean square inside
-    /// and on the sides of the solution as it is put together, each point by its own expert.
+    /// and on the sides of the solution as it is put together, each point by its own expert, and of the jumps at the seams.
     pub fn gradient(&mut self, sample: &Sample, bases: &[f64], adjoints: &mut [f64]) -> Result<Pass, LinearError> {
         let (n, experts) = (self.bases, self.weights.len());
         adjoints.fill(0.0);
         let mut pass = Pass::default();
+        let mut works = vec![0.0; experts];
+        let mut problems = vec![Vec::new(); experts];
+        for expert in (0..experts).filter(|_| self.params.method == Method::Hard) {
+            problems[expert] = self.problem(expert, sample);
+        }
+        for (expert, used) in problems.iter().enumerate().filter(|(_, used)| !used.is_empty()) {
+            let (iterations, work) = self.solve_one(expert, used, sample, bases);
+            works[expert] = work;
+            pass.iterations += f64::from(iterations) / experts as f64;
+        }
+        let mut slopes = vec![vec![0.0; n]; experts];
+        // A difference over the width h of a cell sees a jump of the value over h², one of the slope over h.
+        let of_slope = if self.params.boxes().in_time { 0.0 } else { f64::from(self.params.side).powi(-2) };
+        for (i, site) in sample.sites.iter().enumerate() {
+            let (owner, w) = (site.owner, &self.weights[site.owner]);
+            works[owner] += 12.0 * n as f64;
+            if site.row == Row::Seam {
+                let across: Vec<f64> = self.weights[owner + 1].iter().zip(w).map(|(a, b)| a - b).collect();
+                let [u, ux, ..] = jet(bases, i, &across);
+                pass.loss += site.share * (u * u + of_slope * ux * ux);
+                let of_jump = [2.0 * site.share * u, 2.0 * site.share * of_slope * ux, 0.0, 0.0];
+                add_slopes(&mut slopes[owner + 1], &of_jump, bases, i);
+                add_slopes(&mut slopes[owner], &of_jump.map(|s| -s), bases, i);
+                add_products(adjoints, i, &of_jump, &across);
+                continue;
+            }
+            let at = site.row.at(jet(bases, i, w));
+            pass.loss += site.share * at.value * at.value;
+            let of_jet = at.slopes.map(|s| 2.0 * site.share * at.value * s);
+            add_slopes(&mut slopes[owner], &of_jet, bases, i);
+            add_products(adjoints, i, &of_jet, w);
+        }
         for expert in 0..experts {
-            let used = if self.is_soft() { Vec::new() } else { self.problem(expert, sample) };
-            let mut work = 0.0;
-            if !self.is_soft() {
-                let (iterations, solve) = self.solve_one(expert, &used, sample, bases);
-                work = solve;
-                pass.iterations += f64::from(iterations) / experts as f64;
-            }
-            let w = &self.weights[expert];
-            let mut slope = vec![0.0; n];
-            for (i, site) in sample.sites.iter().enumerate().filter(|(_, s)| s.owner == expert) {
-                let at = site.row.at(jet(bases, i, w));
-                pass.loss += site.share * at.value * at.value;
-                let slopes = at.slopes.map(|s| 2.0 * site.share * at.value * s);
-                add_slopes(&mut slope, &slopes, bases, i);
-                add_products(adjoints, i, &slopes, w);
-                work += 12.0 * n as f64;
-            }
+            let (w, used, mut work) = (&self.weights[expert], &problems[expert], works[expert]);
             if self.params.implicit && !self.is_soft() {
-                let lambda = self.adjoint(expert, &used, sample, bases, &slope)?;
+                let lambda = self.adjoint(expert, used, sample, bases, &slopes[expert])?;
                 // The loss changes by −λ·∂(slope of the sum)/∂b: λ·slope is r (∂r·v) at each row, v the jet of b·λ.
-                for (i, share) in &used {
+                for (i, share) in used {
                     let (at, v) = (sample.sites[*i].row.at(jet(bases, *i, w)), jet(bases, *i, &lambda));
                     let along = dot(&at.slopes, &v);
                     let turned = [at.curved[0] * v[0] + at.curved[1] * v[3], 0.0, 0.0, at.curved[1] * v[0]];

@@ -35,7 +35,7 @@ const MEASURE: u64 = 50;
 
 /// Points between box k − 1 and box k.
 fn seam(boxes: Boxes, k: usize, level: f64) -> Vec<f64> {
-    let at = k as f64 / boxes.count as f64;
+    let at = boxes.seam(k);
     let point = |s: f64| if boxes.in_time { [s, at, level] } else { [at, s, level] };
     middles(COLUMNS).into_iter().flat_map(point).collect()
 }
@@ -116,7 +116,7 @@ impl Training {
             activation: Activation::Tanh,
         };
         let network = Network::<f64>::new(architecture, u64::from(p.seed))?;
-        let sample = Sample::new(p.side as usize, p.edge as usize);
+        let sample = Sample::new(p);
         let (count, size) = (network.parameters.len(), sample.count() * COMPONENTS * n);
         let jets = JetSpec::value(3).along(0).along(1).second(0, 0);
         let mut training = Self {
@@ -154,7 +154,7 @@ impl Training {
         let (p, draws) = (&self.params, self.sample.draws() as u64 + 1);
         let (seed, first) = ((u64::from(p.seed) << 32) ^ 0x5eed, self.steps * draws);
         let trained = level((TRAINED * uniform(seed, first)).floor());
-        self.sample.place(self.boxes, trained, p.data, |k| uniform(seed, first + 1 + k as u64));
+        self.sample.place(trained, |k| uniform(seed, first + 1 + k as u64));
     }
 
     /// Loss and gradient at the points that are placed.
@@ -208,7 +208,7 @@ impl Training {
         let (mut layer, boxes) = (self.layer.clone(), self.boxes);
         if !layer.is_soft() {
             layer.params.most = layer.params.most.max(40);
-            self.sample.place(boxes, level, self.params.data, |_| 0.5);
+            self.sample.place(level, |_| 0.5);
             let bases = self.jets(&self.sample.points.clone());
             layer.solve(&self.sample, &bases);
         }
