@@ -9,9 +9,10 @@
 //!
 //! $$\frac{dL}{d\theta} = \partial_\theta L - \lambda^T\partial_\theta G,\qquad H\lambda = \partial_w L.$$
 //!
-//! The solve grows with its points and with the square of the number of bases. So cut the domain in $K$ boxes and give
-//! each an expert: weights $w_k$ of the same bases, from the residuals of its own box and all initial and boundary
-//! values. $u$ is put together box by box, and jumps at the seams, as nothing ties the experts there but the bases.
+//! The solve grows with its points and with the square of the number of bases. So cut the domain in $K$ slices and give
+//! each an expert: weights $w_k$ of the same bases, from the residuals of its own slice and all initial and boundary
+//! values. $u$ is put together slice by slice. No solve ties the experts where they meet: only the training loss does,
+//! through the bases, and $u$ jumps at the seams.
 //!
 //! The equation is diffusion with sorption,
 //!
@@ -21,7 +22,20 @@
 //! from a constant level, with a jump in the corner. Twelve levels are trained on; the error is the mean over four levels
 //! between them, for which only $w$ is solved. The slider of the level does that live, with the network as it is.
 //!
-//! All are given the same work, counted in multiplications, so that the result does not depend on the machine.
+//! All are given the same work, counted in multiplications of the network and of the solves, so that the result does not
+//! depend on the machine. The experts take turns here; the paper gives each a processor, and for that there is the work of
+//! the slowest one.
+//!
+//! Mind that the claim does not hold at this size. After 20·10⁹ multiplications the error is 0.053 with four experts, 0.034
+//! with one and 0.048 by the penalty at its best rate of three, over three seeds. Each expert of sixteen weights is free
+//! to meet its own equations in more than one way, so boxes add freedom where none was lacking: with six bases four
+//! experts do as well as one (0.038 and 0.040, one seed), and 64 bases without boxes get to 0.029 in less than half the
+//! steps. An overlap of half a box helps (0.036). As all sides are in all solves, four experts in turn take 1.37 times
+//! the work of one; the slowest one takes 0.38 times, which is where processors of their own would gain.
+//!
+//! Try: no derivative through the solve; slices of time, where a later one knows nothing of an earlier one; cold starts.
+//! Ours: a small network of $(x, t, u_0)$ with exact derivatives. The paper's differences on a grid see the jumps; here they
+//! are a term of the loss. $u$ below 0.01 counts as 0.01 in $R$, and the wall at $x = 1$ has the sign of an outflow.
 
 use eddy_spec::{
     Arm, Axis, Better, Bound, Citation, Claim, ColorMap, Cost, Counter, EddyError, Metric, Test, ViewSpec, choice,
@@ -81,7 +95,7 @@ params! { pub struct Params {
     /// Weight of the initial and boundary values.
     data: f64 = 10.0 => log(0.1, 1000.0).group("constraint"),
     /// Weight of the jumps at the seams in the loss.
-    seam: f64 = 100.0 => log(1e-3, 1e5).group("constraint").only_when("method", &["hard"]),
+    seam: f64 = 10.0 => log(1e-3, 1e5).group("constraint").only_when("method", &["hard"]),
     /// Ridge.
     ridge: f64 = 1e-3 => log(1e-6, 0.1).symbol("\\rho").group("constraint").only_when("method", &["hard"]),
     /// Most steps of a solve.
@@ -95,7 +109,7 @@ params! { pub struct Params {
     /// Points on each of the three sides.
     edge: u32 = 16 => steps(8, 64).group("training"),
     /// Learning rate. It falls to a hundredth along half a cosine.
-    rate: f64 = 3e-3 => log(1e-5, 1e-1).symbol("\\eta").group("training"),
+    rate: f64 = 0.01 => log(1e-5, 1e-1).symbol("\\eta").group("training"),
     /// Work, in 10⁹ multiplications.
     budget: f64 = 20.0 => log(0.1, 1000.0).group("training"),
     /// Seed.
@@ -204,7 +218,7 @@ impl Experiment for PiHcMoe {
         arms: &[
             Arm { name: "four", setting: "experts=4" },
             Arm { name: "one", setting: "experts=1" },
-            Arm { name: "soft", setting: "method=soft" },
+            Arm { name: "soft", setting: "method=soft&rate=0.02" },
         ],
         seeds: &[1, 2, 3],
         tests: &[
