@@ -93,7 +93,7 @@ params! { pub struct Params {
     /// Units of a hidden layer.
     width: u32 = 32 => steps(4, 64).group("model"),
     /// Hidden layers.
-    layers: u32 = 2 => steps(1, 4).group("model"),
+    layers: u32 = 2 => steps(1, 3).group("model"),
     /// Weight of the initial and boundary values.
     data: f64 = 10.0 => log(0.1, 1000.0).group("constraint"),
     /// Weight of the jumps at the seams in the loss.
@@ -107,9 +107,9 @@ params! { pub struct Params {
     /// Derivative through the solve. Without it the weights count as constants.
     implicit: bool = true => toggle().group("constraint").only_when("method", &["hard"]),
     /// Points along x and along t, drawn anew for every step.
-    side: u32 = 24 => steps(16, 48).group("training"),
+    side: u32 = 24 => steps(16, 32).group("training"),
     /// Points on each of the three sides.
-    edge: u32 = 16 => steps(8, 64).group("training"),
+    edge: u32 = 16 => steps(8, 32).group("training"),
     /// Learning rate. It falls to a hundredth along half a cosine.
     rate: f64 = 0.01 => log(1e-5, 1e-1).symbol("\\eta").group("training"),
     /// Work, in 10⁹ multiplications.

@@ -119,7 +119,7 @@ impl Training {
         let sample = Sample::new(p);
         let (count, size) = (network.parameters.len(), sample.count() * COMPONENTS * n);
         let jets = JetSpec::value(3).along(0).along(1).second(0, 0);
-        let mut training = Self {
+        Ok(Self {
             engine: Engine::with(&network, &jets, sample.count(), Level::best())?,
             shown: Inferred { layer: layer.clone(), solution: vec![0.0; ROWS * COLUMNS], jumps: Vec::new() },
             layer,
@@ -144,9 +144,7 @@ impl Training {
             record: Record::of(PiHcMoe::METRICS),
             network,
             params: p.clone(),
-        };
-        training.measure();
-        Ok(training)
+        })
     }
 
     /// Points and level of a step.
