@@ -35,6 +35,13 @@ const DO_NOT_HOLD: &[(&str, &str)] = &[
          is claimed: 3000 exact couples are enough for 746 parameters, and both lie at the sampling floor of 2000 \
          particles; with 100 couples it is 0.97 times",
     ),
+    (
+        "pi-hc-moe",
+        "with four experts the error is 1.56 times that of one, where at most 0.7 is claimed, and 1.12 times that of the \
+         penalty, where at most 0.5 is claimed, over three seeds: nothing but the bases ties the experts at their seams. One \
+         after the other they take 1.38 times the work of one, where at most 1 is claimed, as each sees all of the sides; \
+         the slowest one takes 0.38 times",
+    ),
 ];
 
 fn check(entry: &'static Entry) -> Result<(), String> {
