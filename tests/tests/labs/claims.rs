@@ -29,6 +29,13 @@ const DO_NOT_HOLD: &[(&str, &str)] = &[
          is claimed: 3000 exact couples are enough for 746 parameters, and both lie at the sampling floor of 2000 \
          particles; with 100 couples it is 0.97 times",
     ),
+    (
+        "adversarial-adaptive-sampling",
+        "the error is 4.5 times that with uniform points over three seeds, where at most 0.3 is claimed: 6.54, 6.33 and 1.10 against \
+         1.03, 1.07 and 1.00, which is a network that has learned nothing. The variance of the residual is 0.005 times that with \
+         uniform points (at most 0.5 is claimed): some 3 are left of \
+         a source that reaches 2000, and 3 all over the square would be an error of twenty times the narrow solution",
+    ),
 ];
 
 fn check(entry: &'static Entry) -> Result<(), String> {

@@ -16,12 +16,12 @@
 //!
 //! Watch the points: each keeps its place in the flow's own square, and its trail shows where it has come from. Uniform points
 //! hit the peak once in a hundred and fifty times, and the network learns nothing at all in a million evaluations, or in three. With the
-//! opponent the variance of the residual falls by two orders. The error does not follow: what is left of the residual is small but
-//! smooth, and a residual of 1 all over the square, a two-thousandth of the source, is an error several times as large as this narrow
-//! solution is in the mean. To have learned nothing is an error of 1.
+//! opponent the variance of the residual falls by two orders. The error does not follow, and is even
+//! larger than that of having learned nothing, which is 1: of the residual some 3 are left, where the source reaches 2000, and a
+//! residual of 3 all over the square would be an error of twenty times the solution, so small is this narrow peak in the mean.
 //!
 //! Compare with a list of the largest residuals (RAR) and with points in proportion to the residual on a grid: in two
-//! dimensions both are cheap and hard opponents, and the list is ahead here. A flow needs no grid and no list, which only pays in more
+//! dimensions both are cheap and hard opponents, and the list came out ahead of the flow. A flow needs no grid and no list, which only pays in more
 //! dimensions, not shown here. Try $\beta$: at 1000 the points stay uniform; at $10^{-6}$ they all run to one place, and what is left
 //! behind is forgotten.
 //!
