@@ -259,7 +259,13 @@ impl Flow {
             })
             .collect();
         let exact = Kovasznay::new(p.reynolds);
-        let problem = Problem { exact, flow: Steady { viscosity: 1.0 / p.reynolds }, walls: p.walls, lift: p.lift, power: p.power };
+        let problem = Problem {
+            exact,
+            flow: Steady { viscosity: 1.0 / p.reynolds },
+            walls: p.walls,
+            lift: p.lift,
+            power: p.power,
+        };
         let pairs = |f: &dyn Fn(f64, f64) -> [Jet; 2]| -> Vec<f64> {
             grid.chunks_exact(2).flat_map(|x| f(x[0], x[1]).map(|jet| jet[0])).collect()
         };
