@@ -6,11 +6,11 @@ import { eddySite, firstLooks, stillFiles } from './build/site';
 const catalogFile = fileURLToPath(new URL('src/generated/catalog.json', import.meta.url));
 
 /**
- * Splits catalog.json in two modules: `virtual:catalog`, what every page needs, and `virtual:sources`, the long texts
- * (introductions and code) that only an experiment's tabs show.
+ * Splits catalog.json in three modules: `virtual:catalog`, what every page needs, `virtual:papers`, the list that has a page of its
+ * own, and `virtual:sources`, the long texts (introductions and code) that only an experiment's tabs show.
  */
 function catalog(): Plugin {
-  const ids = ['virtual:catalog', 'virtual:sources'];
+  const ids = ['virtual:catalog', 'virtual:papers', 'virtual:sources'];
   return {
     name: 'eddy-catalog',
     resolveId: (id) => (ids.includes(id) ? `\0${id}` : undefined),
@@ -31,8 +31,8 @@ function catalog(): Plugin {
         Object.fromEntries(Object.entries(e).filter(([key]) => key === 'id' || long.includes(key) !== keep));
       const part =
         id === '\0virtual:catalog'
-          ? { ...full, experiments: full.experiments.map(pick(true)).map((e: Record<string, unknown>) => ({ ...e, still: String(e.id) in stills, first: looks[String(e.id)]?.look })) }
-          : full.experiments.map(pick(false));
+          ? { version: full.version, papers: { all: full.papers.length, live: full.papers.filter((p: { experiments: string[] }) => p.experiments.length).length }, experiments: full.experiments.map(pick(true)).map((e: Record<string, unknown>) => ({ ...e, still: String(e.id) in stills, first: looks[String(e.id)]?.look })) }
+          : id === '\0virtual:papers' ? full.papers : full.experiments.map(pick(false));
       // A JSON string parses faster than the same object literal.
       return `export default JSON.parse(${JSON.stringify(JSON.stringify(part))});`;
     },

@@ -8,7 +8,6 @@ import { isPresenting, onPresent, present, teaching } from './lib/teach';
 import { currentTheme, onTheme, startTheme, toggleTheme } from './lib/theme';
 import './pages/experiment';
 import './pages/gallery';
-import './pages/papers';
 import type { EddyExperiment } from './element/eddy-experiment';
 import type { RunModel } from './lib/run-model';
 
@@ -130,6 +129,7 @@ export class EddyApp extends LitElement {
       case 'gallery':
         return html`<eddy-gallery></eddy-gallery>`;
       case 'papers':
+        void import('./pages/papers');
         return html`<eddy-papers></eddy-papers>`;
       case 'experiment':
         if (isLab(route.permalink)) {

@@ -115,6 +115,7 @@ export interface FirstLook {
   proportion?: number;
   series?: SeriesHeader[];
 }
+/** A paper of the list, which is a module of its own (`virtual:papers`). */
 export interface Paper {
   number: number;
   id: string;
@@ -126,7 +127,8 @@ export interface Paper {
 export interface Catalog {
   version: string;
   experiments: Experiment[];
-  papers: Paper[];
+  /** How many papers the list has, and of how many there is an experiment. */
+  papers: { all: number; live: number };
 }
 /** The long texts of an experiment, in a chunk of their own. */
 export interface SourceText {

@@ -53,14 +53,13 @@ export class EddyGallery extends LitElement {
     const hero = heroExperiment();
     const families = [...new Set(experiments.map((e) => e.family))].sort();
     const shown = experiments.filter((e) => this.isShown(e));
-    const live = papers.filter((p) => p.experiments.length).length;
     return html`<div class="gallery">
       <section class="hero">
         <div class="pitch">
           <h1>Differential equations, running in front of you</h1>
           <p class="lead">Roll out a PDE, train a network to solve it, sample a diffusion model, and check what the papers claim. In this tab, on your own machine, nothing recorded.</p>
           <p class="facts number">
-            <span><b>${experiments.length}</b> ${experiments.length === 1 ? 'experiment' : 'experiments'}</span><span><b>${live}</b> of ${papers.length} papers live</span><span><b>${experiments.filter((e) => e.claim).length}</b> claims to check</span>
+            <span><b>${experiments.length}</b> ${experiments.length === 1 ? 'experiment' : 'experiments'}</span><span><b>${papers.live}</b> of ${papers.all} papers live</span><span><b>${experiments.filter((e) => e.claim).length}</b> claims to check</span>
           </p>
         </div>
         ${hero

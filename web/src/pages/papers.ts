@@ -1,7 +1,8 @@
 /** Every paper of the list, with its experiment or “not yet”. */
 import { LitElement, html, nothing } from 'lit';
 import { customElement, state } from 'lit/decorators.js';
-import { catalog, type Paper } from '../lib/catalog';
+import papers from 'virtual:papers';
+import type { Paper } from '../lib/catalog';
 import { capital } from '../lib/format';
 import { experimentHref } from '../lib/router';
 import { icon } from '../lib/icons';
@@ -24,7 +25,6 @@ export class EddyPapers extends LitElement {
   }
 
   protected override render() {
-    const { papers } = catalog;
     const live = papers.filter((p) => p.experiments.length).length;
     const families = [...new Set(papers.map((p) => p.family))].sort();
     const shown = papers.filter((p) => this.isShown(p));
