@@ -17,7 +17,7 @@ const panes = (element: Locator) => element.evaluate((e: any) => e.model.panes.m
 
 test('each pane is its own setting, on the same clock', async ({ page, url }) => {
   const element = await open(page, url, A, B);
-  await element.evaluate((e: any) => e.restart().then(() => e.advanceSteps(40)));
+  await element.evaluate((e: any) => (e.pause(), e.restart().then(() => e.advanceSteps(40))));
   const both = await panes(element);
   expect(both[0].position).toBe(both[1].position);
   const shown = [await readView(element, 'u', 0), await readView(element, 'u', 1)];
@@ -26,7 +26,7 @@ test('each pane is its own setting, on the same clock', async ({ page, url }) =>
   for (const [i, link] of [A, B].entries()) {
     await page.goto('about:blank');
     const alone = await openExperiment(page, url, link);
-    await alone.evaluate((e: any) => e.restart().then(() => e.advanceSteps(40)));
+    await alone.evaluate((e: any) => (e.pause(), e.restart().then(() => e.advanceSteps(40))));
     expect(relativeDifference((await readView(alone, 'u', 0)).data, shown[i]!.data), link).toBe(0);
   }
 });

@@ -39,7 +39,7 @@ function readNpy(bytes: Uint8Array): { shape: number[]; data: number[] } {
 
 test('picture, record, arrays and settings hold what the run holds', async ({ page, url }) => {
   const element = await openShare(page, url, 'gray-scott?grid=64&feed=0.03');
-  await element.evaluate((e: any) => e.restart().then(() => e.advanceSteps(20)));
+  await element.evaluate((e: any) => (e.pause(), e.restart().then(() => e.advanceSteps(20))));
   const png = await saved(page, 'Picture (PNG)');
   expect(png.name).toBe('gray-scott.png');
   const colors = await page.evaluate(async (data) => {
@@ -150,7 +150,7 @@ for (const scheme of ['light', 'dark'] as const) {
 
 test('trained weights are saved, loaded into another run, and refused where they do not fit', async ({ page, url }, info) => {
   const element = await openShare(page, url, 'pinn-burgers?width=16&layers=2');
-  await element.evaluate((e: any) => e.restart().then(() => e.advanceSteps(5)));
+  await element.evaluate((e: any) => (e.pause(), e.restart().then(() => e.advanceSteps(5))));
   const file = await saved(page, 'Weights (safetensors)');
   expect(file.name).toBe('pinn-burgers.safetensors');
   // The format as its description says, read apart from the library that wrote it.
