@@ -269,6 +269,8 @@ struct Game {
     /// Fixed places of [0, 1]² and where the flow has sent them so far.
     latent: Vec<f64>,
     ways: Vec<Vec<f64>>,
+    /// Memory of places that have gone from `ways`.
+    spare: Vec<Vec<f64>>,
     steps: u64,
     evaluations: u64,
     /// Evaluations at which the next row is due.
@@ -297,6 +299,7 @@ impl Game {
             points: vec![0.0; 2 * p.points as usize],
             latent: (0..2 * SHOWN).map(|_| numbers.next()).collect(),
             ways: Vec::new(),
+            spare: Vec::new(),
             solution: Vec::new(),
             residuals: Vec::new(),
             grid,
@@ -365,18 +368,17 @@ impl Game {
 
     /// Solution and residual on the grid, and the ways of the points.
     fn look_around(&mut self) {
-        (self.solution, self.residuals) = self.solver.look(&self.grid);
+        self.solver.look_into(&self.grid, &mut self.solution, &mut self.residuals);
         if let Chooser::Adversarial { flow, .. } = &mut self.chooser {
-            let mut places = self.latent.clone();
-            flow.sample(&mut places);
             if self.ways.len() >= WAY {
                 // Every second one goes, the first stays.
-                let mut k = 0;
-                self.ways.retain(|_| {
-                    k += 1;
-                    k % 2 == 1
-                });
+                let half = self.ways.len().div_ceil(2);
+                (0..half).for_each(|k| self.ways.swap(k, 2 * k));
+                self.spare.extend(self.ways.drain(half..));
             }
+            let mut places = self.spare.pop().unwrap_or_default();
+            self.latent.clone_into(&mut places);
+            flow.sample(&mut places);
             self.ways.push(places);
         }
     }
@@ -406,11 +408,13 @@ impl Game {
     }
 
     fn keep(&mut self) {
-        self.good.clear();
-        self.good.push(self.solver.network.parameters.clone());
-        if let Chooser::Adversarial { flow, .. } = &self.chooser {
-            self.good.extend(flow.networks.iter().map(|n| n.parameters.clone()));
-        }
+        let flows = match &self.chooser {
+            Chooser::Adversarial { flow, .. } => flow.networks.as_slice(),
+            _ => &[],
+        };
+        self.good.resize(1 + flows.len(), Vec::new());
+        let all = std::iter::once(&self.solver.network.parameters).chain(flows.iter().map(|n| &n.parameters));
+        self.good.iter_mut().zip(all).for_each(|(good, own)| own.clone_into(good));
     }
 
     fn restore(&mut self) {

@@ -100,6 +100,14 @@ impl Solver {
     pub fn look(&mut self, points: &[f64]) -> (Vec<f64>, Vec<f64>) {
         let count = points.len() / 2;
         let (mut values, mut residuals) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        self.look_into(points, &mut values, &mut residuals);
+        (values, residuals)
+    }
+
+    /// The same into memory that is there: what is made and dropped again and again ends in pieces.
+    pub fn look_into(&mut self, points: &[f64], values: &mut Vec<f64>, residuals: &mut Vec<f64>) {
+        values.clear();
+        residuals.clear();
         let problem = &self.problem;
         self.engine.evaluate(&self.network, points, |tile| {
             for i in 0..tile.len {
@@ -109,6 +117,5 @@ impl Solver {
                 residuals.push(problem.source(x, y) + u[3] + u[4]);
             }
         });
-        (values, residuals)
     }
 }
