@@ -74,13 +74,13 @@ params! { pub struct Params {
     walls: Walls = Walls::Hard => choice().group("boundary"),
     /// Weight of the penalty.
     weight: f64 = 10.0 => log(1e-2, 1e4).symbol("w").group("boundary").only_when("walls", &["soft"]),
-    /// Distance from a corner below which residuals count less.
+    /// Corner distance. Nearer to the upper corners residuals count less.
     reach: f64 = 0.25 => range(0.0, 0.5).symbol("\\delta").group("training"),
-    /// Points inside per step, drawn anew for every step of Adam and every hundredth of L-BFGS.
+    /// Points inside. Drawn anew for every step of Adam and every hundredth of L-BFGS.
     points: u32 = 1_000 => steps(50, 8000).symbol("N").group("training"),
-    /// Points on the boundary, likewise. Not used where the boundary is built in.
+    /// Points on the boundary. Drawn as often; not used where the boundary is built in.
     side_points: u32 = 200 => steps(20, 2000).group("training").only_when("walls", &["soft"]),
-    /// Steps of Adam, then come those of L-BFGS.
+    /// Steps of Adam. Then come those of L-BFGS.
     first: u32 = 2_000 => steps(1, 30_000).group("training"),
     /// Training steps in all.
     steps: u32 = 8_000 => steps(100, 50_000).group("training"),
