@@ -35,7 +35,7 @@ use crate::{
     Baseline, Context, DeviceKind, Experiment, Lab, Run,
     labs::{
         pinn::{self, Descent, Method, Objective, relative_error},
-        walls::{Jet, Kovasznay, Layer, Steady, X, Y, bump, on_wall},
+        walls::{Jet, Kovasznay, Layer, Steady, X, Y, bumps, on_wall, wall_error_lines},
     },
 };
 
@@ -198,12 +198,8 @@ impl Problem {
             (Walls::Soft, _) | (_, Lift::Zero) => [[0.0; 5]; 2],
             _ => self.exact.blend(x, y),
         };
-        let factor = if self.walls == Walls::Hard {
-            let (f, g) = (bump(x, X, self.power), bump(y, Y, self.power));
-            [f[0] * g[0], f[1] * g[0], f[0] * g[1], f[2] * g[0], f[0] * g[2]]
-        } else {
-            [1.0, 0.0, 0.0, 0.0, 0.0]
-        };
+        let factor =
+            if self.walls == Walls::Hard { bumps((x, X), (y, Y), self.power) } else { [1.0, 0.0, 0.0, 0.0, 0.0] };
         Layer { lift, factor }
     }
 }
@@ -471,13 +467,7 @@ impl Objective for Flow {
                     sides[..wall].iter().sum::<f64>() + s * sides[wall]
                 };
                 let xs: Vec<f64> = (0..errors.len()).map(way).collect();
-                let top = errors.iter().flatten().fold(1e-15, |m: f64, e| m.max(e.abs()));
-                let of = |o: usize| errors.iter().map(|e| e[o]).collect::<Vec<_>>();
-                let series = vec![
-                    Series::line("u", Role::Result, xs.clone(), of(0)),
-                    Series::line("v", Role::Second, xs, of(1)),
-                ];
-                ViewData::Lines { series, x: (0.0, sides.iter().sum()), y: (-1.1 * top, 1.1 * top) }
+                wall_error_lines(xs, &errors, sides.iter().sum())
             }
             _ => ViewData::Empty,
         }

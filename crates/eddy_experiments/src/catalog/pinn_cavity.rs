@@ -38,6 +38,7 @@ use crate::{
         walls::{
             Jet, Steady,
             taylor::{FACTORIALS, ORDERS, Taylor},
+            wall_error_lines,
         },
     },
 };
@@ -506,15 +507,8 @@ impl Objective for Cavity {
             }
             "midlines" => self.profiles(),
             "walls" => {
-                let errors = self.wall_errors();
-                let top = errors.iter().flat_map(|(_, e)| *e).fold(1e-15, |m: f64, e| m.max(e.abs()));
-                let xs: Vec<f64> = errors.iter().map(|(s, _)| *s).collect();
-                let of = |o: usize| errors.iter().map(|(_, e)| e[o]).collect::<Vec<_>>();
-                let series = vec![
-                    Series::line("u", Role::Result, xs.clone(), of(0)),
-                    Series::line("v", Role::Second, xs, of(1)),
-                ];
-                ViewData::Lines { series, x: (0.0, 4.0), y: (-1.1 * top, 1.1 * top) }
+                let (way, errors): (Vec<f64>, Vec<[f64; 2]>) = self.wall_errors().into_iter().unzip();
+                wall_error_lines(way, &errors, 4.0)
             }
             _ => ViewData::Empty,
         }

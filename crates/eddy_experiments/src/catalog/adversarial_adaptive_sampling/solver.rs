@@ -2,7 +2,7 @@
 
 use eddy_nets::{Activation, Adam, AdamSettings, Architecture, Engine, JetSpec, NetError, Network};
 
-use crate::labs::walls::{Layer, bump};
+use crate::labs::walls::{Layer, bumps};
 
 /// -Δu = f on [-1, 1]² with u = Σ exp(-s|x - c|²), zero on the boundary to rounding.
 #[derive(Clone, Debug)]
@@ -31,9 +31,7 @@ impl Problem {
 
 /// (1 - x²)(1 - y²), by which the network is multiplied.
 fn factor(x: f64, y: f64) -> Layer {
-    let (f, g) = (bump(x, SIDE, 1), bump(y, SIDE, 1));
-    let factor = [f[0] * g[0], f[1] * g[0], f[0] * g[1], f[2] * g[0], f[0] * g[2]];
-    Layer { lift: [[0.0; 5]; 2], factor }
+    Layer { lift: [[0.0; 5]; 2], factor: bumps((x, SIDE), (y, SIDE), 1) }
 }
 
 pub(super) struct Solver {

@@ -31,7 +31,6 @@ impl Loss {
 /// The network, its optimizer and their memory. Nothing is allocated per training step. f32, as everywhere a network
 /// is trained for a picture; the particles stay in f64.
 pub struct FieldNetwork {
-    inputs_each: usize,
     dim: usize,
     network: Network<f32>,
     engine: Engine<f32>,
@@ -63,8 +62,8 @@ impl FieldNetwork {
         let count = network.parameters.len();
         let gradient = vec![0.0; count];
         let adam = optimizer(count, rate, steps, None);
-        let (given, targets) = (Vec::new(), Vec::new());
-        Ok(Self { inputs_each: inputs, dim, network, engine, adam, gradient, inputs: given, targets })
+        let (inputs, targets) = (Vec::new(), Vec::new());
+        Ok(Self { dim, network, engine, adam, gradient, inputs, targets })
     }
 
     /// Keeps the parameters and begins with a fresh optimizer.
@@ -94,7 +93,7 @@ impl FieldNetwork {
         let dim = self.dim;
         self.inputs.clear();
         self.targets.clear();
-        let (mut x, mut y) = (vec![0.0; self.inputs_each], vec![0.0; dim]);
+        let (mut x, mut y) = (vec![0.0; self.network.architecture().inputs], vec![0.0; dim]);
         for i in 0..batch {
             draw(i, &mut x, &mut y);
             self.inputs.extend(x.iter().map(|v| *v as f32));
@@ -122,7 +121,7 @@ impl FieldNetwork {
     /// Outputs at inputs given point after point, in the same order.
     pub fn outputs(&mut self, inputs: &[f32]) -> Vec<f32> {
         let dim = self.dim;
-        let mut out = vec![0.0; inputs.len() / self.inputs_each * dim];
+        let mut out = vec![0.0; inputs.len() / self.network.architecture().inputs * dim];
         self.engine.evaluate(&self.network, inputs, |tile| {
             for o in 0..dim {
                 tile.jet(o, 0).iter().enumerate().for_each(|(i, v)| out[(tile.start + i) * dim + o] = *v);

@@ -4,6 +4,8 @@ pub mod taylor;
 
 use std::f64::consts::TAU;
 
+use eddy_spec::{Role, Series, ViewData};
+
 /// The rectangle.
 pub const X: (f64, f64) = (-0.5, 1.0);
 /// See [`X`].
@@ -75,6 +77,20 @@ pub fn bump(at: f64, (low, high): (f64, f64), power: u32) -> [f64; 3] {
     let q = f64::from(power);
     let lower = |k: u32| if power >= k { f.powi((power - k) as i32) } else { 0.0 };
     [f.powi(power as i32), q * lower(1) * slope, q * (q - 1.0) * lower(2) * slope * slope + q * lower(1) * curvature]
+}
+
+/// Product of the [`bump`]s along both sides of a rectangle: zero on all of its walls.
+pub fn bumps((x, along): (f64, (f64, f64)), (y, across): (f64, (f64, f64)), power: u32) -> Jet {
+    let (f, g) = (bump(x, along, power), bump(y, across, power));
+    [f[0] * g[0], f[1] * g[0], f[0] * g[1], f[2] * g[0], f[0] * g[2]]
+}
+
+/// Errors of both components of the velocity over the way around, which is `length` long.
+pub fn wall_error_lines(way: Vec<f64>, errors: &[[f64; 2]], length: f64) -> ViewData {
+    let top = errors.iter().flatten().fold(1e-15, |m: f64, e| m.max(e.abs()));
+    let of = |o: usize| errors.iter().map(|e| e[o]).collect::<Vec<_>>();
+    let series = vec![Series::line("u", Role::Result, way.clone(), of(0)), Series::line("v", Role::Second, way, of(1))];
+    ViewData::Lines { series, x: (0.0, length), y: (-1.1 * top, 1.1 * top) }
 }
 
 /// What turns the network's outputs into velocities, at one point.
@@ -162,10 +178,7 @@ mod tests {
     #[test]
     fn derivatives_of_flow_lift_and_factor_equal_differences() {
         let exact = Kovasznay::new(20.0);
-        let factor = |x, y| {
-            let (f, g) = (bump(x, X, 2), bump(y, Y, 2));
-            [f[0] * g[0], f[1] * g[0], f[0] * g[1], f[2] * g[0], f[0] * g[2]]
-        };
+        let factor = |x, y| bumps((x, X), (y, Y), 2);
         for (x, y) in [(0.1, 0.3), (-0.4, 1.2), (0.9, -0.2)] {
             for o in 0..2 {
                 assert!(check_jet(|x, y| exact.velocity(x, y)[o], x, y) < 1e-4);
