@@ -30,9 +30,9 @@ const OTHER = 0.15;
 async function picture(page: Page): Promise<string> {
   let last = '';
   await expect.poll(async () => {
+    // What a key or the mouse asked for may wait until the GPU has drawn what was asked before.
+    const isWhole = (await page.locator('eddy-volume[rests]').count()) === 1;
     const now = (await canvasOf(page).screenshot()).toString('base64');
-    // While it changes fewer pixels are drawn, on a slow machine for longer than the pictures are apart.
-    const isWhole = await canvasOf(page).evaluate((c: HTMLCanvasElement) => c.width >= 0.95 * c.clientWidth * Math.min(2, devicePixelRatio));
     const rests = isWhole && last !== '' && (await difference(page, last, now)) < 0.2 * SAME;
     last = now;
     return rests;

@@ -50,6 +50,9 @@ pub struct ViewSpec {
     /// The value shown by colour (fields, points); ignored by lines and curves.
     pub value: Axis,
     pub colors: ColorMap,
+    /// Lines that can be listened to: samples per second. What is constant in a curve is not heard.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub heard: Option<f64>,
 }
 
 impl ViewSpec {
@@ -61,7 +64,7 @@ impl ViewSpec {
         value: Axis,
         colors: ColorMap,
     ) -> Self {
-        Self { key, label, kind: ViewKind::Field, x, y, z: None, value, colors }
+        Self { key, label, kind: ViewKind::Field, x, y, z: None, value, colors, heard: None }
     }
     pub const fn points(
         key: &'static str,
@@ -71,7 +74,7 @@ impl ViewSpec {
         value: Axis,
         colors: ColorMap,
     ) -> Self {
-        Self { key, label, kind: ViewKind::Points, x, y, z: None, value, colors }
+        Self { key, label, kind: ViewKind::Points, x, y, z: None, value, colors, heard: None }
     }
     pub const fn volume(
         key: &'static str,
@@ -80,16 +83,20 @@ impl ViewSpec {
         value: Axis,
         colors: ColorMap,
     ) -> Self {
-        Self { key, label, kind: ViewKind::Volume, x, y, z: Some(z), value, colors }
+        Self { key, label, kind: ViewKind::Volume, x, y, z: Some(z), value, colors, heard: None }
     }
     pub const fn mesh(key: &'static str, label: &'static str, x: Axis, y: Axis, value: Axis, colors: ColorMap) -> Self {
-        Self { key, label, kind: ViewKind::Mesh, x, y, z: None, value, colors }
+        Self { key, label, kind: ViewKind::Mesh, x, y, z: None, value, colors, heard: None }
     }
     pub const fn lines(key: &'static str, label: &'static str, x: Axis, y: Axis) -> Self {
-        Self { key, label, kind: ViewKind::Lines, x, y, z: None, value: y, colors: ColorMap::Viridis }
+        Self { key, label, kind: ViewKind::Lines, x, y, z: None, value: y, colors: ColorMap::Viridis, heard: None }
     }
     pub const fn curves(key: &'static str, label: &'static str, x: Axis, y: Axis) -> Self {
-        Self { key, label, kind: ViewKind::Curves, x, y, z: None, value: y, colors: ColorMap::Viridis }
+        Self { key, label, kind: ViewKind::Curves, x, y, z: None, value: y, colors: ColorMap::Viridis, heard: None }
+    }
+    /// The same, to be listened to at `rate` samples per second.
+    pub const fn heard(self, rate: f64) -> Self {
+        Self { heard: Some(rate), ..self }
     }
 }
 

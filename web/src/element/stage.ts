@@ -116,6 +116,7 @@ export class EddyStage extends LitElement {
       this.model?.withCanvases(() => this.renewCanvases());
     }
     if (this.model?.view?.kind === 'volume') void import('./volume');
+    if (this.model?.view?.heard) void import('./sound');
     if (this.hasModes) void import('./modes');
     this.placeCanvases();
   }
@@ -262,6 +263,7 @@ export class EddyStage extends LitElement {
               : nothing}
           </div>`
         : nothing}
+      ${model.view.heard ? html`<eddy-sound .model=${model}></eddy-sound>` : nothing}
       <div
         class="stage columns-${this.columns} rows-${this.captionRows}" tabindex="0" role="group" aria-label="Stage. Space plays and pauses, ? lists the keys."
         aria-keyshortcuts="Space . r n + - 0 ?" @keydown=${this.onKey}

@@ -218,6 +218,8 @@ export class EddyVolume extends EddySolid {
   protected override draw(): void {
     clearTimeout(this.rest);
     this.isFine = false;
+    // Says that what is seen is what it is now, in all its pixels.
+    this.toggleAttribute('rests', false);
     this.paint();
   }
   private paint(): void {
@@ -261,7 +263,8 @@ export class EddyVolume extends EddySolid {
     const next = (wasFine: boolean): void => {
       this.waits = false;
       if (this.isStale) this.paint();
-      else if (!wasFine) {
+      else if (wasFine) this.toggleAttribute('rests', true);
+      else {
         this.rest = window.setTimeout(() => {
           this.isFine = true;
           this.paint();

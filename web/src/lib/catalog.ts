@@ -27,6 +27,8 @@ export interface ViewSpec {
   z?: Axis;
   value: Axis;
   colors: ColorMapName;
+  /** Lines to be listened to: samples per second. */
+  heard?: number;
 }
 interface ParamCommon {
   key: string;

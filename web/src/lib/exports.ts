@@ -5,6 +5,7 @@ import { catalog } from './catalog';
 import { npyFromArray, npzFromFiles } from './npy';
 import { drawPicture } from './picture';
 import type { RunModel } from './run-model';
+import { soundsOf, wavOfSounds } from './sound';
 
 export interface Exported {
   name: string;
@@ -104,6 +105,14 @@ export async function npzOf(model: RunModel): Promise<Exported> {
   }
   files['settings.json'] = new TextEncoder().encode(settingsText(model));
   return { name: `${model.experiment.id}.npz`, blob: blobOf(npzFromFiles(files), 'application/zip') };
+}
+
+/** The view that can be heard, its curves one after the other. */
+export async function wavOf(model: RunModel): Promise<Exported> {
+  const view = model.experiment.views.find((v) => v.heard);
+  const sounds = view ? soundsOf(await model.readView(view.key, 0)) : [];
+  if (!sounds.length) throw new Error('There is nothing to hear yet: let the run begin.');
+  return { name: `${model.experiment.id}.wav`, blob: blobOf(wavOfSounds(sounds, view!.heard!), 'audio/wav') };
 }
 
 /** What the network has learned so far, under the names and in the layout of PyTorch. */

@@ -4,7 +4,7 @@ import { customElement, property, state } from 'lit/decorators.js';
 import encodeQr from 'qr';
 import { Watch } from '../element/watch';
 import type { Experiment, SourceText } from '../lib/catalog';
-import { Film, csvOf, npyOf, npzOf, permalinkFromSettings, pngOf, save, scriptOf, settingsOf, weightsOf, type Exported } from '../lib/exports';
+import { Film, csvOf, npyOf, npzOf, permalinkFromSettings, pngOf, save, scriptOf, settingsOf, wavOf, weightsOf, type Exported } from '../lib/exports';
 import { icon } from '../lib/icons';
 import { LINK_LIMIT, linkFromText, plainLink } from '../lib/permalink';
 import { experimentHref } from '../lib/router';
@@ -97,6 +97,7 @@ export class EddyShare extends LitElement {
           ${this.file('Record (CSV)', csvOf)}
           ${this.file('This view (NPY)', npyOf)}
           ${this.file('All numbers (NPZ)', npzOf)}
+          ${this.experiment.views.some((v) => v.heard) ? this.file('Sound (WAV)', wavOf) : nothing}
           ${this.file('Settings (JSON)', async (m) => settingsOf(m))}
           ${this.source?.bibtex ? this.file('Reference (BibTeX)', async (m) => ({ name: `${m.experiment.id}.bib`, blob: new Blob([this.source!.bibtex], { type: 'application/x-bibtex' }) })) : nothing}
           <label class="button">Open settings…<input class="visually-hidden" type="file" accept="application/json,.json" @change=${this.openSettings} /></label>

@@ -20,7 +20,7 @@
 
 use eddy_numerics::{
     diffusion::{
-        Batch, Denoiser, MixtureModel, Node, Sampler,
+        Batch, Denoiser, MixtureModel, RoundTrip, Sampler,
         few_steps::RingTask,
         methods::{Bdia as BdiaMethod, Ddim, Method},
         metrics::{paired_distances, quantile, rms},
@@ -173,91 +173,13 @@ impl Experiment for Bdia {
     }
 }
 
-/// A round trip in progress: `steps` steps to noise, then as many back (BDIA has one less, since it keeps the pair).
-struct RoundTrip {
-    /// From noise to data.
-    nodes: Vec<Node>,
-    /// γ, or none for DDIM.
+fn round_trip(
+    task: &RingTask,
+    data: Batch<f64>,
+    steps: usize,
     gamma: Option<f64>,
-    /// The state, and for BDIA the one at the time that is nearer to data on the way out and nearer to noise on the way back.
-    here: Batch<f64>,
-    beside: Option<Batch<f64>>,
-    /// Index of `here` among the nodes.
-    at: usize,
-    latent: Option<Batch<f64>>,
-}
-
-impl RoundTrip {
-    fn new(task: &RingTask, data: Batch<f64>, steps: usize, gamma: Option<f64>) -> Result<Self, EddyError> {
-        let nodes = task.grid(steps).map_err(refused)?;
-        Ok(Self { nodes, gamma, here: data, beside: None, at: steps, latent: None })
-    }
-
-    fn is_done(&self) -> bool {
-        self.latent.is_some() && self.at == self.nodes.len() - 1
-    }
-    fn all_steps(&self) -> usize {
-        2 * (self.nodes.len() - 1)
-    }
-
-    /// DDIM from `here` to the node at `to`.
-    fn ddim(&self, to: usize, model: &mut dyn Denoiser<f64>) -> Batch<f64> {
-        let (from, to) = (&self.nodes[self.at], &self.nodes[to]);
-        let mut eps = Batch::zeros(self.here.dim(), self.here.len());
-        model.epsilon(&self.here, from, &mut eps);
-        let (a, b) = from.transfer(to);
-        let mut next = self.here.clone();
-        next.combine(a, &[(b, &eps)]);
-        next
-    }
-
-    fn step(&mut self, model: &mut dyn Denoiser<f64>) {
-        if self.latent.is_none() {
-            self.outward(model);
-        } else if !self.is_done() {
-            self.homeward(model);
-        }
-    }
-
-    fn outward(&mut self, model: &mut dyn Denoiser<f64>) {
-        let before = match (self.gamma, &self.beside) {
-            (Some(gamma), Some(next)) => {
-                let around = &self.nodes[self.at - 1..=self.at + 1];
-                BdiaMethod::new(gamma).earlier(around, &self.here, next, model)
-            }
-            _ => None,
-        };
-        let before = before.unwrap_or_else(|| self.ddim(self.at - 1, model));
-        self.beside = Some(std::mem::replace(&mut self.here, before));
-        self.at -= 1;
-        if self.at == 0 {
-            self.latent = Some(self.here.clone());
-            if self.gamma.is_some() {
-                // The pair is kept: the state beside the latent is where the way back continues, without an evaluation.
-                if let Some(second) = self.beside.replace(self.here.clone()) {
-                    self.here = second;
-                    self.at = 1;
-                }
-            }
-        }
-    }
-
-    fn homeward(&mut self, model: &mut dyn Denoiser<f64>) {
-        let (Some(gamma), Some(earlier)) = (self.gamma, &self.beside) else {
-            self.here = self.ddim(self.at + 1, model);
-            self.at += 1;
-            return;
-        };
-        // z₋ = z + Δ(to data) + γ (z₊ − z − Δ(to noise)), both moves from the same ε.
-        let (node, data, noise) = (&self.nodes[self.at], &self.nodes[self.at + 1], &self.nodes[self.at - 1]);
-        let mut eps = Batch::zeros(self.here.dim(), self.here.len());
-        model.epsilon(&self.here, node, &mut eps);
-        let ((a, b), (a_back, b_back)) = (node.transfer(data), node.transfer(noise));
-        let mut next = self.here.clone();
-        next.combine(a - gamma * a_back, &[(b - gamma * b_back, &eps), (gamma, earlier)]);
-        self.beside = Some(std::mem::replace(&mut self.here, next));
-        self.at += 1;
-    }
+) -> Result<RoundTrip<f64>, EddyError> {
+    Ok(RoundTrip::new(task.grid(steps).map_err(refused)?, data, gamma))
 }
 
 fn largest(x: &Batch<f64>) -> f64 {
@@ -282,7 +204,7 @@ struct BdiaRun {
     bench: RingBench,
     /// Where the round trip begins.
     data: Batch<f64>,
-    trip: Option<RoundTrip>,
+    trip: Option<RoundTrip<f64>>,
     moving: Option<Sampler<f64>>,
     evaluations: u64,
     measured: usize,
@@ -302,7 +224,7 @@ impl BdiaRun {
         let steps = p.steps as usize;
         let bench = RingBench::new(task, p.seed, p.particles)?;
         match p.trip {
-            Trip::Round => trip = Some(RoundTrip::new(&bench.task, data.clone(), steps, p.gamma_of(p.sampler))?),
+            Trip::Round => trip = Some(round_trip(&bench.task, data.clone(), steps, p.gamma_of(p.sampler))?),
             Trip::Sample => {
                 let nodes = bench.task.grid(steps).map_err(refused)?;
                 moving = Some(bench.task.sampler(p.method(p.sampler), &nodes, bench.start.clone()));
@@ -359,9 +281,9 @@ impl BdiaRun {
         let error = if self.moving.is_some() { self.bench.error(&x) } else { f64::NAN };
         let (mut back, mut latent) = (f64::NAN, f64::NAN);
         if let Some(trip) = &self.trip {
-            latent = trip.latent.as_ref().map_or(f64::NAN, largest);
+            latent = trip.latent().map_or(f64::NAN, largest);
             if trip.is_done() {
-                back = distance(&trip.here, &self.data);
+                back = distance(trip.here(), &self.data);
             }
         }
         let used = self.evaluations as f64;
@@ -371,7 +293,7 @@ impl BdiaRun {
 
     fn state(&self) -> &Batch<f64> {
         match (&self.trip, &self.moving) {
-            (Some(trip), _) => &trip.here,
+            (Some(trip), _) => trip.here(),
             (_, Some(moving)) => moving.x(),
             _ => &self.bench.start,
         }
@@ -384,12 +306,12 @@ impl BdiaRun {
         let rule = LINES[line].2;
         let error = match self.params.trip {
             Trip::Round => {
-                let mut trip = RoundTrip::new(&self.bench.task, self.data.clone(), steps, self.params.gamma_of(rule))?;
+                let mut trip = round_trip(&self.bench.task, self.data.clone(), steps, self.params.gamma_of(rule))?;
                 let mut model: MixtureModel<f64> = self.bench.task.model().map_err(refused)?;
                 while !trip.is_done() {
                     trip.step(&mut model);
                 }
-                distance(&trip.here, &self.data)
+                distance(trip.here(), &self.data)
             }
             Trip::Sample => {
                 let start = self.bench.start.clone();
@@ -412,7 +334,7 @@ impl BdiaRun {
         let normal: Vec<f64> = shares.clone().map(|s| (-2.0 * (-s).ln_1p()).sqrt()).collect();
         let mut series = vec![Series::line("normal noise", Role::Reference, normal.clone(), normal.clone())];
         let mut range = (0.1, 10.0_f64);
-        if let Some(latent) = self.trip.as_ref().and_then(|t| t.latent.as_ref()) {
+        if let Some(latent) = self.trip.as_ref().and_then(RoundTrip::latent) {
             let mut radii = paired_distances(latent, &Batch::zeros(latent.dim(), latent.len()));
             radii.sort_unstable_by(f64::total_cmp);
             if radii.iter().all(|r| r.is_finite()) {
@@ -519,19 +441,19 @@ mod tests {
         let p = Params { steps: 8, particles: 50, gamma: 0.8, curve: false, ..Params::default() };
         let run = finished(&p);
         let trip = run.trip.as_ref().unwrap();
-        assert!(distance(&trip.here, &run.data) < 1e-9);
+        assert!(distance(trip.here(), &run.data) < 1e-9);
         // Seen to fail: a state on the way moved by 1e-3 does not return.
-        let mut other = RoundTrip::new(&run.bench.task, run.data.clone(), 8, Some(0.8)).unwrap();
+        let mut other = round_trip(&run.bench.task, run.data.clone(), 8, Some(0.8)).unwrap();
         let mut model = run.bench.task.model().unwrap();
         for _ in 0..8 {
             other.step(&mut model);
         }
-        assert!(other.latent.is_some() && other.at == 1);
-        other.here.data_mut()[0] += 1e-3;
+        assert!(other.latent().is_some());
+        other.here_mut().data_mut()[0] += 1e-3;
         while !other.is_done() {
             other.step(&mut model);
         }
-        assert!(distance(&other.here, &run.data) > 1e-6);
+        assert!(distance(other.here(), &run.data) > 1e-6);
     }
 
     #[test]

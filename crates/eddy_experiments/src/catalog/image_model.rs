@@ -26,9 +26,9 @@
 use std::{any::Any, sync::Arc};
 
 use eddy_learn::{
-    Engine, LearnError,
+    Engine,
     image::{
-        CLASSES, Classifier, Condition, Guided, Model, Moments, Options, PIXELS, Picture, SIDE, SIZES, Training,
+        CLASSES, Classifier, Condition, Guided, Model, Moments, Options, PIXELS, Picture, SIZES, Training,
         drawing::picture_of, schedule, span,
     },
 };
@@ -40,12 +40,14 @@ use eddy_numerics::{
     rng::{Philox, Stream},
 };
 use eddy_spec::{
-    Arm, Axis, Better, Bound, Citation, Claim, ColorMap, Cost, Counter, EddyError, Metric, Outcome, Role, Series, Test,
-    ViewData, ViewSpec, choice, params,
+    Arm, Axis, Better, Bound, Citation, Claim, Cost, Counter, EddyError, Metric, Outcome, Role, Series, Test, ViewData,
+    ViewSpec, choice, params,
 };
 
 use crate::{
-    Baseline, Budget, Context, DeviceKind, Experiment, Lab, LocalFuture, Precision, Progress, Record, Run, ready,
+    Baseline, Budget, Context, DeviceKind, Experiment, Lab, LocalFuture, Precision, Progress, Record, Run,
+    labs::image::{Class, ROW, Size, eddy_error, mosaic, pictures, shares},
+    ready,
     weights::{Numbers, Tensor},
 };
 
@@ -66,48 +68,6 @@ choice! { pub enum Lesson {
     All = "all",
     /// what is asked for
     Asked = "asked",
-} }
-
-choice! { pub enum Class {
-    /// each in turn
-    Every = "every",
-    /// disc
-    Disc = "disc",
-    /// square
-    Square = "square",
-    /// triangle
-    Triangle = "triangle",
-    /// cross
-    Cross = "cross",
-    /// 0
-    Zero = "0",
-    /// 1
-    One = "1",
-    /// 2
-    Two = "2",
-    /// 3
-    Three = "3",
-    /// 4
-    Four = "4",
-    /// 5
-    Five = "5",
-    /// 6
-    Six = "6",
-    /// 7
-    Seven = "7",
-    /// 8
-    Eight = "8",
-    /// 9
-    Nine = "9",
-} }
-
-choice! { pub enum Size {
-    /// both in turn
-    Both = "both",
-    /// small
-    Small = "small",
-    /// large
-    Large = "large",
 } }
 
 choice! { pub enum Solver {
@@ -163,8 +123,6 @@ const BATCH: usize = 64;
 const LOOKS: usize = 5;
 /// Guidances of the curve.
 const CURVE: [f64; 6] = [0.0, 0.5, 1.0, 2.0, 4.0, 8.0];
-/// Pictures in a row where one class is asked for.
-const ROW: usize = 14;
 
 pub struct ImageModel;
 
@@ -268,33 +226,6 @@ impl Experiment for ImageModel {
 
     fn start(p: &Params, _context: &Context) -> Result<Box<dyn Run>, EddyError> {
         Ok(Box::new(Pictures::new(p)?))
-    }
-}
-
-const fn pictures(key: &'static str, label: &'static str) -> ViewSpec {
-    ViewSpec::field(
-        key,
-        label,
-        Axis::linear("picture", "k"),
-        Axis::linear("rows from below", "j"),
-        Axis::linear("brightness", "x"),
-        ColorMap::Viridis,
-    )
-}
-
-fn eddy_error(error: LearnError) -> EddyError {
-    EddyError::new(error.code(), error.to_string())
-}
-
-impl Class {
-    fn index(self) -> Option<usize> {
-        (self as usize).checked_sub(1)
-    }
-}
-
-impl Size {
-    fn index(self) -> Option<usize> {
-        (self as usize).checked_sub(1)
     }
 }
 
@@ -463,18 +394,8 @@ impl Pictures {
     async fn judge(&self, pixels: &[f32]) -> Result<Quality, EddyError> {
         let Some((reference, _)) = &self.reference else { return Ok(Quality::NONE) };
         let judged = self.model.classifier().judge(pixels, &self.engine).await.map_err(eddy_error)?;
-        let n = judged.answers.len().max(1) as f64;
-        let share = |right: &dyn Fn((usize, usize), (usize, usize)) -> bool| {
-            let answers = judged.answers.iter().enumerate();
-            let is_right =
-                |(k, a): &(usize, &Option<(usize, usize)>)| a.is_some_and(|a| right(a, asked(&self.params, *k)));
-            answers.filter(is_right).count() as f64 / n
-        };
-        Ok(Quality {
-            share: share(&|a, b| a.0 == b.0),
-            size: share(&|a, b| a.1 == b.1),
-            frechet: judged.moments().frechet(reference),
-        })
+        let [share, size] = shares(&judged, |k| asked(&self.params, k));
+        Ok(Quality { share, size, frechet: judged.moments().frechet(reference) })
     }
 
     /// What comes after a sampling, or after the opening.

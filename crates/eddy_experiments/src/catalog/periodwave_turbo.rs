@@ -20,7 +20,11 @@
 //! here, that is least for a wave of medium loudness at every frequency, always the same one: with one wave in a group the
 //! spread falls to a few hundredths and the spectrum gets worse than before. So waves of one condition are compared in
 //! groups, by their mean power, and each is free to differ. The discriminators then add little. The paper also matches
-//! features of the discriminators and has one that looks at bands, on speech; neither is here, nor is the sound.
+//! features of the discriminators and has one that looks at bands, on speech; neither is here.
+//!
+//! *Sound* plays held-out waves end to end, 125 a second, sixteen of each of eight conditions, as a voice is made of
+//! pulses: true ones, those of the solver before it was tuned, and those of now. Untuned, the hiss on top of each note is
+//! missing.
 
 use eddy_nets::{Activation, Adam, Architecture, Engine, JetSpec, NetError, Network};
 use eddy_numerics::rng::{Philox, Stream};
@@ -112,6 +116,9 @@ const ROWS: u32 = 4;
 const KEEP: f32 = 0.98;
 /// The held-out condition that is drawn.
 const DRAWN: usize = 13;
+/// Samples per second where waves are listened to, and every how manieth held-out condition is.
+const RATE: f64 = 8000.0;
+const NOTES: usize = 3;
 
 pub struct PeriodwaveTurbo;
 
@@ -187,6 +194,13 @@ impl Experiment for PeriodwaveTurbo {
             Axis::linear("mean power", "P").unit("dB"),
         ),
         ViewSpec::lines("waves", "waves", Axis::linear("sample", "n"), Axis::linear("amplitude", "x")),
+        ViewSpec::lines(
+            "sound",
+            "sound",
+            Axis::linear("time", "t").unit("s"),
+            Axis::linear("amplitude, each in its own lane", "x"),
+        )
+        .heard(RATE),
         ViewSpec::curves(
             "race",
             "distance against steps",
@@ -265,6 +279,8 @@ struct WaveRun {
     measuring: Option<Measuring>,
     before: Option<Quality>,
     now: Option<Quality>,
+    /// Waves of the notes end to end: true ones, those before the fine-tuning, those of the last measurement.
+    melodies: [Vec<f64>; 3],
     outcome: Outcome,
     record: Record,
 }
@@ -309,13 +325,14 @@ impl WaveRun {
             loss: SpectralLoss::new(),
             tapes: Vec::new(),
             transform,
-            tests,
             exact,
             floor: (sum / TESTS as f64).sqrt(),
             step: 0,
             measuring: Some(Measuring::default()),
             before: None,
             now: None,
+            melodies: [true_melody(&tests, &rng), Vec::new(), Vec::new()],
+            tests,
             outcome: Outcome::Running,
             record: Record::of(PeriodwaveTurbo::METRICS),
             params: p.clone(),
@@ -462,6 +479,17 @@ impl WaveRun {
         x
     }
 
+    /// Waves of the notes as the generator makes them now.
+    fn melody(&mut self) -> Vec<f64> {
+        let steps = COUNTS[self.few()];
+        let mut melody = Vec::with_capacity(TESTS.div_ceil(NOTES) * DRAWS * LEN);
+        for note in (0..TESTS).step_by(NOTES) {
+            let x = self.test_waves(note, note + 1, steps);
+            melody.extend((0..DRAWS).flat_map(|j| (0..LEN).map(move |n| n * DRAWS + j)).map(|k| f64::from(x[k])));
+        }
+        melody
+    }
+
     /// Some conditions at one step count; the row once all are done.
     fn measure(&mut self) {
         let Some(mut measuring) = self.measuring.take() else { return };
@@ -507,6 +535,10 @@ impl WaveRun {
         if self.step <= self.params.steps {
             self.before = Some(now.clone());
         }
+        self.melodies[2] = self.melody();
+        if self.step <= self.params.steps {
+            self.melodies[1] = self.melodies[2].clone();
+        }
         let before = |of: fn(&Quality) -> &Vec<f64>, at: usize| self.before.as_ref().map_or(f64::NAN, |b| of(b)[at]);
         let row = [
             now.distances[few],
@@ -529,6 +561,11 @@ impl WaveRun {
         let before = before.map(|q| ("untuned", Role::Second, q));
         before.into_iter().chain(self.now.as_ref().map(|q| ("now", Role::Result, q)))
     }
+}
+
+fn true_melody(tests: &[Condition], rng: &Philox) -> Vec<f64> {
+    let wave = |k: usize| tests[k / DRAWS].draw(rng, Stream::Control, k as u32);
+    (0..TESTS).step_by(NOTES).flat_map(|note| note * DRAWS..(note + 1) * DRAWS).flat_map(wave).collect()
 }
 
 /// Independent standard normal numbers.

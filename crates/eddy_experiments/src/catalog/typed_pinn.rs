@@ -14,7 +14,7 @@
 //! place alone, stands for $D$. Show it by its name under *Field shown*.
 //!
 //! What to look for: diffusion comes easily, long times and sharp fronts do not. Try the causal weights where the later
-//! times stay wrong, and L-BFGS where Adam no longer gets better. Take the points of the last step to see where the residual
+//! times stay wrong, *windows* where the time is long, and L-BFGS where Adam no longer gets better. Take the points of the last step to see where the residual
 //! is large. The *spectrum of the error* shows which waves are learnt: slow ones first. Why, the *tangent kernel* says: what lies
 //! along an eigenvector is learnt at a speed proportional to its eigenvalue, and they fall over many decades. Where the
 //! *gradients by term* are far apart one term of the loss is not heard.
@@ -128,11 +128,14 @@ params! { pub struct Params {
     side_weight: f64 = 10.0 => log(1e-3, 1e4).symbol("\\lambda").group("training"),
     /// Strictness of causal weights. Earlier times first; 0 weighs all alike, and L-BFGS always does.
     causality: f64 = 0.0 => range(0.0, 1000.0).symbol("\\varepsilon").group("training"),
+    /// Windows in time, trained one after the other. Each has its share of the steps and begins where the network of the one
+    /// before ended; for equations of first order in time along one periodic axis, or none.
+    windows: u32 = 1 => steps(1, 40).group("training"),
     /// Optimizer.
     optimizer: Optimizer = Optimizer::Adam => choice().group("training"),
     /// Training steps.
     steps: u32 = 5_000 => steps(10, 100_000).group("training"),
-    /// Steps of Adam before L-BFGS.
+    /// Steps of Adam before L-BFGS. Of each window.
     first: u32 = 2_000 => steps(1, 100_000).group("training").only_when("optimizer", &["adam-lbfgs"]),
     /// Learning rate of Adam. It falls to a hundredth along half a cosine.
     rate: f64 = 5e-3 => log(1e-5, 1e-1).symbol("\\eta").group("training").only_when("optimizer", &["adam", "adam-lbfgs"]),
@@ -170,6 +173,7 @@ impl Params {
             side_points: self.side_points as usize,
             side_weight: self.side_weight,
             causality: self.causality,
+            windows: self.windows as usize,
             is_resampled: self.optimizer != Optimizer::Lbfgs,
             is_adaptive: self.sampling == Sampling::Residual,
             seed: self.seed,

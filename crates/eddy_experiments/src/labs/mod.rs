@@ -4,6 +4,8 @@
 pub mod atoms;
 #[cfg(any(feature = "sampler", feature = "flow"))]
 pub mod flow;
+#[cfg(feature = "learn")]
+pub mod image;
 #[cfg(feature = "core")]
 pub mod pde;
 #[cfg(any(feature = "pinn", feature = "equations"))]

@@ -9,24 +9,6 @@ impl Pictures {
     }
 }
 
-/// Pictures in rows of [`ROW`], the first row on top, a dark line between them.
-fn mosaic(pixels: &[f32]) -> ViewData {
-    let count = pixels.len() / PIXELS;
-    if count == 0 {
-        return ViewData::Empty;
-    }
-    let (across, down) = (count.min(ROW), count.div_ceil(ROW));
-    let (nx, ny) = (across * (SIDE + 1) - 1, down * (SIDE + 1) - 1);
-    let mut data = vec![-1.0f32; nx * ny];
-    for (k, picture) in pixels.chunks_exact(PIXELS).enumerate() {
-        for (p, v) in picture.iter().enumerate() {
-            let (i, j) = (k % ROW * (SIDE + 1) + p % SIDE, k / ROW * (SIDE + 1) + p / SIDE);
-            data[(ny - 1 - j) * nx + i] = v.clamp(-1e6, 1e6);
-        }
-    }
-    ViewData::Field { nx, ny, data, x: (0.0, across as f64), y: (0.0, down as f64), range: (-1.0, 1.0) }
-}
-
 impl Run for Pictures {
     fn advance(&mut self, budget: Budget) -> LocalFuture<'_, Result<(), EddyError>> {
         Box::pin(self.advance_within(budget))

@@ -2,6 +2,9 @@
 
 use super::*;
 
+/// Height of a lane of the sound: no true wave reaches 2.5.
+const LANE: f64 = 5.0;
+
 impl WaveRun {
     fn spectrum(&self) -> ViewData {
         let xs: Vec<f64> = (0..BINS).map(|k| k as f64).collect();
@@ -31,6 +34,26 @@ impl WaveRun {
         ];
         let top = series.iter().flat_map(|s| &s.ys).filter(|y| y.is_finite()).fold(1.5, |m, y| y.abs().max(m));
         ViewData::Lines { series, x: (0.0, (LEN - 1) as f64), y: (-top, top) }
+    }
+
+    /// The melodies one above the other.
+    fn sound(&self) -> ViewData {
+        let end = self.melodies[0].len() as f64 / RATE;
+        let names = ["true waves".to_owned(), format!("untuned, {} steps", COUNTS[self.few()]), "now".to_owned()];
+        let is_tuned = self.step > self.params.steps;
+        let lanes = names
+            .into_iter()
+            .zip([Role::Reference, Role::Second, Role::Result])
+            .zip(&self.melodies)
+            .zip([1.0, 0.0, -1.0]);
+        let series = lanes
+            .filter(|(((_, role), melody), _)| !melody.is_empty() && (*role != Role::Second || is_tuned))
+            .map(|(((name, role), melody), lane)| {
+                let xs = (0..melody.len()).map(|n| n as f64 / RATE).collect();
+                Series::line(name, role, xs, with_gaps(&melody.iter().map(|x| x + LANE * lane).collect::<Vec<_>>()))
+            })
+            .collect();
+        ViewData::Lines { series, x: (0.0, end), y: (-1.5 * LANE, 1.5 * LANE) }
     }
 
     fn race(&self) -> ViewData {
@@ -76,6 +99,7 @@ impl Run for WaveRun {
         ready(Ok(match key {
             "spectrum" => self.spectrum(),
             "waves" => self.waves(),
+            "sound" => self.sound(),
             _ => self.race(),
         }))
     }

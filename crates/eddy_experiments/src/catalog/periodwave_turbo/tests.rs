@@ -203,3 +203,20 @@ fn every_view_can_be_drawn_at_every_moment() {
         run.work();
     }
 }
+
+#[test]
+fn the_sound_is_the_waves_end_to_end() {
+    let mut run = finished(&quick(Tuning::Spectra));
+    let ViewData::Lines { series, x, .. } = pollster::block_on(run.view("sound")).unwrap() else { panic!("no lines") };
+    assert_eq!(series.iter().map(|s| s.ys.len()).collect::<Vec<_>>(), [8 * DRAWS * LEN; 3]);
+    assert!((x.1 - 1.024).abs() < 1e-12, "{x:?}");
+    // Wave 5 of the third note, in the middle of the melody.
+    let (note, j) = (2 * NOTES, 5);
+    let own = run.test_waves(note, note + 1, COUNTS[run.few()]);
+    let from = (2 * DRAWS + j) * LEN;
+    for n in 0..LEN {
+        assert!((run.melodies[2][from + n] - f64::from(own[n * DRAWS + j])).abs() < 1e-12);
+    }
+    // What tuning changed can be heard.
+    assert_ne!(run.melodies[1], run.melodies[2]);
+}

@@ -23,6 +23,12 @@ pub trait Objective: 'static {
     /// From here on the loss must be the function whose gradient is given, as line searches need it: what depends on the
     /// course of the run, such as causal weights, is left out.
     fn fix(&mut self) {}
+    /// Windows in time that are trained one after the other, each with its share of the steps and an optimizer of its own.
+    fn windows(&self) -> u64 {
+        1
+    }
+    /// Goes on to the next window, after the last step of this one; what [`fix`](Self::fix) left out is there again.
+    fn next_window(&mut self, _parameters: &[f64]) {}
     /// The loss; overwrites `gradient`.
     fn gradient(&mut self, parameters: &[f64], gradient: &mut [f64]) -> f64;
     /// Relative L² error against the reference, then the extras; what is drawn afterwards is this state.
@@ -98,6 +104,11 @@ impl Optimizer {
     }
 }
 
+/// The share of one of so many windows.
+fn share(descent: Descent, windows: u64) -> Descent {
+    Descent { steps: descent.steps.div_ceil(windows.max(1)), ..descent }
+}
+
 /// Training of an objective.
 pub struct DescentRun<O> {
     objective: O,
@@ -114,6 +125,8 @@ pub struct DescentRun<O> {
     good: Vec<f64>,
     /// Whether L-BFGS could not go on at the last step.
     is_stalled: bool,
+    /// Windows done, and the step with which this one began.
+    windows: (u64, u64),
 }
 
 /// A fresh run on the CPU.
@@ -139,7 +152,7 @@ impl<O: Objective> DescentRun<O> {
         objective.draw(0);
         objective.measure(&parameters);
         let count = parameters.len();
-        let optimizer = Optimizer::new(&descent, count, 0);
+        let optimizer = Optimizer::new(&share(descent, objective.windows()), count, 0);
         if matches!(optimizer, Optimizer::Lbfgs(_)) {
             objective.fix();
         }
@@ -157,14 +170,19 @@ impl<O: Objective> DescentRun<O> {
             seconds: 0.0,
             outcome: Outcome::Running,
             is_stalled: false,
+            windows: (0, 0),
         })
     }
 
     /// One step. Returns what ends the run, if anything does.
     fn step(&mut self) -> Option<Outcome> {
         let is_both = matches!(self.descent.method, Method::AdamLbfgs { .. });
+        let of_window = share(self.descent, self.objective.windows());
+        if self.steps - self.windows.1 >= of_window.steps {
+            self.begin_window();
+        }
         if is_both && matches!(self.optimizer, Optimizer::Adam(_)) {
-            let next = Optimizer::new(&self.descent, self.parameters.len(), self.steps);
+            let next = Optimizer::new(&of_window, self.parameters.len(), self.steps - self.windows.1);
             if matches!(next, Optimizer::Lbfgs(_)) {
                 self.optimizer = next;
                 self.objective.fix();
@@ -190,7 +208,7 @@ impl<O: Objective> DescentRun<O> {
                 let stalls = step.state == LbfgsState::Stalled;
                 // On other points it may go on, once.
                 if stalls && (!is_both || self.is_stalled) {
-                    return Some(Outcome::Finished);
+                    return (!self.begin_window()).then_some(Outcome::Finished);
                 }
                 self.is_stalled = stalls;
                 step.state != LbfgsState::NotFinite
@@ -206,6 +224,24 @@ impl<O: Objective> DescentRun<O> {
             },
             repair: None,
         })
+    }
+
+    /// Goes on to the next window, if there is one.
+    fn begin_window(&mut self) -> bool {
+        let windows = self.objective.windows();
+        if self.windows.0 + 1 >= windows {
+            return false;
+        }
+        self.windows = (self.windows.0 + 1, self.steps);
+        // What was reached is kept as this window's part of the solution.
+        self.objective.measure(&self.parameters);
+        self.objective.next_window(&self.parameters);
+        self.optimizer = Optimizer::new(&share(self.descent, windows), self.parameters.len(), 0);
+        if matches!(self.optimizer, Optimizer::Lbfgs(_)) {
+            self.objective.fix();
+        }
+        self.is_stalled = false;
+        true
     }
 
     /// Writes a row. Returns whether the error is finite.
@@ -286,7 +322,8 @@ impl<O: Objective> Run for DescentRun<O> {
     fn set_weights(&mut self, given: &[Tensor]) -> Result<(), EddyError> {
         fill("", &self.objective.graph().named(), given, &mut self.parameters)?;
         self.good.copy_from_slice(&self.parameters);
-        self.optimizer = Optimizer::new(&self.descent, self.parameters.len(), self.steps);
+        let of_window = share(self.descent, self.objective.windows());
+        self.optimizer = Optimizer::new(&of_window, self.parameters.len(), self.steps - self.windows.1);
         self.objective.measure(&self.parameters);
         Ok(())
     }

@@ -6,6 +6,7 @@
 
 mod candidate;
 mod jax;
+mod march;
 mod pictures;
 mod points;
 mod reference;
@@ -23,6 +24,7 @@ use eddy_spec::{Axis, Better, EddyError, Metric, ViewData};
 
 use candidate::Candidate;
 pub use candidate::Size;
+use march::March;
 use points::Buffers;
 use reference::Reference;
 use sides::Sides;
@@ -43,6 +45,8 @@ pub struct Training {
     pub side_weight: f64,
     /// Strictness of the causal weights; 0 for none.
     pub causality: f64,
+    /// Windows in time, trained one after the other.
+    pub windows: usize,
     /// Whether the points differ from step to step.
     pub is_resampled: bool,
     /// Whether they are drawn where the residual is large.
@@ -118,8 +122,7 @@ pub struct TypedNetwork {
     insight: Insight,
     /// By output, at the points of the reference, as last measured.
     solution: Vec<Vec<f64>>,
-    /// By output: what is added to the network's at the points of the reference.
-    probe_bases: Vec<Vec<f64>>,
+    march: March,
     /// Squared residual at each point of the last step.
     squares: Vec<f64>,
     /// The step, and the sought coefficients at it: numbers, then the means of fields.
@@ -152,6 +155,7 @@ impl TypedNetwork {
         // The solver knows what the network has to find.
         let truth = statement.clone();
         let mut statement = statement;
+        let mut march = March::new(&mut statement, training.windows, training.causality);
         let free = free_fields(&mut statement, &training.sought)?;
         let mut candidate = Candidate::new(&statement, training.size, &free)?;
         let mut sought = Vec::new();
@@ -232,8 +236,10 @@ impl TypedNetwork {
         };
         let sides = Sides::new(&statement, &mut candidate, training.side_points, training.seed)?;
         let reference = Reference::new(&truth, &candidate)?;
-        let probe_bases: Vec<Vec<f64>> =
-            (0..candidate.outputs.len()).map(|o| candidate.base(o, [0; 3], 0, &reference.points)).collect();
+        march.check(&statement, &candidate, &reference, !training.sought.is_empty())?;
+        march.look(&statement, &candidate, &reference);
+        // What is not reached yet stands where it began.
+        let solution = (0..candidate.outputs.len()).map(|o| candidate.base(o, [0; 3], 0, &reference.points)).collect();
         let data = match training.sought.is_empty() {
             true => Measurements::default(),
             false => measured(&candidate, &reference, &training),
@@ -245,7 +251,7 @@ impl TypedNetwork {
             weigher: Weigher::new(slices),
             side_loss: f64::NAN,
             insight: Insight::default(),
-            solution: probe_bases.clone(),
+            solution,
             history: Vec::new(),
             squares: Vec::new(),
             step: 0,
@@ -261,7 +267,7 @@ impl TypedNetwork {
             values,
             data,
             sought,
-            probe_bases,
+            march,
         })
     }
 
@@ -283,6 +289,13 @@ impl TypedNetwork {
         });
     }
 
+    fn draw_all(&mut self, step: u64) {
+        self.draw_inside(step);
+        if let Some(sides) = &mut self.sides {
+            sides.draw(&self.statement, &self.candidate, step);
+        }
+    }
+
     fn inside(&mut self, parameters: &[f64], gradient: &mut [f64]) -> f64 {
         self.put_coefficients(parameters);
         let mut moved = vec![0.0; self.sought.len()];
@@ -293,7 +306,7 @@ impl TypedNetwork {
         let mut total = 0.0;
         squares.clear();
         engine.add_gradient(parameters, &self.points, gradient, |tile| {
-            if !buffers.run(kernel, sources, bases, dimension, tile) {
+            if !buffers.run(kernel, sources, bases, 0, dimension, tile) {
                 return f64::NAN;
             }
             let outputs = &buffers.outputs;
@@ -333,11 +346,11 @@ impl TypedNetwork {
         let outputs = self.candidate.outputs.len();
         let count = self.data.points.len() / self.candidate.inputs;
         let (data, sizes, weight) = (&self.data, &self.reference.sizes, self.training.data.weight);
-        let is_free: Vec<bool> = self.candidate.outputs.iter().map(|output| output.guess.is_some()).collect();
+        let candidates = &self.candidate.outputs;
         self.values.add_gradient(parameters, &data.points, gradient, |tile| {
             let mut loss = 0.0;
             for o in 0..outputs {
-                if sizes[o] == 0.0 || is_free[o] {
+                if sizes[o] == 0.0 || candidates[o].guess.is_some() {
                     continue;
                 }
                 let factor = weight / (count as f64 * sizes[o] * sizes[o]);
@@ -436,11 +449,14 @@ impl Objective for TypedNetwork {
     }
     fn draw(&mut self, step: u64) {
         if self.points.is_empty() || self.training.is_resampled {
-            self.draw_inside(step);
-            if let Some(sides) = &mut self.sides {
-                sides.draw(&self.statement, &self.candidate, step);
-            }
+            self.draw_all(step);
         }
+    }
+    fn windows(&self) -> u64 {
+        self.march.windows as u64
+    }
+    fn next_window(&mut self, parameters: &[f64]) {
+        self.march_on(parameters);
     }
     fn points(&self) -> usize {
         self.points.len() / self.candidate.inputs
@@ -470,28 +486,32 @@ impl Objective for TypedNetwork {
     }
     fn measure(&mut self, parameters: &[f64]) -> Vec<f64> {
         let outputs = self.candidate.outputs.len();
-        let mut solution = self.probe_bases.clone();
-        self.values.evaluate(parameters, &self.reference.points, |tile| {
+        let mut solution = std::mem::take(&mut self.solution);
+        let per = self.reference.per_time();
+        let (first, reached) = (self.march.rows.start * per, self.march.rows.end * per);
+        for (values, bases) in solution.iter_mut().zip(&self.march.bases) {
+            values[first..reached].copy_from_slice(bases);
+        }
+        self.values.evaluate(parameters, &self.march.probes, |tile| {
             for (o, values) in solution.iter_mut().enumerate() {
-                let there = &mut values[tile.start..tile.start + tile.len];
+                let there = &mut values[first + tile.start..][..tile.len];
                 there.iter_mut().zip(tile.jet(o, 0)).for_each(|(v, j)| *v += j);
             }
         });
         let (mut squares, mut counted, mut worst) = (0.0, 0.0, f64::NAN);
         for o in 0..outputs {
-            let reference = &self.reference.values[o];
+            let reference = &self.reference.values[o][..reached];
             if self.is_floating(o) {
-                let per = self.reference.per_time();
-                for (own, theirs) in solution[o].chunks_mut(per).zip(reference.chunks(per)) {
+                for (own, theirs) in solution[o][first..reached].chunks_mut(per).zip(reference[first..].chunks(per)) {
                     let shift = (theirs.iter().sum::<f64>() - own.iter().sum::<f64>()) / per as f64;
                     own.iter_mut().for_each(|v| *v += shift);
                 }
             }
             // Of a field that is zero throughout there is no relative error.
             if self.reference.sizes[o] > 0.0 && self.candidate.outputs[o].guess.is_some() {
-                worst = f64::max(worst, crate::labs::pinn::relative_error(&solution[o], reference));
+                worst = f64::max(worst, crate::labs::pinn::relative_error(&solution[o][..reached], reference));
             } else if self.reference.sizes[o] > 0.0 {
-                squares += crate::labs::pinn::relative_error(&solution[o], reference).powi(2);
+                squares += crate::labs::pinn::relative_error(&solution[o][..reached], reference).powi(2);
                 counted += 1.0;
             }
         }

@@ -5,6 +5,8 @@ use eddy_nets::graph::{Function, Graph, Node};
 use eddy_solve::Statement;
 use eddy_spec::EddyError;
 
+use super::march::Start;
+
 /// One real component of a field: an output of the network.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Output {
@@ -31,6 +33,8 @@ pub struct Candidate {
     pub graph: Graph,
     /// Of each derivative asked for so far.
     known: Vec<((usize, [u8; 3]), Option<Expression>)>,
+    /// By output: what a later window begins with, in place of the initial values.
+    starts: Vec<Option<Start>>,
     start: f64,
     parameters: Vec<f64>,
     dimension: usize,
@@ -99,7 +103,17 @@ impl Candidate {
         }
         let graph = build(statement, &outputs, inputs, has_time, size);
         let (start, parameters) = (statement.start, statement.parameters.clone());
-        let mut candidate = Self { outputs, inputs, has_time, graph, known: Vec::new(), start, parameters, dimension };
+        let mut candidate = Self {
+            outputs,
+            inputs,
+            has_time,
+            graph,
+            known: Vec::new(),
+            starts: Vec::new(),
+            start,
+            parameters,
+            dimension,
+        };
         for output in 0..candidate.outputs.len() {
             candidate.need(statement, output, [0; 3])?;
         }
@@ -133,10 +147,22 @@ impl Candidate {
         Ok(())
     }
 
+    /// From now on an output of first order in time begins with `start`.
+    pub fn begin(&mut self, output: usize, start: Start) {
+        self.starts.resize(self.outputs.len(), None);
+        if self.outputs[output].order == 1 {
+            self.starts[output] = Some(start);
+        }
+    }
+
     /// The part of a derivative of an output that is not the network's, at points [point][input]. Needs
     /// [`need`](Self::need) before.
     pub fn base(&self, output: usize, orders: [u8; 3], time: u8, points: &[f64]) -> Vec<f64> {
         let count = points.len() / self.inputs;
+        if let Some(Some(start)) = self.starts.get(output) {
+            let places = points.chunks_exact(self.inputs).map(|point| point[0]);
+            return if time == 0 { start.derivative(orders[0], places) } else { vec![0.0; count] };
+        }
         let guess = self.outputs[output].guess.filter(|_| orders == [0; 3] && time == 0);
         let mut values = vec![guess.unwrap_or(0.0); count];
         let part = self.outputs[output].part;

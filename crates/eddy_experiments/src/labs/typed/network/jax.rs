@@ -30,6 +30,9 @@ impl TypedNetwork {
         if !self.training.sought.is_empty() {
             return Err(cannot("coefficients are to be found from data, which it does not do"));
         }
+        if self.march.windows > 1 {
+            return Err(cannot("it is trained window after window, which it does not do"));
+        }
         let statement = &self.statement;
         let mut system = statement.system.clone();
         let dimension = statement.grid.dimension();

@@ -59,7 +59,7 @@ impl TypedNetwork {
             series.push(Series::line(name, role, times.clone(), self.solution[*o].clone()));
         }
         let y = Self::limits(shown.iter().flat_map(|o| &self.reference.values[*o]));
-        ViewData::Lines { series, x: (self.statement.start, self.statement.end), y }
+        ViewData::Lines { series, x: self.march.span(&self.statement), y }
     }
 
     /// Along x through the middle, at a third, two thirds and the end of the time.
@@ -90,7 +90,7 @@ impl TypedNetwork {
     /// for each field.
     fn plane(&self, key: &str) -> ViewData {
         let (shown, axes) = (self.shown(), &self.statement.grid.axes);
-        let span = (self.statement.start, self.statement.end);
+        let span = self.march.span(&self.statement);
         let (theirs, own) = match axes.len() {
             0 => (self.reference.values.concat(), self.solution.concat()),
             _ => (self.reference.values[shown].clone(), self.solution[shown].clone()),
@@ -127,11 +127,16 @@ impl TypedNetwork {
     /// The points of the last step, coloured by the logarithm of the squared residual.
     fn where_points_are(&self) -> ViewData {
         let (axes, statement) = (&self.statement.grid.axes, &self.statement);
-        let span = (statement.start, statement.end);
+        let span = self.march.span(statement);
         let x = axes.first().map_or(span, |axis| (axis.min, axis.max));
         let y =
             axes.get(1).map_or(if self.candidate.inputs > 1 { span } else { (-1.0, 1.0) }, |axis| (axis.min, axis.max));
-        let place = |point: &[f64]| [point[0] as f32, point.get(1).copied().unwrap_or(0.0) as f32];
+        let (offset, last) = (self.march.offset(), self.candidate.inputs - 1);
+        let at = |point: &[f64], i: usize| {
+            let shift = if i == last && self.candidate.has_time { offset } else { 0.0 };
+            point.get(i).map_or(0.0, |v| v + shift) as f32
+        };
+        let place = |point: &[f64]| [at(point, 0), at(point, 1)];
         let positions = self.points.chunks_exact(self.candidate.inputs).flat_map(place).collect();
         // Before the first step no residual is known.
         let values: Vec<f32> = self.squares.iter().map(|r| r.max(1e-20).log10() as f32).collect();

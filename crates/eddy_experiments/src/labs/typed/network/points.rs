@@ -22,19 +22,21 @@ impl Buffers {
         Self { columns: vec![Vec::new(); residuals.reads.len()], outputs }
     }
 
-    /// Fills `outputs` for the points of a tile. False where an input is missing.
+    /// Fills `outputs` for the points of a tile, the first of all tiles being point `first` of `bases`. False where an input is
+    /// missing.
     pub fn run(
         &mut self,
         kernel: &mut BlockKernel<f64>,
         sources: &[Option<(usize, usize)>],
         bases: &[Vec<f64>],
+        first: usize,
         dimension: usize,
         tile: &GraphTile<'_, f64>,
     ) -> bool {
         let Self { columns, outputs } = self;
         for ((column, source), base) in columns.iter_mut().zip(sources).zip(bases) {
             column.clear();
-            column.extend_from_slice(&base[tile.start..tile.start + tile.len]);
+            column.extend_from_slice(&base[first + tile.start..][..tile.len]);
             if let Some((output, component)) = source {
                 column.iter_mut().zip(tile.jet(*output, *component)).for_each(|(c, j)| *c += j);
             }
@@ -106,12 +108,15 @@ impl TypedNetwork {
     /// What is not the network's of everything that is read at the points.
     fn read_bases(&mut self) {
         let (inputs, dimension) = (self.candidate.inputs, self.statement.grid.dimension());
+        let offset = self.march.offset();
         for ((read, source), base) in self.residuals.reads.iter().zip(&self.sources).zip(&mut self.bases) {
             *base = match (read, source) {
                 (Read::Jet { orders, time, .. }, Some((output, _))) => {
                     self.candidate.base(*output, *orders, *time, &self.points)
                 }
-                _ if self.candidate.has_time => self.points.iter().skip(dimension).step_by(inputs).copied().collect(),
+                _ if self.candidate.has_time => {
+                    self.points.iter().skip(dimension).step_by(inputs).map(|t| t + offset).collect()
+                }
                 _ => vec![self.statement.start; self.points.len() / inputs],
             };
         }
@@ -125,7 +130,7 @@ impl TypedNetwork {
         let (dimension, mut buffers) = (statement.grid.dimension(), Buffers::new(residuals));
         let mut sizes = Vec::with_capacity(points.len());
         engine.evaluate(&parameters, points, |tile| {
-            let is_known = buffers.run(kernel, sources, bases, dimension, tile);
+            let is_known = buffers.run(kernel, sources, bases, 0, dimension, tile);
             sizes.extend((0..tile.len).map(|i| {
                 let squared = scales.iter().zip(&buffers.outputs).map(|(s, r)| (s * r[i]).powi(2)).sum::<f64>();
                 if is_known && squared.is_finite() { squared.sqrt() } else { 0.0 }

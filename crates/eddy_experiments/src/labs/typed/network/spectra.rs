@@ -1,11 +1,10 @@
 //! Why a network learns what it learns when: the spectrum of its error, that of its tangent kernel, and which term of the loss
 //! pulls.
 
-use eddy_expr::{Column, Field, Row};
 use eddy_numerics::diffusion::symmetric_eigen;
 use eddy_spec::{Role, Series, ViewData};
 
-use super::TypedNetwork;
+use super::{TypedNetwork, points::Buffers};
 
 /// Points at which the tangent kernel is taken.
 const KERNEL_POINTS: usize = 40;
@@ -49,12 +48,13 @@ impl TypedNetwork {
     /// and of the error. Between sides the even continuation is expanded, so that the ends make no jump.
     pub(super) fn error_spectrum(&self) -> ViewData {
         let output = self.shown();
-        let (theirs, own) = (&self.reference.values[output], &self.solution[output]);
+        let reached = self.march.rows.end * self.reference.per_time();
+        let (theirs, own) = (&self.reference.values[output][..reached], &self.solution[output][..reached]);
         let gaps: Vec<f64> = own.iter().zip(theirs).map(|(a, b)| a - b).collect();
         let axis = self.statement.grid.axes.first();
-        let n = axis.map_or(self.reference.times.len(), |_| self.reference.axes[0].len());
+        let n = axis.map_or(self.march.rows.end, |_| self.reference.axes[0].len());
         let is_periodic = axis.is_some_and(|axis| axis.is_periodic);
-        let [solution, error] = [theirs, &gaps].map(|values| amplitudes(values, n, is_periodic));
+        let [solution, error] = [theirs, &gaps[..]].map(|values| amplitudes(values, n, is_periodic));
         let waves: Vec<f64> = (0..solution.len()).map(|k| k as f64).collect();
         let largest = solution.iter().chain(&error).fold(1e-300, |m: f64, v| m.max(*v));
         let shown = |values: Vec<f64>| values.into_iter().map(|v| v.max(FLOOR * largest)).collect();
@@ -139,24 +139,12 @@ impl TypedNetwork {
         self.put_coefficients(parameters);
         let Self { kernel, residuals, sources, bases, scales, sought, engine, statement, points, candidate, .. } = self;
         let (dimension, count, inputs) = (statement.grid.dimension(), residuals.fields.len(), candidate.inputs);
-        let mut moved = vec![0.0; sought.len()];
+        let (mut moved, mut buffers) = (vec![0.0; sought.len()], Buffers::new(residuals));
         engine.add_gradient(parameters, &points[point * inputs..][..inputs], row, |tile| {
-            let columns: Vec<[f64; 1]> = bases
-                .iter()
-                .zip(sources.iter())
-                .map(|(base, source)| [base[point] + source.map_or(0.0, |(output, c)| tile.jet(output, c)[0])])
-                .collect();
-            let fields: Vec<Field<'_, f64>> = columns.iter().map(|data| Field { data, start: 0 }).collect();
-            let at = |axis: usize| match axis < dimension {
-                true => Column::Values(tile.input(axis)),
-                false => Column::Constant(0.0),
-            };
-            let place = Row { fields: &fields, strides: [1, 0, 0], coordinates: [at(0), at(1), at(2)] };
-            let mut outputs = vec![[0.0]; residuals.program.outputs.len()];
-            let mut slices: Vec<&mut [f64]> = outputs.iter_mut().map(<[f64; 1]>::as_mut_slice).collect();
-            if kernel.run(&place, &mut slices).is_err() {
+            if !buffers.run(kernel, sources, bases, point, dimension, tile) {
                 return f64::NAN;
             }
+            let outputs = &buffers.outputs;
             for (n, (k, read)) in residuals.slopes.iter().enumerate() {
                 if let (0, Some((output, component))) = (*k, sources[*read]) {
                     tile.adjoint(output, component)[0] += scales[0] * outputs[count + n][0];
