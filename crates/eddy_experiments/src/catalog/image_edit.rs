@@ -59,9 +59,9 @@ params! { pub struct Params {
     /// Way to the noise.
     way: Way = Way::Ddim => choice().group("Method"),
     /// Depth. Time to which the pictures are carried; 1 is noise alone.
-    depth: f64 = 0.7 => range(0.1, 0.99).symbol("t").group("Method"),
+    depth: f64 = 0.9 => range(0.1, 0.99).symbol("t").group("Method"),
     /// Share of the move back. 1 is a leapfrog; below it rounding grows by its inverse each step.
-    gamma: f64 = 0.9 => range(0.5, 1.0).symbol("\\gamma").group("Method").only_when("way", &["bdia"]),
+    gamma: f64 = 0.8 => range(0.5, 1.0).symbol("\\gamma").group("Method").only_when("way", &["bdia"]),
     /// Guidance of the way back.
     guidance: f64 = 3.0 => range(0.0, 8.0).symbol("w").group("Method"),
     /// Evaluations of each way.
@@ -146,8 +146,9 @@ impl Experiment for ImageEdit {
     ];
     const BASELINE: Option<Baseline> = Some(Baseline { label: "noise is added", change: "way=noise" });
     const CLAIM: Option<Claim> = Some(Claim {
-        sentence: "With 20 evaluations each way BDIA returns pictures ten times as exactly as DDIM. Edited by DDIM to depth 0.7 \
-                   they are nearer to the true edit than by added noise.",
+        sentence: "With 20 evaluations each way BDIA returns pictures a thousand times as exactly as DDIM. Edited to depth 0.9 by \
+                   DDIM, at least as many show the asked class as with added noise, and their centres are at most 0.9 times \
+                   as far from where they belong.",
         arms: &[
             Arm { name: "bdia", setting: "way=bdia&gamma=1&samples=140&curve=off" },
             Arm { name: "ddim", setting: "samples=140&curve=off" },
@@ -156,14 +157,20 @@ impl Experiment for ImageEdit {
         seeds: &[1, 2, 3],
         tests: &[
             Test {
-                label: "return, BDIA / DDIM",
+                label: "distance of the return, BDIA / DDIM",
                 measure: |m| m.ratio("bdia", "ddim", "return"),
-                bound: Bound::AtMost(0.1),
+                bound: Bound::AtMost(1e-3),
                 unit: "×",
             },
             Test {
-                label: "distance from the true edit, DDIM / noise",
-                measure: |m| m.ratio("ddim", "noise", "error"),
+                label: "share of the asked class, DDIM less noise",
+                measure: |m| m.mean("ddim", "share") - m.mean("noise", "share"),
+                bound: Bound::AtLeast(0.0),
+                unit: "",
+            },
+            Test {
+                label: "shift of the centre, DDIM / noise",
+                measure: |m| m.ratio("ddim", "noise", "moved"),
                 bound: Bound::AtMost(0.9),
                 unit: "×",
             },

@@ -18,7 +18,7 @@ pub const EDITS: [(Parts, &str, Role); 4] = [
     (Parts::Travel, "travel", Role::Result),
 ];
 /// Weights that every edit tries, and random drags.
-pub const WEIGHTS: [f64; 5] = [0.03, 0.1, 0.3, 1.0, 3.0];
+pub const WEIGHTS: [f64; 6] = [0.1, 0.3, 1.0, 3.0, 10.0, 30.0];
 const DRAGS: u32 = 64;
 
 /// Means over the drags: new window, outside, whole picture. NaN where the edit was lost.
