@@ -322,6 +322,17 @@ test('a grid that is large waits to be asked for', async ({ page, url }) => {
   await expect.poll(() => page.url(), { timeout: 30_000 }).toContain('512');
 });
 
+test('a preset that does not exist is said where one chooses, and on the stage', async ({ page, url }) => {
+  await page.goto(`${url}/#/lab/pde?preset=heet`);
+  const said = /There is no preset “heet”/;
+  await expect(page.locator('.lab-form [role=alert]')).toContainText(said);
+  await expect(page.locator('eddy-stage .waiting')).toContainText(said);
+  await page.locator('.lab-preset').selectOption('heat');
+  await expect.poll(() => page.locator('eddy-experiment').evaluate((e: any) => e.model.status)).toBe('ready');
+  await expect(page.locator('.lab-form [role=alert]')).toHaveCount(0);
+  await expect(page.locator('eddy-stage .waiting')).toHaveCount(0);
+});
+
 test('an unusable axis is said at its entry, and the last run stays', async ({ page, url }) => {
   const element = await openLab(page, url, '?preset=heat');
   await openMore(page);

@@ -298,6 +298,7 @@ export class EddyStage extends LitElement {
         ${model.view!.kind === 'volume' ? html`<eddy-volume .model=${model} .pane=${index}></eddy-volume>` : nothing}
         ${this.relief && this.canRise ? html`<eddy-surface .model=${model} .pane=${index}></eddy-surface>` : nothing}
         ${model.status === 'loading' ? html`<p class="waiting" role="status">Loading…</p>` : nothing}
+        ${index === 0 && model.status === 'failed' && !model.fault ? html`<p class="waiting" role="status">${[...model.errors.values()][0] ?? 'These settings cannot run.'}</p>` : nothing}
         ${this.trouble(pane, index)}
       </div>
     </div>`;

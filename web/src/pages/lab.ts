@@ -95,6 +95,9 @@ export class EddyLabPage extends LitElement {
   private adopt(model: RunModel): void {
     this.off.forEach((f) => f());
     this.model = model;
+    // Which views suit the system is known once it has been read.
+    const { experiment } = this;
+    if (!this.facts && experiment) model.experiment = { ...experiment, views: experiment.views.filter((v) => v.key === 'field' || v.kind === 'curves') };
     this.off = [model.on('settings', () => this.follow()), model.on('engine', () => this.follow()), model.on('state', () => this.requestUpdate())];
     this.follow();
   }
@@ -323,7 +326,7 @@ export class EddyLabPage extends LitElement {
         ${[...groups].map(
           ([name, list]) => html`<optgroup label=${name}>${list.map((p) => html`<option value=${p.key} .selected=${live(!isOwn && p.key === this.form.preset)}>${p.title ?? p.key}</option>`)}</optgroup>`,
         )}
-      </select>${icon('chevronDown')}</span></label>`;
+      </select>${icon('chevronDown')}</span></label>${this.errors('preset')}`;
   }
 
   /** A link of VisualPDE becomes a form. */

@@ -1,4 +1,4 @@
-//@ feature: flow
+//@ feature: sampler
 //! # Drag a shape
 //!
 //! A picture shows a shape on stripes; the shape shall lie elsewhere, and the stripes go on where it was. No model was
