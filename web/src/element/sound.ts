@@ -16,7 +16,7 @@ export class EddySound extends LitElement {
     css`
       :host { display: flex; flex-wrap: wrap; align-items: center; gap: 6px 8px; margin-bottom: 8px; font-size: 13px; color: var(--ink-soft); min-height: 36px; }
       .button { min-height: 32px; padding: 3px 12px; }
-      .of { margin-left: 6px; }
+      .pane { display: inline-flex; flex-wrap: wrap; align-items: center; gap: 6px 8px; margin-right: 10px; }
     `,
   ];
   @property({ attribute: false }) model?: RunModel;
@@ -79,12 +79,12 @@ export class EddySound extends LitElement {
       // What both panes show alike is heard from the first.
       const first = model.headers[0];
       const known = pane === 1 && first?.kind === 'lines' ? first.series.filter((s) => s.role === 'reference').map((s) => s.name) : [];
-      return html`${panes.length > 1 ? html`<span class=${pane ? 'of' : ''}>${paneLabel(model, pane)}:</span>` : nothing}${header.series.map(({ name }, i) => {
+      return html`<span class="pane" role="group" aria-label=${paneLabel(model, pane)}>${panes.length > 1 ? html`<span>${paneLabel(model, pane)}:</span>` : nothing}${header.series.map(({ name }, i) => {
         const key = `${pane} ${name}`;
         if (known.includes(name)) return nothing;
         return html`<button class="button" type="button" aria-pressed=${this.heard === key} aria-label="Hear ${name}${panes.length > 1 ? `, ${paneLabel(model, pane)}` : ''}" @click=${() => void this.play(pane, i, key)}>
           ${icon(this.heard === key ? 'pause' : 'play')} ${name}</button>`;
-      })}`;
+      })}</span>`;
     })}<span role="status">${this.said}</span>`;
   }
 }

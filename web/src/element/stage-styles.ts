@@ -55,7 +55,7 @@ export const stageStyles = css`
   .axes text { font: 11.5px var(--font-ui); fill: var(--stage-faint); font-variant-numeric: tabular-nums; }
   .axes text.name { font-size: 12px; fill: var(--stage-ink); opacity: 0.85; }
   .axes line, .axes rect { stroke: #454e5b; stroke-width: 1; fill: none; shape-rendering: crispEdges; }
-  .waiting { position: absolute; inset: 0; display: grid; place-items: center; margin: 0; padding: 16px 24px; text-align: center; text-wrap: balance; color: var(--stage-faint); }
+  .waiting { position: absolute; inset: 0; display: grid; place-items: center; margin: 0; padding: 16px 22%; text-align: center; text-wrap: balance; color: var(--stage-faint); }
   .trouble {
     position: absolute; left: 12px; right: 12px; bottom: 12px; max-width: 560px; margin: 0 auto; max-height: calc(100% - 24px); overflow: auto;
     background: var(--surface); color: var(--ink); border: 1px solid var(--line-strong); border-radius: var(--radius-card); padding: 14px 16px; font-size: 14px;

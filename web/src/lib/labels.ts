@@ -23,7 +23,11 @@ export function paneLabel(model: RunModel, index: number): string {
     const spec = params.find((p) => p.key === key);
     const text = model.values.get(key);
     if (!spec || text === undefined) return [];
-    if (spec.kind === 'choice') return [spec.options.find(([k]) => k === text)?.[1] ?? text];
+    if (spec.kind === 'choice') {
+      const name = spec.options.find(([k]) => k === text)?.[1] ?? text;
+      // A number says nothing without what it counts.
+      return [/^[\d.]+$/.test(name) ? `${spec.label} ${name}` : name];
+    }
     if (spec.kind === 'toggle') return text === 'on' ? [spec.label] : [];
     return [`${spec.label} ${text}`];
   });

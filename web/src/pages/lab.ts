@@ -172,7 +172,7 @@ export class EddyLabPage extends LitElement {
   protected override updated(changed: Map<string, unknown>): void {
     if (!changed.has('facts') || !this.latexBox) return;
     // What is wrong has to be seen; what has been opened is not closed under the hand of whoever types there.
-    if (this.facts?.errors.some((e) => e.key !== 'equations')) this.renderRoot.querySelector<HTMLDetailsElement>('.lab-more')!.open = true;
+    if (this.facts?.errors.some((e) => e.key !== 'equations' && e.key !== 'preset')) this.renderRoot.querySelector<HTMLDetailsElement>('.lab-more')!.open = true;
     const lines = this.facts?.latex;
     // While something is wrong the last formulas stay.
     if (!lines?.length) return;
@@ -418,7 +418,7 @@ export class EddyLabPage extends LitElement {
           <textarea class="mono" rows="2" autocapitalize="off" spellcheck="false" placeholder=${hint} data-key=${key} .value=${live(this.textOf(key))}
             @input=${(e: Event) => this.edit(key, (e.target as HTMLTextAreaElement).value)}></textarea>${this.errors(key)}</label>`,
       )}
-      ${this.errors('space')}${this.errors('time')}${this.errors('preset')}${this.errors('every')}${this.errors('tolerance')}${this.errors('parameters')}`;
+      ${this.errors('space')}${this.errors('time')}${this.errors('every')}${this.errors('tolerance')}${this.errors('parameters')}`;
   }
 
   /** What is large runs when it is asked for. */
