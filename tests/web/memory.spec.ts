@@ -105,6 +105,7 @@ const CHEAPER: Record<string, string[]> = {
   featom: ['elements=2', 'states=1'],
   'insr-pde': ['count=1000', 'solver=adam', 'inner=1', 'first=1'],
   'image-model': ['guidance=1'],
+  diffeditor: ['drags=off', 'texture=flat'],
   'equation-lab': ['preset=heat', 'x=2*pi, 16', 'dt=0.001', 'end=10'],
 };
 
