@@ -25,7 +25,8 @@ test('typed equations train a network, and what is wrong with them stands at the
   await equations.fill('D = 0.1\nu_t = D*lap(u) - kapa*u\nkappa = 0.5');
   await equations.blur();
   const error = page.locator('[data-key=equations] .error');
-  await expect(error).toContainText('kapa');
+  // Each of the boxes before began the run again.
+  await expect(error).toContainText('kapa', { timeout: 30_000 });
   await expect(error).toContainText('kappa');
   await equations.fill('D = 0.1\nu_t = D*lap(u) - kappa*u\nkappa = 0.5');
   await equations.blur();
