@@ -28,6 +28,9 @@ test('typed equations train a network, and what is wrong with them stands at the
   // Each of the boxes before began the run again.
   await expect(error).toContainText('kapa', { timeout: 30_000 });
   await expect(error).toContainText('kappa');
+  // Nothing was lost of what was typed while the boxes before were being answered.
+  const held = await element.evaluate((e: any) => ['x', 'boundary', 'initial', 'end'].map((key) => e.model.values.get(key)));
+  expect(held).toEqual(['0 .. 2*pi, 32', 'periodic', 'u = sin(x) + 1', '1']);
   await equations.fill('D = 0.1\nu_t = D*lap(u) - kappa*u\nkappa = 0.5');
   await equations.blur();
   await expect(error).toHaveCount(0);

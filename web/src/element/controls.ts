@@ -33,6 +33,8 @@ export class EddyControls extends LitElement {
   @property({ type: Boolean, attribute: 'notices-only' }) noticesOnly = false;
   /** The entry being edited shows all its digits. */
   @state() private focused = '';
+  /** What is being typed, and not set yet: another setting's answer may come meanwhile and draws everything anew. */
+  private typed: { key: string; text: string } | undefined;
   /** Texts that stand in for empty ones, and the preset that they are of. */
   @state() private stand: Record<string, string> = {};
   private standsFor = '';
@@ -100,6 +102,23 @@ export class EddyControls extends LitElement {
     this.model!.set(p.key, text, isDraft);
   }
 
+  private hear(p: ParamSpec, event: Event): void {
+    this.typed = { key: p.key, text: (event.target as HTMLInputElement | HTMLTextAreaElement).value };
+  }
+  private setTyped(p: ParamSpec, text: string): void {
+    this.typed = undefined;
+    this.set(p, text);
+  }
+  /** A browser may take what was drawn anew for what was there all along, and tells of no change. */
+  private leave(p: ParamSpec): void {
+    const { typed } = this;
+    this.typed = undefined;
+    if (typed?.key === p.key && typed.text.trim() !== this.model!.values.get(p.key)) this.set(p, p.kind === 'text' ? typed.text : typed.text.trim());
+  }
+  private textIn(p: ParamSpec, otherwise: string): string {
+    return this.typed?.key === p.key ? this.typed.text : otherwise;
+  }
+
   private control(p: ParamSpec): TemplateResult {
     const model = this.model!;
     const error = model.errors.get(p.key);
@@ -129,8 +148,9 @@ export class EddyControls extends LitElement {
     return html`<input
       class="entry number" id=${`entry-${p.key}`} type="text" inputmode=${p.kind === 'seed' || p.integer ? 'numeric' : 'decimal'} autocomplete="off" spellcheck="false"
       aria-label=${p.label} aria-invalid=${error ? 'true' : 'false'} aria-describedby=${error ? `error-${p.key}` : nothing}
-      .value=${live(this.focused === p.key ? value : shortText(value))}
-      @focus=${(e: Event) => this.edit(e.target as HTMLInputElement, p.key, value)} @blur=${() => (this.focused = '')} @change=${(e: Event) => this.set(p, (e.target as HTMLInputElement).value.trim())}
+      .value=${live(this.textIn(p, this.focused === p.key ? value : shortText(value)))}
+      @focus=${(e: Event) => this.edit(e.target as HTMLInputElement, p.key, value)} @blur=${() => (this.leave(p), (this.focused = ''))}
+      @input=${(e: Event) => this.hear(p, e)} @change=${(e: Event) => this.setTyped(p, (e.target as HTMLInputElement).value.trim())}
     />`;
   }
 
@@ -187,16 +207,17 @@ export class EddyControls extends LitElement {
   private text(p: TextParam, value: string, error: string | undefined): TemplateResult {
     const stand = this.stand[p.key] ?? '';
     const lines = value.split('\n').length;
-    const change = (e: Event) => this.set(p, (e.target as HTMLInputElement | HTMLTextAreaElement).value);
+    const change = (e: Event) => this.setTyped(p, (e.target as HTMLInputElement | HTMLTextAreaElement).value);
+    const hear = (e: Event) => this.hear(p, e);
     // Long texts have lines, which an input would join.
     if (p.max_len >= LINES_FROM) {
       return html`<label class="stacked">${this.label(p)}
         <textarea class="expression mono" rows=${Math.min(Math.max(lines + 1, 3), 8)} placeholder=${stand} maxlength=${p.max_len} autocomplete="off" autocapitalize="off" spellcheck="false"
-          aria-invalid=${error ? 'true' : 'false'} aria-describedby=${error ? `error-${p.key}` : nothing} .value=${live(value)} @change=${change}></textarea></label>`;
+          aria-invalid=${error ? 'true' : 'false'} aria-describedby=${error ? `error-${p.key}` : nothing} .value=${live(this.textIn(p, value))} @input=${hear} @blur=${() => this.leave(p)} @change=${change}></textarea></label>`;
     }
     return html`<label class="stacked">${this.label(p)}
       <input class="expression mono" type="text" placeholder=${stand} maxlength=${p.max_len} autocomplete="off" autocapitalize="off" spellcheck="false" aria-invalid=${error ? 'true' : 'false'}
-        aria-describedby=${error ? `error-${p.key}` : nothing} .value=${live(value)} @change=${change} /></label>`;
+        aria-describedby=${error ? `error-${p.key}` : nothing} .value=${live(this.textIn(p, value))} @input=${hear} @blur=${() => this.leave(p)} @change=${change} /></label>`;
   }
 }
 
