@@ -286,15 +286,15 @@ struct Edits {
     params: Params,
     engine: Engine,
     model: Model,
-    /// The pictures, their true edits, and other pictures of those classes.
     source: Batch<f32>,
+    /// The true edits, their centres, and their distance from other pictures of those classes.
     truth: Batch<f32>,
+    centres: Vec<[f64; 2]>,
     elsewhere: f64,
     stage: Stage,
     /// Where the way back of the edit began, for the return.
     turned: Option<RoundTrip<f32>>,
     edited: Vec<f32>,
-    latent: Vec<f32>,
     returned: Vec<f32>,
     now: Quality,
     back: f64,
@@ -327,12 +327,12 @@ impl Edits {
         let trip = Trip::new(p, p.way, p.depth, &source, &model, &engine)?;
         Ok(Self {
             edited: rows(&source),
+            centres: rows(&truth).chunks_exact(PIXELS).map(centre).collect(),
             source,
             truth,
             elsewhere,
             stage: Stage::Edit(Box::new(trip)),
             turned: None,
-            latent: Vec::new(),
             returned: Vec::new(),
             now: Quality { share: f64::NAN, error: f64::NAN, moved: f64::NAN },
             back: f64::NAN,
@@ -351,12 +351,11 @@ impl Edits {
         let pixels = rows(x);
         let judged = self.model.classifier().judge(&pixels, &self.engine).await.map_err(eddy_error)?;
         let [share, _] = shares(&judged, |k| (classes(&self.params, k)[1], classes(&self.params, k)[2]));
-        let truth = rows(&self.truth);
-        let shift = |(a, b): (&[f32], &[f32])| {
-            let (a, b) = (centre(a), centre(b));
-            (a[0] - b[0]).hypot(a[1] - b[1])
+        let shift = |(picture, to): (&[f32], &[f64; 2])| {
+            let at = centre(picture);
+            (at[0] - to[0]).hypot(at[1] - to[1])
         };
-        let shifts: Vec<f64> = pixels.chunks_exact(PIXELS).zip(truth.chunks_exact(PIXELS)).map(shift).collect();
+        let shifts: Vec<f64> = pixels.chunks_exact(PIXELS).zip(&self.centres).map(shift).collect();
         Ok(Quality { share, error: distance(x, &self.truth), moved: rms(&shifts) })
     }
 
@@ -387,7 +386,6 @@ impl Edits {
                 let was_out = trip.is_out();
                 if was_out && self.turned.is_none() {
                     self.turned = Some(trip.way.clone());
-                    self.latent = rows(trip.way.latent().unwrap_or(&self.source));
                 }
                 trip.step();
                 self.work += count;
@@ -519,7 +517,7 @@ impl Run for Edits {
         ready(Ok(match key {
             "edits" => self.pairs(&self.edited),
             "true" => self.pairs(&rows(&self.truth)),
-            "latent" => mosaic(&self.latent),
+            "latent" => self.turned.as_ref().and_then(RoundTrip::latent).map_or(ViewData::Empty, |x| mosaic(&rows(x))),
             "returned" if self.returned.is_empty() => ViewData::Empty,
             "returned" => self.pairs(&self.returned),
             "classes" => ViewData::Lines { series: self.lines(|q| q.share), x: ends, y: (0.0, 1.0) },

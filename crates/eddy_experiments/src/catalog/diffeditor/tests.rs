@@ -138,7 +138,7 @@ fn the_guidance_is_the_gradient_of_the_energies() {
     let along = Batch::normal(PIXELS, drags.len(), 1.0, &Philox::new(5), Stream::Data, 0);
     let slope = (energy(1e-4, &along).0 - energy(-1e-4, &along).0) / 2e-4;
     let clean = energy(0.0, &along).1;
-    let mut guided = |parts: Parts| {
+    let guided = |parts: Parts| {
         let mut denoiser = Denoiser::new(Texture::Stripes);
         let mut edit = Edit::new(p.plan(parts, 1.0), &drags, None);
         (0..11).for_each(|_| edit.step(&mut denoiser, &drags));

@@ -181,12 +181,9 @@ impl<O: Objective> DescentRun<O> {
         if self.steps - self.windows.1 >= of_window.steps {
             self.begin_window();
         }
-        if is_both && matches!(self.optimizer, Optimizer::Adam(_)) {
-            let next = Optimizer::new(&of_window, self.parameters.len(), self.steps - self.windows.1);
-            if matches!(next, Optimizer::Lbfgs(_)) {
-                self.optimizer = next;
-                self.objective.fix();
-            }
+        let adam_is_over = of_window.adam().is_none_or(|(steps, _)| self.steps - self.windows.1 >= steps);
+        if is_both && adam_is_over && matches!(self.optimizer, Optimizer::Adam(_)) {
+            self.renew_optimizer();
         }
         let Self { objective, parameters, gradient, .. } = self;
         let fine = match &mut self.optimizer {
@@ -236,12 +233,18 @@ impl<O: Objective> DescentRun<O> {
         // What was reached is kept as this window's part of the solution.
         self.objective.measure(&self.parameters);
         self.objective.next_window(&self.parameters);
-        self.optimizer = Optimizer::new(&share(self.descent, windows), self.parameters.len(), 0);
+        self.renew_optimizer();
+        self.is_stalled = false;
+        true
+    }
+
+    /// A fresh optimizer, the one that is due at this step of the window.
+    fn renew_optimizer(&mut self) {
+        let of_window = share(self.descent, self.objective.windows());
+        self.optimizer = Optimizer::new(&of_window, self.parameters.len(), self.steps - self.windows.1);
         if matches!(self.optimizer, Optimizer::Lbfgs(_)) {
             self.objective.fix();
         }
-        self.is_stalled = false;
-        true
     }
 
     /// Writes a row. Returns whether the error is finite.
@@ -322,8 +325,7 @@ impl<O: Objective> Run for DescentRun<O> {
     fn set_weights(&mut self, given: &[Tensor]) -> Result<(), EddyError> {
         fill("", &self.objective.graph().named(), given, &mut self.parameters)?;
         self.good.copy_from_slice(&self.parameters);
-        let of_window = share(self.descent, self.objective.windows());
-        self.optimizer = Optimizer::new(&of_window, self.parameters.len(), self.steps - self.windows.1);
+        self.renew_optimizer();
         self.objective.measure(&self.parameters);
         Ok(())
     }

@@ -124,7 +124,7 @@ impl March {
     pub fn look(&mut self, statement: &Statement, candidate: &Candidate, reference: &Reference) {
         let (from, slack) = (statement.start + self.offset(), 1e-9 * self.length);
         // The first moment of a window is the last of the one before.
-        let is_after = |t: f64| if self.done == 0 { true } else { t > from + slack };
+        let is_after = |t: f64| self.done == 0 || t > from + slack;
         let own = |t: f64| is_after(t) && t <= from + self.length + slack;
         let first = reference.times.iter().position(|t| own(*t)).unwrap_or(0);
         let last = if self.windows == 1 {
