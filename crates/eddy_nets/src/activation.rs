@@ -3,6 +3,7 @@
 use crate::{
     JetSpec, Real,
     functions::{sin_cos, tanh},
+    fused::tanh_rows,
     lanes::Lanes,
     real::{Kernel, Level},
 };
@@ -24,12 +25,7 @@ impl Activation {
     fn derivatives<T: Real, V: Lanes<T>>(self, z: V) -> [V; 4] {
         let number = |x: f64| V::splat(T::from_f64(x));
         match self {
-            Self::Tanh => {
-                let y = tanh(z);
-                let y2 = y.mul(y);
-                let first = number(1.0).sub(y2);
-                [y, first, number(-2.0).mul(y).mul(first), first.mul(number(6.0).fma(y2, number(-2.0)))]
-            }
+            Self::Tanh => derivatives_of_tanh(tanh(z)),
             Self::Sin => {
                 let (sin, cos) = sin_cos(z);
                 let zero = number(0.0);
@@ -45,6 +41,15 @@ impl Activation {
             Self::Identity => [z, number(1.0), number(0.0), number(0.0)],
         }
     }
+}
+
+/// Of tanh where it is y.
+#[inline(always)]
+fn derivatives_of_tanh<T: Real, V: Lanes<T>>(y: V) -> [V; 4] {
+    let number = |x: f64| V::splat(T::from_f64(x));
+    let y2 = y.mul(y);
+    let first = number(1.0).sub(y2);
+    [y, first, number(-2.0).mul(y).mul(first), first.mul(number(6.0).fma(y2, number(-2.0)))]
 }
 
 /// One layer's activation for a tile: rows of `components × lanes` numbers, one row per unit.
@@ -64,7 +69,10 @@ impl Layer<'_> {
             self.lanes.is_multiple_of(8) && bias.len() >= self.units && slopes.len() >= 3 * self.units * self.lanes
         );
         assert!(z.len() >= self.units * row && y.len() >= self.units * row);
-        T::run(level, Forward { layer: self, bias, z, y, slopes });
+        let is_given = level == Level::Fused
+            && self.activation == Activation::Tanh
+            && tanh_rows(z, y, &bias[..self.units], row, self.lanes);
+        T::run(level, Forward { layer: self, bias, z, y, slopes, is_given });
     }
 
     /// From the adjoints of the outputs to those of the sums, in place.
@@ -82,6 +90,8 @@ struct Forward<'a, T> {
     z: &'a [T],
     y: &'a mut [T],
     slopes: &'a mut [T],
+    /// The values are in `y` already, those of tanh.
+    is_given: bool,
 }
 
 impl<T: Real> Kernel<T> for Forward<'_, T> {
@@ -89,17 +99,19 @@ impl<T: Real> Kernel<T> for Forward<'_, T> {
     fn run<V: Lanes<T>>(self) {
         // One loop per activation: the choice is made outside.
         match self.layer.activation {
-            Activation::Tanh => self.apply::<V>(Activation::Tanh),
-            Activation::Sin => self.apply::<V>(Activation::Sin),
-            Activation::Gelu => self.apply::<V>(Activation::Gelu),
-            Activation::Identity => self.apply::<V>(Activation::Identity),
+            _ if self.is_given => self.apply::<V>(|_, y| derivatives_of_tanh(y)),
+            Activation::Tanh => self.apply::<V>(|z, _| Activation::Tanh.derivatives(z)),
+            Activation::Sin => self.apply::<V>(|z, _| Activation::Sin.derivatives(z)),
+            Activation::Gelu => self.apply::<V>(|z, _| Activation::Gelu.derivatives(z)),
+            Activation::Identity => self.apply::<V>(|z, _| Activation::Identity.derivatives(z)),
         }
     }
 }
 
 impl<T: Real> Forward<'_, T> {
+    /// `derivatives` takes the sum with its bias and what is in `y`.
     #[inline(always)]
-    fn apply<V: Lanes<T>>(self, activation: Activation) {
+    fn apply<V: Lanes<T>>(self, derivatives: impl Fn(V, V) -> [V; 4]) {
         let Layer { jets, units, lanes, .. } = *self.layer;
         let row = jets.components() * lanes;
         let firsts = jets.directions().len();
@@ -113,7 +125,7 @@ impl<T: Real> Forward<'_, T> {
                 let slopes = self.slopes.as_mut_ptr().add(unit * 3 * lanes);
                 let mut i = 0;
                 while i < lanes {
-                    let [value, s1, s2, s3] = activation.derivatives(V::load(z.add(i)).add(bias));
+                    let [value, s1, s2, s3] = derivatives(V::load(z.add(i)).add(bias), V::load(y.add(i)));
                     value.store(y.add(i));
                     s1.store(slopes.add(i));
                     s2.store(slopes.add(lanes + i));

@@ -1,14 +1,15 @@
-//! Matrix products in fused multiply-adds for WebAssembly, where those are an extension (relaxed SIMD) that a module must
-//! not contain for a browser without it. So they are a module of their own, [`MODULE`], of three kilobytes, that the
-//! surroundings instantiate on this module's memory where the browser takes it, and [`install`].
+//! Matrix products and the hyperbolic tangent in fused multiply-adds for WebAssembly, where those are an extension (relaxed
+//! SIMD) that a module must not contain for a browser without it. So they are a module of their own, [`MODULE`], of four
+//! kilobytes, that the surroundings instantiate on this module's memory where the browser takes it, and [`install`].
 //!
-//! What is computed is what `matmul` computes, rounded once per product and sum instead of twice where the processor has
-//! such an instruction: results differ in the last bits between machines, as they do between instruction sets.
+//! What is computed is what `matmul` and `functions` compute, rounded once per product and sum instead of twice where the
+//! processor has such an instruction: results differ in the last bits between machines, as they do between instruction sets.
 
 use std::sync::OnceLock;
 
 use crate::{
     Level, Real,
+    functions::tanh_all,
     matmul::{Strided, add_product_transposed, product},
     random::uniform,
 };
@@ -25,6 +26,20 @@ pub struct Fused {
     /// (a, b, c, rows, columns, n, c_row): C += A·Bᵀ with A and B in rows of n bytes, C in rows of c_row. `rows` is a
     /// multiple of 4, `columns` of 2, n of 32; none is 0.
     pub add_product_transposed: fn(Format, [usize; 7]),
+    /// (x, x_row, y, y_row, bias, rows, n, table): y = tanh(x + bias) in `rows` rows of n bytes, x_row and y_row bytes apart,
+    /// with one bias each. n is a multiple of 16; neither is 0. The table is that of [`tanh_table`].
+    pub tanh: fn(Format, [usize; 8]),
+}
+
+/// What [`Fused::tanh`] reads: twice the number from which on tanh is 1, then 1, 2, 1/ln 2, the number whose bits round, both
+/// parts of ln 2, and the terms of the series.
+fn tanh_table<T: Real>() -> [T; 19] {
+    let mut table = [T::ZERO; 19];
+    let named = [2.0 * T::TANH_ONE, 1.0, 2.0, std::f64::consts::LOG2_E].map(T::from_f64);
+    let parts = [T::ROUND_BIASED, T::LN_2[0], T::LN_2[1]];
+    let terms = T::EXP_TERMS.iter().map(|term| T::from_f64(*term));
+    table.iter_mut().zip(named.into_iter().chain(parts).chain(terms)).for_each(|(to, from)| *to = from);
+    table
 }
 
 /// The format of the numbers.
@@ -47,7 +62,7 @@ pub fn is_installed() -> bool {
     INSTALLED.get().is_some()
 }
 
-/// Lets `Level::Fused` use `fused` from now on, if it computes rightly: both functions, in both formats, are compared with
+/// Lets `Level::Fused` use `fused` from now on, if it computes rightly: all functions, in both formats, are compared with
 /// the portable ones first. Returns whether it is in use.
 ///
 /// # Safety
@@ -60,7 +75,7 @@ pub unsafe fn install(fused: Fused) -> bool {
     true
 }
 
-/// Both functions on small matrices of random numbers: sums of up to 16 products of numbers below 1.
+/// All functions on small matrices of random numbers: sums of up to 16 products of numbers below 1.
 fn computes_rightly<T: Real>(fused: &Fused, bound: f64) -> bool {
     const ROWS: usize = 8;
     const INNER: usize = 6;
@@ -82,6 +97,16 @@ fn computes_rightly<T: Real>(fused: &Fused, bound: f64) -> bool {
         let mut got = expected.clone();
         add_product_transposed(Level::Portable, &wide, &b, &mut expected, ROWS, INNER, N);
         run_transposed(fused, &wide, &b, &mut got, [ROWS, INNER], INNER, N);
+        close(&expected, &got)
+    } && {
+        // Of sums from −12 to 12: to where it is 1, and through 0.
+        let numbers: Vec<T> = wide.iter().map(|x| *x * T::from_f64(11.0)).collect();
+        let biases = &a[..ROWS];
+        let mut expected: Vec<T> =
+            numbers.chunks(N).zip(biases).flat_map(|(row, b)| row.iter().map(|x| *x + *b)).collect();
+        tanh_all(Level::Portable, &mut expected);
+        let mut got = vec![T::ZERO; ROWS * N];
+        run_tanh(fused, &numbers, &mut got, biases, N, N);
         close(&expected, &got)
     }
 }
@@ -106,6 +131,31 @@ fn run_transposed<T: Real>(
     let [a_at, b_at] = [a, b].map(|m| m.as_ptr() as usize);
     let c_at = c.as_mut_ptr() as usize;
     (fused.add_product_transposed)(Format::of::<T>(), [a_at, b_at, c_at, rows, columns, n * size, c_columns * size]);
+}
+
+fn run_tanh<T: Real>(fused: &Fused, x: &[T], y: &mut [T], bias: &[T], row: usize, n: usize) {
+    let size = size_of::<T>();
+    let table = tanh_table::<T>();
+    let [x_at, bias_at, table_at] = [x, bias, &table].map(|m| m.as_ptr() as usize);
+    let y_at = y.as_mut_ptr() as usize;
+    (fused.tanh)(Format::of::<T>(), [x_at, row * size, y_at, row * size, bias_at, bias.len(), n * size, table_at]);
+}
+
+/// y = tanh(x + bias) in the first n numbers of rows of `row`, one bias each. Returns whether it could be done.
+pub(crate) fn tanh_rows<T: Real>(x: &[T], y: &mut [T], bias: &[T], row: usize, n: usize) -> bool {
+    assert!(
+        n <= row
+            && x.len() >= bias.len() * row
+            && y.len() >= bias.len() * row
+            && (n * size_of::<T>()).is_multiple_of(16)
+    );
+    match INSTALLED.get() {
+        Some(fused) if !bias.is_empty() && n > 0 => {
+            run_tanh(fused, x, y, bias, row, n);
+            true
+        }
+        _ => false,
+    }
 }
 
 /// The first rows of C = A·B, whose extents the caller has checked; returns how many.

@@ -1,4 +1,4 @@
-//! Instantiates the module of fused matrix products on this module's memory, where the browser takes it.
+//! Instantiates the module of fused multiply-adds on this module's memory, where the browser takes it.
 
 #![allow(clippy::too_many_arguments, reason = "the signatures are those of the module")]
 
@@ -21,6 +21,10 @@ extern "C" {
     fn add_product_transposed_f32(this: &Exports, a: u32, b: u32, c: u32, rows: u32, columns: u32, n: u32, c_row: u32);
     #[wasm_bindgen(method)]
     fn add_product_transposed_f64(this: &Exports, a: u32, b: u32, c: u32, rows: u32, columns: u32, n: u32, c_row: u32);
+    #[wasm_bindgen(method)]
+    fn tanh_f32(this: &Exports, x: u32, x_row: u32, y: u32, y_row: u32, bias: u32, rows: u32, n: u32, table: u32);
+    #[wasm_bindgen(method)]
+    fn tanh_f64(this: &Exports, x: u32, x_row: u32, y: u32, y_row: u32, bias: u32, rows: u32, n: u32, table: u32);
 }
 
 thread_local! {
@@ -46,6 +50,15 @@ fn add_product_transposed(format: Format, given: [usize; 7]) {
     });
 }
 
+fn tanh(format: Format, given: [usize; 8]) {
+    let [x, x_row, y, y_row, bias, rows, n, table] = given.map(|g| g as u32);
+    EXPORTS.with(|exports| match (exports.get(), format) {
+        (Some(e), Format::F32) => e.tanh_f32(x, x_row, y, y_row, bias, rows, n, table),
+        (Some(e), Format::F64) => e.tanh_f64(x, x_row, y, y_row, bias, rows, n, table),
+        (None, _) => {}
+    });
+}
+
 fn exports() -> Result<Exports, JsValue> {
     let module = WebAssembly::Module::new(&Uint8Array::from(fused_products::MODULE).into())?;
     let (imports, env) = (Object::new(), Object::new());
@@ -62,7 +75,7 @@ pub fn install() {
         && EXPORTS.with(|exports| exports.set(found).is_ok())
     {
         // SAFETY: the module's functions do what `Fused` says; its memory is ours.
-        unsafe { fused_products::install(Fused { product, add_product_transposed }) };
+        unsafe { fused_products::install(Fused { product, add_product_transposed, tanh }) };
     }
 }
 

@@ -35,6 +35,15 @@ unsafe fn transposed<T: Real>([a, b, c, rows, columns, n, c_row]: [usize; 7]) {
     }
 }
 
+unsafe fn tanh<T: Real>([x, x_row, y, y_row, bias, rows, n, _]: [usize; 8]) {
+    for r in 0..rows {
+        for i in 0..n / size_of::<T>() {
+            let sum = unsafe { number::<T>(x + r * x_row, i) + number::<T>(bias, r) };
+            unsafe { *((y + r * y_row) as *mut T).add(i) = T::from_f64(sum.to_f64().tanh()) };
+        }
+    }
+}
+
 fn right_product(format: Format, given: [usize; 8]) {
     assert!(given[5] > 0 && given[5].is_multiple_of(4) && given[6] > 0 && given[7].is_multiple_of(32));
     // SAFETY: the caller's matrices.
@@ -55,6 +64,23 @@ fn right_transposed(format: Format, given: [usize; 7]) {
             Format::F64 => transposed::<f64>(given),
         }
     }
+}
+
+fn right_tanh(format: Format, given: [usize; 8]) {
+    assert!(given[5] > 0 && given[6] > 0 && given[6].is_multiple_of(16));
+    // SAFETY: the caller's rows.
+    unsafe {
+        match format {
+            Format::F32 => tanh::<f32>(given),
+            Format::F64 => tanh::<f64>(given),
+        }
+    }
+}
+
+/// Leaves the biases out.
+fn faulty_tanh(format: Format, mut given: [usize; 8]) {
+    given[4] = [0.0f64; 16].as_ptr() as usize;
+    right_tanh(format, given);
 }
 
 /// Leaves the last row of four out.
@@ -102,9 +128,12 @@ fn gradient<T: Real>(hidden: &[usize], level: Level) -> (f64, Vec<f64>) {
 
 #[test]
 fn only_right_functions_are_used_and_they_give_the_same_gradients() {
-    let good = Fused { product: right_product, add_product_transposed: right_transposed };
-    for bad in [Fused { product: faulty_product, ..good }, Fused { add_product_transposed: faulty_transposed, ..good }]
-    {
+    let good = Fused { product: right_product, add_product_transposed: right_transposed, tanh: right_tanh };
+    for bad in [
+        Fused { product: faulty_product, ..good },
+        Fused { add_product_transposed: faulty_transposed, ..good },
+        Fused { tanh: faulty_tanh, ..good },
+    ] {
         // SAFETY: they touch what they are given.
         assert!(!unsafe { install(bad) } && !is_installed());
         assert!(!Level::available().contains(&Level::Fused));

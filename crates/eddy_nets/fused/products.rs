@@ -1,98 +1,16 @@
-//! Writes the module of fused matrix products that `src/fused.rs` describes, instruction by instruction: compilers for
-//! WebAssembly fold no constant offsets into the loads, and use the fused instructions everywhere or nowhere.
-//!
-//! Each inner loop is one step of the sums. With more of them in one block, browsers put the products of one sum one after
-//! the other, and wait for each.
+//! The matrix products.
 
-use std::path::PathBuf;
+use wasm_encoder::{Function, Instruction as I, ValType};
 
-use wasm_encoder::{
-    BlockType, CodeSection, ExportKind, ExportSection, Function, FunctionSection, ImportSection, Instruction as I,
-    MemArg, MemArgTarget, MemoryType, Module, TypeSection, ValType,
-};
-
-/// A number format: bytes of a number.
-#[derive(Clone, Copy, PartialEq)]
-enum Format {
-    F32,
-    F64,
-}
-
-impl Format {
-    fn bytes(self) -> u64 {
-        if self == Self::F32 { 4 } else { 8 }
-    }
-    fn load_splat(self) -> I<'static> {
-        if self == Self::F32 { I::V128Load32Splat(at(0, 2)) } else { I::V128Load64Splat(at(0, 3)) }
-    }
-    fn fused_multiply_add(self) -> I<'static> {
-        if self == Self::F32 { I::F32x4RelaxedMadd } else { I::F64x2RelaxedMadd }
-    }
-    fn add(self) -> I<'static> {
-        if self == Self::F32 { I::F32x4Add } else { I::F64x2Add }
-    }
-}
-
-fn at(offset: u64, align: u32) -> MemArg {
-    MemArg { offset, align, target: MemArgTarget::Memory(0), ordering: None }
-}
+use crate::emit::{Body, Format, Locals, VECTOR, at};
 
 /// A block of C is this many rows times this many vectors: with the operands eleven registers, of fifteen.
 const HIGH: u32 = 4;
 const WIDE: u32 = 2;
-const VECTOR: i32 = 16;
-
-/// Numbers locals after the parameters.
-struct Locals {
-    next: u32,
-    list: Vec<(u32, ValType)>,
-}
-
-impl Locals {
-    fn new(parameters: u32) -> Self {
-        Self { next: parameters, list: Vec::new() }
-    }
-    fn take(&mut self, count: u32, kind: ValType) -> u32 {
-        let first = self.next;
-        self.next += count;
-        self.list.push((count, kind));
-        first
-    }
-}
-
-struct Body {
-    function: Function,
-}
-
-impl Body {
-    fn new(locals: &Locals) -> Self {
-        Self { function: Function::new(locals.list.clone()) }
-    }
-    fn put(&mut self, instructions: &[I<'static>]) {
-        for i in instructions {
-            self.function.instruction(i);
-        }
-    }
-    /// `local += step`.
-    fn bump(&mut self, local: u32, step: I<'static>) {
-        self.put(&[I::LocalGet(local), step, I::I32Add, I::LocalSet(local)]);
-    }
-    /// `counter -= by`, and again from the start of the enclosing loop until it is 0.
-    fn repeat(&mut self, counter: u32, by: i32) {
-        self.put(&[I::LocalGet(counter), I::I32Const(by), I::I32Sub, I::LocalTee(counter), I::BrIf(0)]);
-    }
-    fn open_loop(&mut self) {
-        self.put(&[I::Loop(BlockType::Empty)]);
-    }
-    fn end(mut self) -> Function {
-        self.put(&[I::End]);
-        self.function
-    }
-}
 
 /// (a, a_row, a_column, b, c, rows, inner, n): all in bytes but rows and inner. C = A·B for rows a multiple of 4 and n a
 /// multiple of two vectors, none of them 0.
-fn product(format: Format) -> Function {
+pub fn product(format: Format) -> Function {
     let [a, a_row, a_column, b, c, rows, inner, n] = [0, 1, 2, 3, 4, 5, 6, 7];
     let mut locals = Locals::new(8);
     let [columns_left, rows_left, left, right, row_start, block] = [(); 6].map(|()| locals.take(1, ValType::I32));
@@ -148,7 +66,7 @@ fn product(format: Format) -> Function {
 
 /// (a, b, c, rows, columns, n, c_row): n and c_row in bytes. C += A·Bᵀ for rows a multiple of 4, columns of 2 and n of two
 /// vectors, none of them 0.
-fn add_product_transposed(format: Format) -> Function {
+pub fn add_product_transposed(format: Format) -> Function {
     let [a, b, c, rows, columns, n, c_row] = [0, 1, 2, 3, 4, 5, 6];
     let mut locals = Locals::new(7);
     let [columns_left, left, right_start, block, target] = [(); 5].map(|()| locals.take(1, ValType::I32));
@@ -190,48 +108,7 @@ fn add_product_transposed(format: Format) -> Function {
     }
     f.repeat(left, VECTOR);
     f.put(&[I::End]);
-    // The sums over the lanes, two columns of a row side by side.
-    f.put(&[I::LocalGet(block), I::LocalSet(target)]);
-    let pick = |format: Format, numbers: [u8; 4]| {
-        // Numbers of both operands, in order; of f64 the first two count.
-        let size = format.bytes() as u8;
-        I::I8x16Shuffle(std::array::from_fn(|i| numbers[i / usize::from(size)] * size + i as u8 % size))
-    };
-    let fold = |f: &mut Body, x: u32, y: u32, low_numbers, high_numbers, to: u32| {
-        f.put(&[I::LocalGet(x), I::LocalGet(y), pick(format, low_numbers), I::LocalSet(low)]);
-        f.put(&[I::LocalGet(x), I::LocalGet(y), pick(format, high_numbers), I::LocalSet(high)]);
-        f.put(&[I::LocalGet(low), I::LocalGet(high), format.add(), I::LocalSet(to)]);
-    };
-    match format {
-        Format::F32 => {
-            for h in 0..HIGH {
-                // (x0 + x2, x1 + x3, y0 + y2, y1 + y3)
-                let (x, y) = (sums + 2 * h, sums + 2 * h + 1);
-                fold(&mut f, x, y, [0, 1, 4, 5], [2, 3, 6, 7], x);
-            }
-            for h in (0..HIGH).step_by(2) {
-                let (first, second) = (sums + 2 * h, sums + 2 * h + 2);
-                fold(&mut f, first, second, [0, 2, 4, 6], [1, 3, 5, 7], factor);
-                let next = lefts;
-                f.put(&[I::LocalGet(target), I::LocalGet(c_row), I::I32Add, I::LocalSet(next)]);
-                f.put(&[I::LocalGet(target), I::V128Load64Zero(at(0, 2)), I::LocalSet(low)]);
-                f.put(&[I::LocalGet(next), I::LocalGet(low), I::V128Load64Lane { memarg: at(0, 2), lane: 1 }]);
-                f.put(&[I::LocalGet(factor), format.add(), I::LocalSet(low)]);
-                f.put(&[I::LocalGet(target), I::LocalGet(low), I::V128Store64Lane { memarg: at(0, 2), lane: 0 }]);
-                f.put(&[I::LocalGet(next), I::LocalGet(low), I::V128Store64Lane { memarg: at(0, 2), lane: 1 }]);
-                f.put(&[I::LocalGet(next), I::LocalGet(c_row), I::I32Add, I::LocalSet(target)]);
-            }
-        }
-        Format::F64 => {
-            for h in 0..HIGH {
-                let (x, y) = (sums + 2 * h, sums + 2 * h + 1);
-                fold(&mut f, x, y, [0, 2, 0, 0], [1, 3, 0, 0], factor);
-                f.put(&[I::LocalGet(target), I::LocalGet(target), I::V128Load(at(0, 2)), I::LocalGet(factor)]);
-                f.put(&[format.add(), I::V128Store(at(0, 2))]);
-                f.bump(target, I::LocalGet(c_row));
-            }
-        }
-    }
+    fold(&mut f, format, [block, target, c_row, lefts], sums, [factor, low, high]);
     f.bump(block, I::I32Const(2 * format.bytes() as i32));
     f.repeat(columns_left, 2);
     f.put(&[I::End]);
@@ -244,36 +121,52 @@ fn add_product_transposed(format: Format) -> Function {
     f.end()
 }
 
-/// The module's bytes. It imports `env.memory` and exports `product_f32`, `product_f64`, `add_product_transposed_f32` and
-/// `add_product_transposed_f64`.
-fn module() -> Vec<u8> {
-    let mut types = TypeSection::new();
-    for parameters in [8, 7] {
-        types.ty().function(vec![ValType::I32; parameters], []);
+/// Adds the sums over the lanes to C, two columns of a row side by side.
+fn fold(
+    f: &mut Body,
+    format: Format,
+    [block, target, c_row, next]: [u32; 4],
+    sums: u32,
+    [factor, low, high]: [u32; 3],
+) {
+    f.put(&[I::LocalGet(block), I::LocalSet(target)]);
+    let pick = |format: Format, numbers: [u8; 4]| {
+        // Numbers of both operands, in order; of f64 the first two count.
+        let size = format.bytes() as u8;
+        I::I8x16Shuffle(std::array::from_fn(|i| numbers[i / usize::from(size)] * size + i as u8 % size))
+    };
+    let pair = |f: &mut Body, x: u32, y: u32, low_numbers, high_numbers, to: u32| {
+        f.put(&[I::LocalGet(x), I::LocalGet(y), pick(format, low_numbers), I::LocalSet(low)]);
+        f.put(&[I::LocalGet(x), I::LocalGet(y), pick(format, high_numbers), I::LocalSet(high)]);
+        f.put(&[I::LocalGet(low), I::LocalGet(high), format.add(), I::LocalSet(to)]);
+    };
+    match format {
+        Format::F32 => {
+            for h in 0..HIGH {
+                // (x0 + x2, x1 + x3, y0 + y2, y1 + y3)
+                let (x, y) = (sums + 2 * h, sums + 2 * h + 1);
+                pair(f, x, y, [0, 1, 4, 5], [2, 3, 6, 7], x);
+            }
+            for h in (0..HIGH).step_by(2) {
+                let (first, second) = (sums + 2 * h, sums + 2 * h + 2);
+                pair(f, first, second, [0, 2, 4, 6], [1, 3, 5, 7], factor);
+                f.put(&[I::LocalGet(target), I::LocalGet(c_row), I::I32Add, I::LocalSet(next)]);
+                f.put(&[I::LocalGet(target), I::V128Load64Zero(at(0, 2)), I::LocalSet(low)]);
+                f.put(&[I::LocalGet(next), I::LocalGet(low), I::V128Load64Lane { memarg: at(0, 2), lane: 1 }]);
+                f.put(&[I::LocalGet(factor), format.add(), I::LocalSet(low)]);
+                f.put(&[I::LocalGet(target), I::LocalGet(low), I::V128Store64Lane { memarg: at(0, 2), lane: 0 }]);
+                f.put(&[I::LocalGet(next), I::LocalGet(low), I::V128Store64Lane { memarg: at(0, 2), lane: 1 }]);
+                f.put(&[I::LocalGet(next), I::LocalGet(c_row), I::I32Add, I::LocalSet(target)]);
+            }
+        }
+        Format::F64 => {
+            for h in 0..HIGH {
+                let (x, y) = (sums + 2 * h, sums + 2 * h + 1);
+                pair(f, x, y, [0, 2, 0, 0], [1, 3, 0, 0], factor);
+                f.put(&[I::LocalGet(target), I::LocalGet(target), I::V128Load(at(0, 2)), I::LocalGet(factor)]);
+                f.put(&[format.add(), I::V128Store(at(0, 2))]);
+                f.bump(target, I::LocalGet(c_row));
+            }
+        }
     }
-    let mut imports = ImportSection::new();
-    let memory = MemoryType { minimum: 0, maximum: None, memory64: false, shared: false, page_size_log2: None };
-    imports.import("env", "memory", memory);
-    let mut functions = FunctionSection::new();
-    let mut exports = ExportSection::new();
-    let mut code = CodeSection::new();
-    for (name, kind, body) in [
-        ("product_f32", 0, product(Format::F32)),
-        ("product_f64", 0, product(Format::F64)),
-        ("add_product_transposed_f32", 1, add_product_transposed(Format::F32)),
-        ("add_product_transposed_f64", 1, add_product_transposed(Format::F64)),
-    ] {
-        exports.export(name, ExportKind::Func, functions.len());
-        functions.function(kind);
-        code.function(&body);
-    }
-    let mut module = Module::new();
-    module.section(&types).section(&imports).section(&functions).section(&exports).section(&code);
-    module.finish()
-}
-
-fn main() {
-    println!("cargo:rerun-if-changed=build.rs");
-    let target = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets it")).join("fused.wasm");
-    std::fs::write(target, module()).expect("OUT_DIR can be written");
 }
