@@ -1,8 +1,9 @@
 //! Problems to begin from: the files of `presets/`, one a preset, in the form of any other problem file.
 //!
 //! Each has a table `[about]`: `title`, `group`, `summary` (a sentence), `look_for` (what to watch), `question` (to a
-//! student), `view` (one of [`VIEWS`]), `field` (shown first), `colors` (a colour map), and, where `[exact]` is given,
-//! `tolerance`: the largest relative error at the end that the preset's test allows.
+//! student), `view` (one of [`VIEWS`]), `field` (shown first), `colors` (a colour map), where a shape is to be drawn `brush`
+//! (the field that the brush paints), and, where `[exact]` is given, `tolerance`: the largest relative error at the end that
+//! the preset's test allows.
 
 /// A problem file that comes with the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

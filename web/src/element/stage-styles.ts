@@ -46,6 +46,7 @@ export const stageStyles = css`
     background: color-mix(in srgb, var(--stage) 72%, transparent);
   }
   .lens button:hover { background: var(--stage); }
+  .lens [aria-pressed='true'] { background: var(--stage-ink); color: var(--stage); }
   .lens button:focus-visible { outline: 2px solid var(--stage-ink); outline-offset: -2px; }
   .probe {
     position: absolute; margin: 0; padding: 2px 8px; border-radius: 5px; font-size: 12px; line-height: 20px; color: var(--stage-ink); pointer-events: none; white-space: nowrap;

@@ -9,6 +9,7 @@ import { icon } from '../lib/icons';
 import { panned, through, zoomed } from '../lib/lens';
 import { hasEqualAxes, type RunModel } from '../lib/run-model';
 import { paneLabel } from '../lib/labels';
+import { short } from '../lib/places';
 import { reducedMotion } from '../lib/theme';
 import { shared } from '../styles/shared';
 import type { PaneIndex, PaneState, ViewHeader } from '../worker/protocol';
@@ -37,6 +38,8 @@ export class EddyStage extends LitElement {
     if (width !== this.width) this.width = width;
   });
   private sight = new IntersectionObserver((entries) => this.model?.setVisible(entries.at(-1)!.isIntersecting), { rootMargin: '40px' });
+  /** The brush lowers what it otherwise raises: for hands without a right button. */
+  @state() private takesAway = false;
   /** What the pointer does: hands on to the run, or moves the picture. */
   private dragging: 'run' | 'picture' | undefined;
   private from: [number, number] = [0, 0];
@@ -118,6 +121,7 @@ export class EddyStage extends LitElement {
     if (this.model?.view?.kind === 'volume') void import('./volume');
     if (this.model?.view?.heard) void import('./sound');
     if (this.hasModes) void import('./modes');
+    if (this.placeAxes) void import('./places');
     this.placeCanvases();
   }
 
@@ -221,7 +225,7 @@ export class EddyStage extends LitElement {
       x: x0 + ((event.clientX - box.left) / box.width) * (x1 - x0),
       y: y1 - ((event.clientY - box.top) / box.height) * (y1 - y0),
       radius: 0.04 * Math.min(Math.abs(x1 - x0), Math.abs(y1 - y0)),
-      secondary: event.button === 2 || event.shiftKey,
+      secondary: event.button === 2 || event.shiftKey || this.takesAway,
     });
   };
 
@@ -293,6 +297,9 @@ export class EddyStage extends LitElement {
         ${index === 0 && header && header.kind === 'points' && this.hasModes
           ? html`<eddy-modes .model=${model} .x=${header.x} .y=${header.y} ${cssom(boxOf(rect))}></eddy-modes>`
           : nothing}
+        ${index === 0 && header && header.kind !== 'empty' && this.placeAxes
+          ? html`<eddy-places .model=${model} .x=${header.x} .y=${header.y} .axes=${this.placeAxes} ${cssom(boxOf(rect))}></eddy-places>`
+          : nothing}
         ${this.isFlat ? this.lensButtons(rect) : nothing}
         ${this.probe.reading(index, rect)}
         ${model.view!.kind === 'volume' ? html`<eddy-volume .model=${model} .pane=${index}></eddy-volume>` : nothing}
@@ -311,10 +318,36 @@ export class EddyStage extends LitElement {
     return !!only && !model!.isFixed('modes') && only[1].includes(model!.values.get(only[0]) ?? '');
   }
 
+  /** Coordinates that the picture of a typed problem has, for its probe and its sources; 0 where there is none of these. */
+  private get placeAxes(): 0 | 1 | 2 {
+    const model = this.model;
+    if (!this.isFlat || !model?.experiment.params.some((p) => p.key === 'probe')) return 0;
+    const header = model.headers[0];
+    if (model.view?.key === 'lines') return 1;
+    return ['field', 'contours', 'arrows'].includes(model.view?.key ?? '') && header && header.kind !== 'empty' ? 2 : 0;
+  }
+
+  /** In the middle of what is seen, or back to where it is without being asked for. */
+  private putProbe(isWanted: boolean): void {
+    const header = this.seen(0);
+    if (!header || header.kind === 'empty') return;
+    const middle = ([low, high]: readonly [number, number]) => short(0.5 * (low + high), high - low);
+    this.model!.set('probe', isWanted ? [header.x, header.y].slice(0, this.placeAxes).map(middle).join(', ') : '');
+  }
+
   private lensButtons(rect: PlotRect): TemplateResult {
-    const { lens } = this.model!;
+    const model = this.model!;
+    const { lens } = model;
     const right = this.paneWidth - rect.left - rect.width + 6;
-    return html`<div class="lens ${lens ? 'near' : ''}" role="group" aria-label="Part of the picture" ${cssom({ right: `${right}px`, top: `${rect.top + 6}px` })}>
+    const probe = this.placeAxes && !model.isFixed('probe') ? (model.values.get('probe') ?? '') : undefined;
+    const isPainted = model.experiment.lab === 'pde' && model.view?.kind === 'field';
+    return html`<div class="lens ${lens || this.takesAway || probe ? 'near' : ''}" role="group" aria-label="Brush, and part of the picture" ${cssom({ right: `${right}px`, top: `${rect.top + 6}px` })}>
+      ${probe !== undefined
+        ? html`<button type="button" aria-pressed=${probe !== ''} title="A probe to be dragged: its values are plotted below" aria-label="Probe" @click=${() => this.putProbe(probe === '')}>${icon('crosshair')}</button>`
+        : nothing}
+      ${isPainted
+        ? html`<button type="button" aria-pressed=${this.takesAway} title="The brush takes away (or Shift, or the right button)" aria-label="The brush takes away" @click=${() => (this.takesAway = !this.takesAway)}>${icon('eraser')}</button>`
+        : nothing}
       ${lens ? html`<button type="button" title="All of it (0)" aria-label="Show all of it" @click=${() => this.model!.setLens(undefined)}>${icon('maximize')}</button>` : nothing}
       <button type="button" title="Closer (+, or Ctrl and the wheel)" aria-label="Zoom in" @click=${() => this.zoom(0.7)}>${icon('zoomIn')}</button>
       ${lens ? html`<button type="button" title="Further (-)" aria-label="Zoom out" @click=${() => this.zoom(1 / 0.7)}>${icon('zoomOut')}</button>` : nothing}

@@ -45,6 +45,7 @@ export interface About {
   question?: string;
   view?: string;
   field?: string;
+  brush?: string;
   colors?: string;
 }
 export interface Facts {

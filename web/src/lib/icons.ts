@@ -5,9 +5,11 @@ import check from 'lucide-static/icons/check.svg?raw';
 import chevronDown from 'lucide-static/icons/chevron-down.svg?raw';
 import circleHelp from 'lucide-static/icons/circle-question-mark.svg?raw';
 import copy from 'lucide-static/icons/copy.svg?raw';
+import crosshair from 'lucide-static/icons/crosshair.svg?raw';
 import download from 'lucide-static/icons/download.svg?raw';
 import dices from 'lucide-static/icons/dices.svg?raw';
 import cpu from 'lucide-static/icons/cpu.svg?raw';
+import eraser from 'lucide-static/icons/eraser.svg?raw';
 import externalLink from 'lucide-static/icons/external-link.svg?raw';
 import image from 'lucide-static/icons/image.svg?raw';
 import lock from 'lucide-static/icons/lock.svg?raw';
@@ -27,7 +29,7 @@ import zoomIn from 'lucide-static/icons/zoom-in.svg?raw';
 import zoomOut from 'lucide-static/icons/zoom-out.svg?raw';
 
 const ICONS = {
-  arrowLeft, check, chevronDown, circleHelp, copy, cpu, dices, download, externalLink, image, lock, maximize, moon, pause, play, presentation, replay, search, stepForward,
+  arrowLeft, check, chevronDown, circleHelp, copy, cpu, crosshair, dices, download, eraser, externalLink, image, lock, maximize, moon, pause, play, presentation, replay, search, stepForward,
   sun, alert, undo, x, zoomIn, zoomOut,
 };
 export type IconName = keyof typeof ICONS;

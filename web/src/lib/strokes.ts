@@ -11,7 +11,7 @@ import { Reader, Writer, bytesOf, canPack, lettersOf } from './packed';
 
 export interface Mark {
   view: string;
-  /** Value of the control `shown`, where the experiment has one: it says which field the view is of. */
+  /** Value of the control `shown`, where the experiment has one: it says which field the view is of. `brush ` and a name: that field. */
   field: string;
   secondary: boolean;
   x: number;

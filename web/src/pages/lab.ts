@@ -7,6 +7,7 @@ import '../element/eddy-experiment';
 import '../element/plots';
 import './tabs';
 import { pairs, pairsText, sizeOf, type Facts, type Form, type FormError, type MethodFact, type ParameterFact, type Preset, type RefineReport, type Study } from '../lab/facts';
+import { brushChoice, fieldChips } from '../lab/choices';
 import type { Editor } from '../lab/editor';
 import { experimentById, type Axis, type ColorMapName, type Experiment, type ViewSpec } from '../lib/catalog';
 import { numberText } from '../lib/format';
@@ -126,7 +127,7 @@ export class EddyLabPage extends LitElement {
 
   /** A change of a text. The form then stands by itself: what was the preset's becomes its own, the field shown too. */
   private edit(key: string, text: string, wait = TYPING_MS): void {
-    const base = this.form.equations?.trim() || !this.facts ? this.form : { ...this.form, ...texts(this.facts), shown: this.form.shown?.trim() || (this.facts.about?.field ?? '') };
+    const base = this.form.equations?.trim() || !this.facts ? this.form : { ...this.form, ...texts(this.facts), shown: this.form.shown?.trim() || (this.facts.about?.field ?? ''), brush: this.brush };
     this.form = { ...base, [key]: text };
     if (key === 'equations' && !text.trim()) this.form.equations = ' ';
     clearTimeout(this.timer);
@@ -302,7 +303,7 @@ export class EddyLabPage extends LitElement {
         <div class="lab-run">
           <eddy-experiment controls="none" autoplay no-baseline .permalink=${this.permalink} .revisit=${this.revisit}
             @eddy-model=${(e: Event) => this.adopt((e as CustomEvent<RunModel>).detail)}></eddy-experiment>
-          ${this.fieldChoice()}
+          ${this.fieldChoices()}
           ${this.pictureChoice()}
           ${!isOwn && about?.look_for ? html`<p class="lab-look"><b>Look for</b> ${about.look_for}</p>` : nothing}
           ${!isOwn && about?.question ? html`<p class="lab-look"><b>Try</b> ${about.question}</p>` : nothing}
@@ -464,13 +465,21 @@ export class EddyLabPage extends LitElement {
     this.pictureNote = '';
   }
 
-  private fieldChoice() {
-    const fields = (this.facts?.fields ?? []).flatMap((f) => (f.complex ? [[f.name, `|${f.name}|`], [`re ${f.name}`, `re ${f.name}`], [`im ${f.name}`, `im ${f.name}`]] : [[f.name, f.name]])) as [string, string][];
-    if (fields.length < 2) return nothing;
-    const shown = this.shownField(fields.map(([key]) => key));
-    return html`<div class="chips" role="group" aria-label="Field shown">${fields.map(
-      ([key, label]) => html`<button class="chip" type="button" aria-pressed=${key === shown} @click=${() => { this.form = { ...this.form, shown: key }; this.model?.set('shown', key); if (this.facts && this.model) this.dress(this.model, this.facts); }}>${label}</button>`,
-    )}</div>`;
+  private fieldChoices() {
+    const fields = this.facts?.fields ?? [];
+    const shown = (keys: string[]) => this.shownField(keys);
+    const isPlane = this.facts?.dimension === 2 && this.model?.view?.key === 'field';
+    return html`${fieldChips(fields, shown, (key) => this.choose('shown', key))}
+      ${isPlane ? brushChoice(fields, this.brush || shown(fields.map((f) => f.name)), (key) => this.choose('brush', key)) : nothing}`;
+  }
+  private choose(key: 'shown' | 'brush', field: string): void {
+    this.form = { ...this.form, [key]: field };
+    this.model?.set(key, field);
+    if (this.facts && this.model) this.dress(this.model, this.facts);
+  }
+  /** The field that the brush paints, '' for the one shown. */
+  private get brush(): string {
+    return this.form.brush?.trim() || (this.form.equations?.trim() ? '' : (this.facts?.about?.brush ?? ''));
   }
 
   /** The same problem for a network; noise it cannot learn. */

@@ -52,8 +52,7 @@ export class Painting {
     const steps = panes[0].progress.steps;
     if (!brush || this.own.length + this.given.length >= MOST_MARKS) this.isLost = true;
     else {
-      const field = panes[0].session.get('shown') ?? '';
-      this.own.push({ view: message.view, field, secondary: message.secondary, ...brush, at: [steps, panes[1]?.progress.steps ?? steps] });
+      this.own.push({ view: message.view, field: fieldOf(panes[0].session), secondary: message.secondary, ...brush, at: [steps, panes[1]?.progress.steps ?? steps] });
     }
     return changed;
   }
@@ -66,6 +65,20 @@ export class Painting {
   }
 }
 
+/** What the brush is on: the field shown, or, where there is a control for that and it says so, another one. */
+function fieldOf(session: Pane['session']): string {
+  const brush = session.get('brush');
+  return brush ? BRUSH + brush : (session.get('shown') ?? '');
+}
+function choose(session: Pane['session'], field: string): void {
+  if (field.startsWith(BRUSH)) session.set('brush', field.slice(BRUSH.length));
+  else {
+    if (session.get('brush')) session.set('brush', '');
+    session.set('shown', field);
+  }
+}
+const BRUSH = 'brush ';
+
 const inOrder = (marks: readonly Mark[], pane: number): Mark[] => [...marks].sort((a, b) => a.at[pane]! - b.at[pane]!);
 
 /** Paints what is due on a pane by now; tells whether anything was. */
@@ -74,15 +87,15 @@ export async function paintDue(pane: Pane, index: number): Promise<boolean> {
   let count = 0;
   for (const mark of pending) {
     if (mark.at[index]! > progress.steps) break;
-    const shown = session.get('shown') ?? '';
-    const isOther = shown !== mark.field;
+    const before = fieldOf(session);
+    const isOther = before !== mark.field;
     try {
-      if (isOther) session.set('shown', mark.field);
+      if (isOther) choose(session, mark.field);
       await pane.touch('move', mark);
     } catch {
       // A link made by hand may name a field that is not there: that mark has nothing to be painted on.
     } finally {
-      if (isOther) session.set('shown', shown);
+      if (isOther) choose(session, before);
     }
     count++;
   }

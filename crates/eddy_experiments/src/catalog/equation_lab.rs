@@ -14,6 +14,9 @@
 //! The solver reads your equations, not a list of known ones: it separates the linear part from the rest, finds what limits
 //! the steps, and picks a method for it. The box beside the picture says which one and why.
 //!
+//! Parameters named as coordinates, `x1` and `y1` say, are places to be dragged over the picture, and so is the probe. A field
+//! that stands still, `wall_t = 0`, is a shape to be drawn with the brush.
+//!
 //! The same problem runs on the command line with the same numbers: take its file from the export and call `eddy solve`.
 
 use eddy_solve::{Simulation, Statement, evaluate::Scalar};
@@ -86,6 +89,8 @@ params! { pub struct Params {
     shown: String = String::new() => expression(40).live().group("view"),
     /// Probe. The point whose values are plotted against time: 3.1, 2. The middle where empty.
     probe: String = String::new() => expression(40).live().group("view"),
+    /// Brush on. The field that the brush paints: the one shown where empty. Another one is seen by its outline, where it is 1/2.
+    brush: String = String::new() => expression(40).live().group("view"),
     /// Seed of random initial values and noise.
     seed: u32 = 1 => seed().group("problem"),
 } }
@@ -117,11 +122,17 @@ impl Params {
 
     /// What is looked at; without a choice the field that the preset names.
     fn shown(&self) -> Shown {
-        let mut field = self.shown.trim().to_owned();
-        if field.is_empty() && self.equations.trim().is_empty() {
-            field = self.texts().about()["field"].as_str().unwrap_or_default().to_owned();
+        let or_preset = |own: &str, name: &str| match own.trim() {
+            "" if self.equations.trim().is_empty() => {
+                self.texts().about()[name].as_str().unwrap_or_default().to_owned()
+            }
+            own => own.to_owned(),
+        };
+        Shown {
+            field: or_preset(&self.shown, "field"),
+            probe: self.probe.clone(),
+            brush: or_preset(&self.brush, "brush"),
         }
-        Shown { field, probe: self.probe.clone() }
     }
 }
 

@@ -218,6 +218,52 @@ fn the_run_goes_back_to_a_moment_and_on_from_there() {
     assert_ne!(field(&mut session, "field"), quarter);
 }
 
+/// Walls are drawn while the waves are looked at.
+#[test]
+fn the_brush_is_on_the_field_that_it_names() {
+    let mut session = open("equation-lab?preset=wave-walls&x=-5%20..%205,%2048&y=-5%20..%205,%2048&dt=0.05");
+    let values = |session: &mut Session, name: &str| {
+        session.set("shown", name).unwrap();
+        let data = match pollster::block_on(session.run_mut().view("field")).unwrap() {
+            ViewData::Field { data, .. } => (data, 0),
+            ViewData::Points { backdrop: Some(behind), trails, .. } => match *behind {
+                ViewData::Field { data, .. } => (data, trails.len()),
+                other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        };
+        session.set("shown", "").unwrap();
+        data
+    };
+    let (wall, none) = values(&mut session, "wall");
+    let (u, outline) = values(&mut session, "u");
+    assert!(none == 0 && outline > 0, "the outline is on the other field only");
+    let at = |x: f64, y: f64, secondary| Pointer { kind: PointerKind::Move, x, y, radius: 0.5, secondary };
+    assert!(session.run_mut().pointer("field", &at(2.0, 2.0, false)));
+    assert_eq!(values(&mut session, "u").0, u);
+    let painted = values(&mut session, "wall");
+    assert_ne!(painted.0, wall);
+    let most = |(data, _): &(Vec<f32>, usize)| data.iter().fold(f32::MIN, |a, b| a.max(*b));
+    assert!((most(&painted) - 1.0).abs() < 1e-6, "a third of the range, beside a wall of 1");
+    session.set("brush", "u").unwrap();
+    assert!(session.run_mut().pointer("field", &at(2.0, 2.0, false)));
+    assert_ne!(values(&mut session, "u").0, u);
+    assert_eq!(values(&mut session, "wall").0, painted.0);
+    assert_eq!(values(&mut session, "u").1, 0, "no outline of what is shown");
+    pollster::block_on(session.advance(Budget::steps(20))).unwrap();
+    assert_eq!(session.run().outcome(), Outcome::Running);
+}
+
+/// A field that is zero everywhere takes bumps that can be seen.
+#[test]
+fn an_empty_field_is_painted_on() {
+    let mut session = open("equation-lab?equations=u_t%20=%20lap(u)&initial=u%20=%200&x=1,%2032&y=1,%2032&end=1");
+    let bump = Pointer { kind: PointerKind::Down, x: 0.5, y: 0.5, radius: 0.2, secondary: false };
+    assert!(session.run_mut().pointer("field", &bump));
+    let most = field(&mut session, "field").iter().fold(0.0f32, |a, b| a.max(b.abs()));
+    assert!((most - 0.3).abs() < 1e-3, "{most}");
+}
+
 #[test]
 fn a_diverged_run_goes_back_to_a_good_moment() {
     let mut session = open("equation-lab?equations=u_t%20=%20u%5E2&initial=u%20=%201&end=2&x=&dt=0.01&time=euler");

@@ -3,6 +3,8 @@
 use eddy_solve::{discrete::Values, grid::Grid};
 use eddy_spec::ViewData;
 
+use super::pictures::span;
+
 /// Contours between the ends of the range.
 const LEVELS: usize = 11;
 /// Most cells along an axis that contours are sought in; finer grids are read at every second, third, … point.
@@ -43,17 +45,31 @@ impl Plane<'_> {
     /// cell of the grid the field is taken as linear along the edges (marching squares); where all four edges are crossed
     /// the mean of the corners decides which ends belong together.
     pub fn contours(&self) -> ViewData {
+        let (low, high) = self.range;
+        let levels = (1..=LEVELS).map(|i| low + (high - low) * i as f64 / (LEVELS + 1) as f64);
+        self.drawn(self.lines(self.values, levels), 2)
+    }
+
+    /// The line on which another field is 1/2, or half way between its ends if it is nowhere: where a shape ends that is 1
+    /// inside and 0 outside. None of a field that is the same everywhere.
+    pub fn outline(&self, other: &[f64]) -> ViewData {
+        let (low, high) = span(other.iter().copied());
+        let level = if low < 0.5 && high > 0.5 { 0.5 } else { 0.5 * (low + high) };
+        self.drawn(if low < high { self.lines(other, std::iter::once(level)) } else { Vec::new() }, 2)
+    }
+
+    /// Pieces of two points of the lines on which `values` has each of the levels.
+    fn lines(&self, values: &[f64], levels: impl Iterator<Item = f64>) -> Vec<f32> {
         let [nx, ny, _] = self.grid.shape();
         let (xs, ys) = (self.grid.axes[0].coordinates(), self.grid.axes[1].coordinates());
         let stride = nx.max(ny).div_ceil(CELLS).max(1);
         let mut trails = Vec::new();
-        let (low, high) = self.range;
-        for level in (1..=LEVELS).map(|i| low + (high - low) * i as f64 / (LEVELS + 1) as f64) {
+        for level in levels {
             for j in (0..ny.saturating_sub(stride)).step_by(stride) {
                 for i in (0..nx.saturating_sub(stride)).step_by(stride) {
                     // Corners in turn around the cell.
                     let corners = [(i, j), (i + stride, j), (i + stride, j + stride), (i, j + stride)];
-                    let above = corners.map(|(i, j)| self.values[j * nx + i] - level);
+                    let above = corners.map(|(i, j)| values[j * nx + i] - level);
                     for (from, to) in cell(above) {
                         for edge in [from, to] {
                             let (a, b) = (edge, (edge + 1) % 4);
@@ -66,7 +82,7 @@ impl Plane<'_> {
                 }
             }
         }
-        self.drawn(trails, 2)
+        trails
     }
 
     /// Arrows of a vector field on a lattice, the longest as long as the lattice is wide. Each is a line of five points:
@@ -205,6 +221,25 @@ mod tests {
         }
         // A circle of radius 1/2 is drawn once and is closed.
         assert!((length - std::f64::consts::PI).abs() < 0.01, "{length}");
+    }
+
+    #[test]
+    fn an_outline_is_where_a_shape_is_one_half() {
+        let grid = grid("[boundary]\nu = \"neumann: 0\"\n");
+        let values = sampled(&grid, |_, _| 0.0);
+        let plane = Plane { grid: &grid, values: &values, range: (0.0, 1.0) };
+        // 1/2 on the circle of radius 0.6, whatever is added in its middle.
+        let shape = sampled(&grid, |x, y| (1.1 - x.hypot(y)).powi(if x.hypot(y) < 0.3 { 3 } else { 1 }));
+        let (trails, _) = pieces(plane.outline(&shape));
+        assert!(trails.len() > 100);
+        for point in trails.chunks(2) {
+            assert!((point[0].hypot(point[1]) - 0.6).abs() < 0.01, "{point:?}");
+        }
+        // Where it is nowhere 1/2: half way. Where it is the same everywhere: no line.
+        let low = sampled(&grid, |x, _| 0.01 * x);
+        let (trails, _) = pieces(plane.outline(&low));
+        assert!(!trails.is_empty() && trails.chunks(2).all(|point| point[0].abs() < 1e-6));
+        assert!(pieces(plane.outline(&values)).0.is_empty());
     }
 
     #[test]

@@ -77,6 +77,8 @@ pub struct Pictures {
     every: usize,
     seen: usize,
     ranges: Vec<(&'static str, (f64, f64))>,
+    /// Name of the field whose outline is drawn over the others.
+    outlined: String,
 }
 
 impl Pictures {
@@ -91,7 +93,26 @@ impl Pictures {
             every: 1,
             seen: 0,
             ranges: Vec::new(),
+            outlined: String::new(),
         }
+    }
+
+    /// Draws the outline of this field over the plane of another one; of none where empty.
+    pub fn outline(&mut self, field: &str) {
+        self.outlined = field.trim().to_owned();
+    }
+
+    /// The field whose outline lies over the plane of `component`.
+    fn outlined<'a>(&self, values: &'a [Values], component: Component) -> Option<&'a Values> {
+        values
+            .iter()
+            .enumerate()
+            .find(|(index, field)| field.name == self.outlined && *index != component.field)
+            .map(|(_, field)| field)
+    }
+
+    pub fn has_outline(&self, values: &[Values], component: Component) -> bool {
+        self.outlined(values, component).is_some()
     }
 
     /// Colours begin anew.
@@ -214,6 +235,9 @@ impl Pictures {
         let all = component_values(values, component);
         let slice = &all[nz / 2 * nx * ny..][..nx * ny];
         let range = self.range("field", span(slice.iter().copied()));
+        if let (1, Some(field)) = (nz, self.outlined(values, component)) {
+            return Plane { grid, values: slice, range }.outline(&field.re);
+        }
         let (x, y) = (&grid.axes[0], &grid.axes[1]);
         let data = slice.iter().map(|v| *v as f32).collect();
         ViewData::Field { nx, ny, data, x: (x.min, x.max), y: (y.min, y.max), range }

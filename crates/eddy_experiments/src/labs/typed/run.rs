@@ -24,6 +24,8 @@ pub struct Shown {
     pub field: String,
     /// Coordinates of the point whose values are kept; the middle where empty.
     pub probe: String,
+    /// Name of the field that the brush paints, the one shown where empty.
+    pub brush: String,
 }
 
 /// Live part of an experiment's parameters.
@@ -86,6 +88,7 @@ impl<R: Scalar> TypedRun<R> {
             is_pure: true,
         };
         run.pictures.set_probe(&run.simulation.statement, &run.shown.probe);
+        run.pictures.outline(&run.shown.brush);
         run.observe();
         run
     }
@@ -103,6 +106,12 @@ impl<R: Scalar> TypedRun<R> {
     fn component(&mut self) -> Component {
         let name = self.shown.field.clone();
         Component::find(self.values(), &name)
+    }
+
+    /// What the brush paints.
+    fn painted(&mut self) -> Component {
+        let brush = self.shown.brush.clone();
+        if brush.trim().is_empty() { self.component() } else { Component::find(self.values(), &brush) }
     }
 
     fn steps(&self) -> u64 {
@@ -247,9 +256,9 @@ impl<R: Scalar> TypedRun<R> {
         }
     }
 
-    /// Adds a bump to the field shown, or pulls a curve towards the pointer.
+    /// Adds a bump to the field of the brush, or pulls a curve towards the pointer.
     fn paint(&mut self, key: &str, event: &Pointer) -> Option<()> {
-        let component = self.component();
+        let component = self.painted();
         let mut values = self.values().to_vec();
         let stepped: Vec<String> = self
             .statement()
@@ -264,7 +273,9 @@ impl<R: Scalar> TypedRun<R> {
         let grid = self.statement().grid.clone();
         let part = if component.is_imaginary() { &mut field.im } else { &mut field.re };
         let (least, most) = part.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), v| (a.min(*v), b.max(*v)));
-        let range = (most - least).max(0.2 * most.abs().max(least.abs())).max(1e-3);
+        // Of a field that is zero everywhere nothing is known: it may be one of order 1.
+        let size = if most == 0.0 && least == 0.0 { 1.0 } else { 0.2 * most.abs().max(least.abs()) };
+        let range = (most - least).max(size).max(1e-3);
         let sign = if event.secondary { -1.0 } else { 1.0 };
         let [nx, ny, _] = grid.shape();
         let radius = event.radius.abs().max(1e-9);
@@ -279,7 +290,7 @@ impl<R: Scalar> TypedRun<R> {
             _ => return None,
         };
         if self.device.is_some() {
-            return self.paint_on_device(event, height);
+            return self.paint_on_device(component, event, height);
         }
         let is_plane = key == "field";
         // The distance on a ring is the shorter way around.
@@ -390,6 +401,7 @@ impl<R: Scalar> Run for TypedRun<R> {
         if shown.probe != self.shown.probe {
             self.pictures.set_probe(&self.simulation.statement, &shown.probe);
         }
+        self.pictures.outline(&shown.brush);
         self.shown = shown;
         if other_field {
             // The rows so far are of another field.

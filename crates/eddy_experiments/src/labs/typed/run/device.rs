@@ -146,8 +146,7 @@ impl<R: Scalar> TypedRun<R> {
     }
 
     /// Adds a bump of `height` on the device; `None` where the component is no plane of the state.
-    pub(super) fn paint_on_device(&mut self, event: &Pointer, height: f64) -> Option<()> {
-        let component = self.component();
+    pub(super) fn paint_on_device(&mut self, component: super::Component, event: &Pointer, height: f64) -> Option<()> {
         let name = self.values().get(component.field)?.name.clone();
         let grid = self.statement().grid.clone();
         let device = self.device.as_mut()?;
@@ -172,10 +171,13 @@ impl<R: Scalar> TypedRun<R> {
             return None;
         }
         let component = self.component();
-        if component.part == Part::Magnitude {
+        self.values();
+        let values = self.values.as_deref().unwrap_or_default();
+        // An outline is drawn over values that have been read.
+        if component.part == Part::Magnitude || self.pictures.has_outline(values, component) {
             return None;
         }
-        let name = self.values().get(component.field)?.name.clone();
+        let name = values.get(component.field)?.name.clone();
         let part = if component.is_imaginary() { Component::Imaginary } else { Component::Real };
         let device = self.device.as_ref()?;
         let source = device.system.field_source(device.system.plane(&name, part)?)?;
