@@ -254,6 +254,17 @@ fn the_brush_is_on_the_field_that_it_names() {
     assert_eq!(session.run().outcome(), Outcome::Running);
 }
 
+/// Zero is the middle of colours that have one.
+#[test]
+fn colours_with_a_middle_have_zero_there() {
+    for (preset, is_centred) in [("wave-drop", true), ("gray-scott-mitosis", false)] {
+        let mut session = open(&format!("equation-lab?preset={preset}"));
+        pollster::block_on(session.advance(Budget::steps(5))).unwrap();
+        let ViewData::Field { range, .. } = view(&mut session, "field") else { panic!("{preset}") };
+        assert_eq!((range.0 + range.1).abs() < 1e-12, is_centred, "{preset}: {range:?}");
+    }
+}
+
 /// A field that is zero everywhere takes bumps that can be seen.
 #[test]
 fn an_empty_field_is_painted_on() {

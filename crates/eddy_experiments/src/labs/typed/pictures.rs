@@ -79,6 +79,8 @@ pub struct Pictures {
     ranges: Vec<(&'static str, (f64, f64))>,
     /// Name of the field whose outline is drawn over the others.
     outlined: String,
+    /// The colours have a middle, which is for zero.
+    has_middle: bool,
 }
 
 impl Pictures {
@@ -94,7 +96,19 @@ impl Pictures {
             seen: 0,
             ranges: Vec::new(),
             outlined: String::new(),
+            has_middle: false,
         }
+    }
+
+    /// Gives zero the middle of the colours: for maps that have one.
+    pub fn centre_colors(&mut self) {
+        self.has_middle = true;
+    }
+
+    /// The range of the colours for values of this span.
+    fn colors(&mut self, key: &'static str, (low, high): (f64, f64)) -> (f64, f64) {
+        let most = high.max(-low);
+        self.range(key, if self.has_middle && low < 0.0 && high > 0.0 { (-most, most) } else { (low, high) })
     }
 
     /// Draws the outline of this field over the plane of another one; of none where empty.
@@ -234,7 +248,7 @@ impl Pictures {
         let [nx, ny, nz] = grid.shape();
         let all = component_values(values, component);
         let slice = &all[nz / 2 * nx * ny..][..nx * ny];
-        let range = self.range("field", span(slice.iter().copied()));
+        let range = self.colors("field", span(slice.iter().copied()));
         if let (1, Some(field)) = (nz, self.outlined(values, component)) {
             return Plane { grid, values: slice, range }.outline(&field.re);
         }
@@ -246,7 +260,7 @@ impl Pictures {
     /// The whole field in space.
     fn volume(&mut self, grid: &Grid, values: &[Values], component: Component) -> ViewData {
         let all = component_values(values, component);
-        let range = self.range("volume", span(all.iter().copied()));
+        let range = self.colors("volume", span(all.iter().copied()));
         let data = all.iter().map(|v| *v as f32).collect();
         let [x, y, z] = [0, 1, 2].map(|axis| (grid.axes[axis].min, grid.axes[axis].max));
         ViewData::Volume { shape: grid.shape(), data, x, y, z, range }
@@ -255,7 +269,7 @@ impl Pictures {
     /// Lines over the field shown.
     fn over_plane(&mut self, key: &str, grid: &Grid, values: &[Values], component: Component) -> ViewData {
         let shown = component_values(values, component);
-        let range = self.range("field", span(shown.iter().copied()));
+        let range = self.colors("field", span(shown.iter().copied()));
         let plane = Plane { grid, values: &shown, range };
         if key == "contours" { plane.contours() } else { plane.arrows(&overlays::vectors(grid, values, &shown)) }
     }
@@ -313,7 +327,7 @@ impl Pictures {
     pub fn plane_range(&mut self, grid: &Grid, values: &[Values], component: Component) -> (f64, f64) {
         let [nx, ny, nz] = grid.shape();
         let all = component_values(values, component);
-        self.range("field", span(all.iter().skip(nz / 2 * nx * ny).take(nx * ny).copied()))
+        self.colors("field", span(all.iter().skip(nz / 2 * nx * ny).take(nx * ny).copied()))
     }
 
     fn lines(&mut self, statement: &Statement, values: &[Values], time: f64, is_pure: bool) -> ViewData {
@@ -364,7 +378,7 @@ impl Pictures {
                 Part::Magnitude => data.extend(re.iter().zip(im).map(|(a, b)| a.hypot(*b))),
             }
         }
-        let range = self.range("spacetime", span(data.iter().map(|v| f64::from(*v))));
+        let range = self.colors("spacetime", span(data.iter().map(|v| f64::from(*v))));
         data.resize(axis.points * ROWS, (0.5 * (range.0 + range.1)) as f32);
         ViewData::Field { nx: axis.points, ny: ROWS, data, x: (axis.min, axis.max), y: (self.start, self.end), range }
     }

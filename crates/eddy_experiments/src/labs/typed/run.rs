@@ -67,7 +67,10 @@ impl<R: Scalar> TypedRun<R> {
         live_of: LiveOf,
         metrics: &'static [Metric],
     ) -> Self {
-        let pictures = Pictures::new(&simulation.statement);
+        let mut pictures = Pictures::new(&simulation.statement);
+        if texts.about()["colors"] == "diverging" {
+            pictures.centre_colors();
+        }
         let keyframes = Keyframes::new(size_of_val(simulation.snapshot().as_slice()));
         let mut run = Self {
             simulation,
