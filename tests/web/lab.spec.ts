@@ -93,6 +93,20 @@ test('a typed system: the misspelt name, its fix, the run, paint, refine, and th
   await second.close();
 });
 
+test('parameters have units, and a quote left open is told at its character', async ({ page, url }) => {
+  await openLab(page, url, '?preset=heat-plate');
+  await typeEquations(page, 'u_t = D*lap(u) - r*u\nD = 0.01 in [0.001, 0.1] "m^2/s"\nr = 0.1 "1/s"');
+  const sliders = page.locator('.lab-slider');
+  await expect(sliders).toHaveCount(2);
+  await expect(sliders.first().locator('.unit')).toHaveText('m²/s');
+  await expect(sliders.first().locator('.entry')).toHaveAttribute('aria-label', 'D, number in m^2/s');
+  await expect(page.locator('.lab-errors li')).toHaveCount(0);
+  await typeEquations(page, 'u_t = D*lap(u)\nD = 0.01 "m^2/s');
+  const error = page.locator('.lab-errors li').first();
+  await expect(error).toContainText('Line 2, character 10');
+  await expect(error).toContainText('never closed');
+});
+
 test('a refinement study sees the order of the method', async ({ page, url }) => {
   test.slow();
   const query = new URLSearchParams({

@@ -22,6 +22,7 @@ const language = StreamLanguage.define({
   token(stream) {
     if (stream.match(/^(#|\/\/).*/)) return 'comment';
     if (stream.match(/^(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?/)) return 'number';
+    if (stream.match(/^"[^"]*"?/)) return 'string';
     const word = stream.match(/^[\p{L}_][\p{L}\p{N}_'′]*/u) as RegExpMatchArray | null;
     if (word) {
       const text = word[0];
@@ -38,6 +39,7 @@ const language = StreamLanguage.define({
 const colours = HighlightStyle.define([
   { tag: tags.comment, color: 'var(--ink-faint)' },
   { tag: tags.number, color: 'var(--warn)' },
+  { tag: tags.string, color: 'var(--ink-soft)' },
   { tag: tags.keyword, color: 'var(--accent)' },
   { tag: tags.atom, color: 'var(--good)' },
   { tag: tags.propertyName, color: 'var(--ink)', fontWeight: '600' },

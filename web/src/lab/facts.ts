@@ -23,6 +23,8 @@ export interface ParameterFact {
   name: string;
   value: number;
   range: [number, number] | null;
+  /** As typed; '' where nothing is. */
+  unit: string;
 }
 export interface MethodFact {
   space: string;

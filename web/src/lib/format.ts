@@ -35,6 +35,11 @@ function superscript(text: string): string {
   return [...text].map((c) => SUPERSCRIPTS[c] ?? c).join('');
 }
 
+/** A unit as typed, `mm^2/s`, with its powers raised. */
+export function unitText(unit: string): string {
+  return unit.replace(/\^([-+]?\d+)(?![\d.])/g, (_, power: string) => superscript(power)).replaceAll('*', '·');
+}
+
 const COMMANDS: Record<string, string> = {
   alpha: 'α', beta: 'β', gamma: 'γ', delta: 'δ', epsilon: 'ε', varepsilon: 'ε', zeta: 'ζ', eta: 'η', theta: 'θ',
   vartheta: 'ϑ', iota: 'ι', kappa: 'κ', lambda: 'λ', mu: 'μ', nu: 'ν', xi: 'ξ', pi: 'π', rho: 'ρ', sigma: 'σ', tau: 'τ',

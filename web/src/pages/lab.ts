@@ -10,7 +10,7 @@ import { pairs, pairsText, sizeOf, type Facts, type Form, type FormError, type M
 import { brushChoice, fieldChips } from '../lab/choices';
 import type { Editor } from '../lab/editor';
 import { experimentById, type Axis, type ColorMapName, type Experiment, type ViewSpec } from '../lib/catalog';
-import { numberText } from '../lib/format';
+import { numberText, unitText } from '../lib/format';
 import { icon } from '../lib/icons';
 import { setFormula } from '../lib/math';
 import { experimentHref } from '../lib/router';
@@ -380,10 +380,10 @@ export class EddyLabPage extends LitElement {
       ${parameters.map((p) => {
         const [low, high] = p.range ?? rangeAround(p.value);
         const step = (high - low) / 400;
-        return html`<label class="lab-slider"><span class="mono">${p.name}</span>
+        return html`<label class="lab-slider"><span class="mono">${p.name}${p.unit ? html`<span class="unit">${unitText(p.unit)}</span>` : nothing}</span>
           <input type="range" min=${low} max=${high} step=${step} .value=${live(String(p.value))} aria-label=${p.name}
             @input=${(e: Event) => this.slide(p, tidy((e.target as HTMLInputElement).value), true)} @change=${() => this.model?.endGesture()} />
-          <input class="entry number" type="text" inputmode="decimal" autocomplete="off" .value=${tidy(String(p.value))} aria-label="${p.name}, number"
+          <input class="entry number" type="text" inputmode="decimal" autocomplete="off" .value=${tidy(String(p.value))} aria-label="${p.name}, number${p.unit ? ` in ${p.unit}` : ''}"
             @change=${(e: Event) => this.enter(p, e.target as HTMLInputElement)} />
         </label>`;
       })}

@@ -45,11 +45,20 @@ pub enum Comparison {
     NotEqual,
 }
 
-/// `left = right` with an optional range, or an expression alone.
+/// `left = right` with an optional range and unit, or an expression alone.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Statement {
     pub left: Option<Expr>,
     pub right: Expr,
     pub range: Option<(Expr, Expr)>,
+    pub unit: Option<(String, Span)>,
     pub span: Span,
+}
+
+impl Statement {
+    /// What it has that only parameters may have, and where.
+    pub fn extra(&self) -> Option<(&'static str, Span)> {
+        let range = self.range.as_ref().map(|(low, _)| ("range", low.span));
+        range.or(self.unit.as_ref().map(|(_, span)| ("unit", *span)))
+    }
 }

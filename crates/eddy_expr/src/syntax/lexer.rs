@@ -11,6 +11,8 @@ use crate::diagnostic::{Code, Diagnostic, Span};
 pub enum Token {
     Number(f64),
     Name(String),
+    /// `"m/s"`
+    Unit(String),
     Plus,
     Minus,
     Times,
@@ -39,6 +41,7 @@ impl fmt::Display for Token {
         let text = match self {
             Self::Number(value) => return write!(f, "{value}"),
             Self::Name(name) => name,
+            Self::Unit(unit) => return write!(f, "\"{unit}\""),
             Self::Plus => "+",
             Self::Minus => "-",
             Self::Times => "*",
@@ -64,6 +67,9 @@ impl fmt::Display for Token {
         f.write_str(text)
     }
 }
+
+/// Characters of the longest unit.
+const MAX_UNIT: usize = 24;
 
 pub type Spanned = (Token, SimpleSpan);
 
@@ -177,6 +183,7 @@ impl Lexer<'_> {
                     self.number(start);
                 }
                 character if is_name_start(character) => self.name(start),
+                '"' => self.unit(start),
                 _ => self.sign(start),
             }
         }
@@ -298,6 +305,36 @@ impl Lexer<'_> {
             ));
         }
         self.push(Token::Number(if value.is_finite() { value } else { 0.0 }), start);
+    }
+
+    /// A unit in quotes, up to the second one in the same line.
+    fn unit(&mut self, start: usize) {
+        self.position += 1;
+        let mut unit = String::new();
+        while self.position < self.characters.len() && !matches!(self.peek(0), '"' | '\n' | ';') {
+            unit.push(self.peek(0));
+            self.position += 1;
+        }
+        if self.peek(0) == '"' {
+            self.position += 1;
+        } else {
+            self.errors.push(Diagnostic::new(
+                Code::Syntax,
+                Span::new(start, start + 1),
+                "This quote is never closed.",
+                "A unit stands in quotes behind a parameter: D = 0.1 \"m^2/s\".",
+            ));
+        }
+        let unit = unit.trim().to_owned();
+        if unit.is_empty() || unit.chars().count() > MAX_UNIT {
+            self.errors.push(Diagnostic::new(
+                Code::Syntax,
+                Span::new(start, self.position),
+                format!("A unit has 1 to {MAX_UNIT} characters."),
+                "Write it short: \"m/s\".",
+            ));
+        }
+        self.push(Token::Unit(unit), start);
     }
 
     fn name(&mut self, start: usize) {

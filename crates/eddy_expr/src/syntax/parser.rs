@@ -51,7 +51,7 @@ pub fn parse_expression(text: &str, errors: &mut Vec<Diagnostic>) -> Option<Expr
         return None;
     }
     let statement = statements.remove(0);
-    if statement.left.is_some() || statement.range.is_some() {
+    if statement.left.is_some() || statement.range.is_some() || statement.unit.is_some() {
         errors.push(Diagnostic::new(
             Code::Syntax,
             statement.span,
@@ -93,6 +93,10 @@ fn diagnostic_from_fault(fault: &Rich<'_, Token, SimpleSpan>, tokens: &[Spanned]
         Some(Token::In) => {
             ("A range stands in the wrong place.".to_string(), "A range follows a parameter: D = 0.1 in [0, 1].".into())
         }
+        Some(Token::Unit(_)) => (
+            "A unit stands in the wrong place.".to_string(),
+            "A unit follows a parameter and its range: D = 0.1 in [0, 1] \"m^2/s\".".into(),
+        ),
         Some(token) => {
             let mut expected: Vec<String> = fault.expected().map(|pattern| pattern.to_string()).collect();
             expected.sort();
@@ -132,13 +136,14 @@ fn statement<'a>() -> impl Parser<'a, Tokens<'a>, Statement, Fault<'a>> {
         .clone()
         .then(just(Token::Assign).ignore_then(expression).or_not())
         .then(range.or_not())
+        .then(select! { Token::Unit(unit) => unit }.map_with(|unit, e| (unit, span_from(e.span()))).or_not())
         .then_ignore(end())
-        .map_with(|((first, second), range), e| {
+        .map_with(|(((first, second), range), unit), e| {
             let (left, right) = match second {
                 Some(right) => (Some(first), right),
                 None => (None, first),
             };
-            Statement { left, right, range, span: span_from(e.span()) }
+            Statement { left, right, range, unit, span: span_from(e.span()) }
         })
 }
 

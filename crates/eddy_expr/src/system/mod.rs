@@ -68,6 +68,8 @@ pub struct Parameter {
     pub name: String,
     pub value: f64,
     pub range: Option<(f64, f64)>,
+    /// As written behind it; empty where nothing is.
+    pub unit: String,
     /// The characters of the name, where it is in the text.
     pub span: Option<Span>,
 }

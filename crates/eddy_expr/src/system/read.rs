@@ -126,10 +126,10 @@ impl Lines {
             );
             return;
         };
-        if let Some((low, _)) = &statement.range
+        if let Some((what, span)) = statement.extra()
             && !matches!(&left.kind, ExprKind::Name(name) if time_derivative(name).is_none())
         {
-            self.fail(Code::System, low.span, "Only a parameter has a range.", "Remove 'in […]' from this line.");
+            self.fail(Code::System, span, format!("Only a parameter has a {what}."), "Remove it from this line.");
             return;
         }
         if let Some((base, order, span)) = solve_for::derivative(left) {
@@ -169,7 +169,8 @@ impl Lines {
     fn implicit(&mut self, left: &Expr, statement: &Statement) {
         match solve_for::rate(left, &statement.right) {
             Ok(Some(solved)) => {
-                let statement = Statement { left: None, right: solved.right, range: None, span: statement.span };
+                let statement =
+                    Statement { left: None, right: solved.right, range: None, unit: None, span: statement.span };
                 self.evolution(&solved.base, solved.order, solved.span, &statement);
             }
             Ok(None) => self.elliptic.push((left.clone(), statement.right.clone(), statement.span)),
@@ -251,14 +252,15 @@ impl Lines {
                 name: name.to_string(),
                 value: value.unwrap_or(0.0),
                 range,
+                unit: statement.unit.as_ref().map(|(unit, _)| unit.clone()).unwrap_or_default(),
                 span: Some(span),
             });
         } else {
-            if let Some((low, _)) = &statement.range {
+            if let Some((what, span)) = statement.extra() {
                 self.fail(
                     Code::System,
-                    low.span,
-                    "Only a plain number has a range.",
+                    span,
+                    format!("Only a plain number has a {what}."),
                     "Make it a parameter with a number, and use that in the formula.",
                 );
             }
@@ -325,7 +327,14 @@ impl Lines {
                 None => {
                     // A definition of the same name gives way: the caller knows better.
                     self.definitions.retain(|definition| definition.name != *name);
-                    self.parameters.push(Parameter { name: name.clone(), value: *value, range: None, span: None });
+                    let unit = String::new();
+                    self.parameters.push(Parameter {
+                        name: name.clone(),
+                        value: *value,
+                        range: None,
+                        unit,
+                        span: None,
+                    });
                 }
             }
         }

@@ -39,6 +39,15 @@ fn gray_scott_is_read_and_split() {
     assert_eq!(symbol.highest_order(), 2);
 }
 
+#[test]
+fn parameters_have_units() {
+    let text = "u_t = D*lap(u) - r*u + q\nD = 0.1 in [0, 1] \"m^2/s\"; r = 2 \" 1/s \"\nq = 1 # \"no unit\"";
+    let system = parse(text, 1);
+    let units: Vec<_> = system.parameters.iter().map(|p| (p.name.as_str(), p.unit.as_str())).collect();
+    assert_eq!(units, [("D", "m^2/s"), ("r", "1/s"), ("q", "")]);
+    assert_eq!(system.parameters[0].range, Some((0.0, 1.0)));
+}
+
 /// Symbol of a single field in one dimension at k = 2.
 fn symbol_at_two(text: &str) -> (f64, f64) {
     let mut system = parse(text, 1);
@@ -261,6 +270,11 @@ fn errors_of_systems_point_and_help() {
         ("u_t = lap(u); u_t = 0*u", 2, Code::Definition, "u_t", "one equation"),
         ("u_t = lap(u); D = 1; D = 2", 2, Code::Definition, "D", "Remove one"),
         ("u_t = D*lap(u); D = 2 in [0, 1]", 2, Code::Value, "2", "range"),
+        ("u_t = lap(u) \"m\"", 2, Code::System, "\"m\"", "Remove"),
+        ("u_t = g*lap(u); g = x^2 \"m\"", 2, Code::System, "\"m\"", "number"),
+        ("u_t = D*lap(u); D = 2 \"m", 2, Code::Syntax, "\"", "behind a parameter"),
+        ("u_t = D*lap(u); D = 2 \"\"", 2, Code::Syntax, "\"\"", "short"),
+        ("u_t = D*lap(u); D = 2 \"m\" in [0, 3]", 2, Code::Syntax, "in", "A range follows"),
         ("u_t = D*lap(u); D = 1/0", 2, Code::Value, "0", "something else"),
         ("lap(p)*p = -1", 2, Code::System, "lap(p)*p", "settle"),
         ("lap(p) = q; u_t = lap(u)", 2, Code::UnknownName, "q", "line of its own"),

@@ -16,7 +16,7 @@ const QUICK: usize = 1 << 17;
 ///
 /// - `texts`: every text with the preset's in the place of empty ones; `about`: what the preset says of itself;
 /// - `errors`: `[{key, start, end, message, hint, replacement}]`, characters counted as a browser counts;
-/// - `dimension`, `fields`: `[{name, complex, painted}]`, `parameters`: `[{name, value, range}]`, `latex`: lines;
+/// - `dimension`, `fields`: `[{name, complex, painted}]`, `parameters`: `[{name, value, range, unit}]`, `latex`: lines;
 /// - `method`: `{space, time, reasons, dt, tolerance, limits: [{process, rate, dt}], warnings, gpu}`, once all is right;
 ///   `gpu` is `{space, time, text}`: what runs there, null where nothing does, and a sentence that says so or why not;
 ///   `numpy` is `{script, text}`: a Python script of the same problem, or null and why there is none;
@@ -104,7 +104,7 @@ fn parameters(system: &System) -> Value {
     system
         .parameters
         .iter()
-        .map(|parameter| json!({ "name": parameter.name, "value": parameter.value, "range": parameter.range }))
+        .map(|parameter| json!({ "name": parameter.name, "value": parameter.value, "range": parameter.range, "unit": parameter.unit }))
         .collect()
 }
 
