@@ -72,6 +72,8 @@ test('the page and the engine write the same texts', async ({ page, url }) => {
 });
 
 test('a stroke is drawn, sampled, taken back, and stands in the link', async ({ page, url, context }) => {
+  // Many runs, one after the other.
+  test.slow();
   const element = await openExperiment(page, url, LINK);
   const first = beginning('deis');
   expect(await text(element)).toBe(first);
@@ -130,6 +132,8 @@ test('a stroke is drawn, sampled, taken back, and stands in the link', async ({ 
 });
 
 test('brush, eraser and sizes', async ({ page, url }) => {
+  // Many runs, one after the other.
+  test.slow();
   const element = await openExperiment(page, url, LINK);
   await page.getByRole('button', { name: 'Clear the pad' }).click();
   await stroke(page, [[0.1, 0.5], [0.9, 0.5]]);
@@ -226,6 +230,8 @@ test('a picture file is drawn, dark on light or light on dark', async ({ page, u
 });
 
 test('a broken drawing in a link is told at the control and costs nothing else', async ({ page, url }) => {
+  // Many runs, one after the other.
+  test.slow();
   for (const [broken, said] of [['1ffAB', 'takes a drawing as the pad writes it'], ['1BBP', '32 × 32 cells; this one has 2 × 2'], ['2ffAS7', 'format 1']] as const) {
     const wrong = broken === '1BBP' ? textOfDrawing({ columns: 2, rows: 2, shades: Uint8Array.of(1, 2, 3, 4) }) : broken;
     const element = await openExperiment(page, url, `deis?target=drawn&drawing=${wrong}&evaluations=17&seed=3`);
@@ -275,6 +281,8 @@ test('the pad is loaded where a drawing is asked for, fits a phone, and axe find
 });
 
 test('every experiment with a drawing runs it', async ({ page, url }) => {
+  // Many runs, one after the other.
+  test.slow();
   const those = catalog.experiments.filter((e) => e.params.some((p) => p.kind === 'drawing'));
   expect(those.map((e) => e.id).sort()).toEqual(['deis', 'dpm-solver', 'gauge-freedom', 'pndm', 'rectified-diffusion', 'rectified-flow', 'rectified-flow-pp', 'score-sde']);
   for (const e of those) {
