@@ -18,6 +18,9 @@ export interface ParamSpec {
   live: boolean;
   integer: boolean;
   options?: [string, string][];
+  /** Of a drawing. */
+  columns?: number;
+  rows?: number;
 }
 export interface Experiment {
   id: string;

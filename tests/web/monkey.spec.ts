@@ -7,6 +7,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Page } from '@playwright/test';
+import { textOfDrawing } from '../../web/src/lib/drawing';
 import { catalog, expect, ready, test, widget, type Experiment, type ParamSpec } from './fixtures';
 import { GAIN, SEED, dice, fault, held, look, pick, type Dice } from './visitor';
 
@@ -33,6 +34,12 @@ function valueOf(roll: Dice, p: ParamSpec): string {
       return pick(roll, ['on', 'off']);
     case 'seed':
       return String(Math.floor(roll() * 1000));
+    case 'drawing': {
+      // From blank over a few cells to ink everywhere.
+      const dense = pick(roll, [0, 0.01, 0.3, 1]);
+      const shades = Uint8Array.from({ length: p.columns! * p.rows! }, () => (roll() < dense ? Math.floor(roll() * 16) : 0));
+      return textOfDrawing({ columns: p.columns!, rows: p.rows!, shades });
+    }
     default:
       return p.default;
   }

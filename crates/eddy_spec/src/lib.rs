@@ -4,6 +4,7 @@
 
 mod citation;
 mod claim;
+mod drawing;
 mod error;
 mod macros;
 mod metric;
@@ -14,12 +15,13 @@ mod view;
 
 pub use citation::Citation;
 pub use claim::{Arm, Bound, Claim, Cost, Counter, Measured, Test, TestResult, Verdict};
+pub use drawing::Drawing;
 pub use error::EddyError;
 pub use metric::{Axis, Better, Metric, Scale};
 pub use outcome::Outcome;
 pub use param::{
-    Effect, ParamError, ParamKind, ParamSpec, ParamTable, ParamType, choice, expression, log, range, seed, steps,
-    toggle,
+    Effect, ParamError, ParamKind, ParamSpec, ParamTable, ParamType, choice, drawing, expression, log, range, seed,
+    steps, toggle,
 };
 pub use setting::{Setting, SettingError, decode_component, encode_component};
 pub use view::{ColorMap, Marker, Role, Series, ViewData, ViewKind, ViewSpec};

@@ -82,7 +82,7 @@ macro_rules! params {
                 static TABLE: $crate::private::OnceLock<Vec<$crate::ParamSpec>> = $crate::private::OnceLock::new();
                 TABLE.get_or_init(|| {
                     #[allow(unused_imports, reason = "a table need not use every kind of control")]
-                    use $crate::{choice, expression, log, range, seed, steps, toggle};
+                    use $crate::{choice, drawing, expression, log, range, seed, steps, toggle};
                     let defaults = Self::default();
                     vec![$(
                         $crate::private::spec_for::<$ty>(stringify!($field), concat!($($doc),+), &defaults.$field, $spec)

@@ -2,7 +2,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::Scale;
+use crate::{Drawing, Scale};
 
 /// The kind of a parameter, from which the page derives its control.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -26,6 +26,11 @@ pub enum ParamKind {
     /// A text of at most `max_len` characters, such as an expression in x.
     Text {
         max_len: usize,
+    },
+    /// A [`Drawing`](crate::Drawing) of `columns` × `rows` cells, or none.
+    Drawing {
+        columns: u32,
+        rows: u32,
     },
 }
 
@@ -129,6 +134,11 @@ pub fn seed() -> ParamSpec {
 pub fn expression(max_len: usize) -> ParamSpec {
     ParamSpec::new(ParamKind::Text { max_len })
 }
+/// A drawing of `columns` × `rows` cells, each at most [`Drawing::MOST`](crate::Drawing::MOST). Its text has up to one
+/// character for each cell and three more, so that 32 × 32 leave half of a link to the other parameters.
+pub fn drawing(columns: u32, rows: u32) -> ParamSpec {
+    ParamSpec::new(ParamKind::Drawing { columns, rows })
+}
 
 /// A type that a parameter can have: it converts from and to the text of a permalink.
 pub trait ParamType: Sized {
@@ -138,6 +148,10 @@ pub trait ParamType: Sized {
     fn print(&self) -> String;
     /// The value as a number, for the range check.
     fn number(&self) -> Option<f64> {
+        None
+    }
+    /// Columns and rows, for the check of a drawing; `None` where there are none.
+    fn size(&self) -> Option<[u32; 2]> {
         None
     }
     /// Options of a choice.
@@ -211,6 +225,7 @@ pub enum ParamError {
     OutOfRange { key: String, text: String, min: f64, max: f64 },
     NotAnOption { key: String, text: String, options: Vec<&'static str> },
     TooLong { key: String, length: usize, max_len: usize },
+    WrongSize { key: String, size: [u32; 2], expected: [u32; 2] },
 }
 
 impl ParamError {
@@ -221,7 +236,8 @@ impl ParamError {
             | Self::Malformed { key, .. }
             | Self::OutOfRange { key, .. }
             | Self::NotAnOption { key, .. }
-            | Self::TooLong { key, .. } => key,
+            | Self::TooLong { key, .. }
+            | Self::WrongSize { key, .. } => key,
         }
     }
     /// Stable code.
@@ -232,6 +248,7 @@ impl ParamError {
             Self::OutOfRange { .. } => "parameter-range",
             Self::NotAnOption { .. } => "parameter-option",
             Self::TooLong { .. } => "parameter-length",
+            Self::WrongSize { .. } => "parameter-size",
         }
     }
 }
@@ -251,6 +268,9 @@ impl fmt::Display for ParamError {
             }
             Self::TooLong { key, length, max_len } => {
                 write!(f, "“{key}” takes at most {max_len} characters; this text has {length}.")
+            }
+            Self::WrongSize { key, size: [columns, rows], expected: [wide, high] } => {
+                write!(f, "“{key}” takes a drawing of {wide} × {high} cells; this one has {columns} × {rows}.")
             }
         }
     }
@@ -310,6 +330,10 @@ pub fn parse_checked<T: ParamType>(spec: &ParamSpec, text: &str) -> Result<T, Pa
         ParamKind::Text { max_len } if text.chars().count() > *max_len => {
             return Err(ParamError::TooLong { key: key(), length: text.chars().count(), max_len: *max_len });
         }
+        ParamKind::Drawing { columns, rows } if text.len() > Drawing::longest(*columns, *rows) => {
+            let max_len = Drawing::longest(*columns, *rows);
+            return Err(ParamError::TooLong { key: key(), length: text.chars().count(), max_len });
+        }
         _ => {}
     }
     let value =
@@ -318,6 +342,11 @@ pub fn parse_checked<T: ParamType>(spec: &ParamSpec, text: &str) -> Result<T, Pa
         && !(*min..=*max).contains(&n)
     {
         return Err(ParamError::OutOfRange { key: key(), text: shorten(text), min: *min, max: *max });
+    }
+    if let (ParamKind::Drawing { columns, rows }, Some(size)) = (&spec.kind, value.size())
+        && size != [*columns, *rows]
+    {
+        return Err(ParamError::WrongSize { key: key(), size, expected: [*columns, *rows] });
     }
     Ok(value)
 }

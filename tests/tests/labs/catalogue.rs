@@ -130,6 +130,19 @@ fn any_value(p: &'static ParamSpec) -> BoxedStrategy<String> {
                 .expect("a valid pattern")
                 .boxed()
         }
+        // Blank ones too.
+        ParamKind::Drawing { columns, rows } => {
+            let (columns, rows) = (*columns, *rows);
+            proptest::collection::vec((0..=Drawing::DEEPEST, 0..columns, 0..rows), 0..40)
+                .prop_map(move |blots| {
+                    let mut shades = vec![0; (columns * rows) as usize];
+                    for (shade, i, j) in blots {
+                        shades[(j * columns + i) as usize] = shade;
+                    }
+                    Drawing::new(columns, rows, shades).expect("whole").print()
+                })
+                .boxed()
+        }
     }
 }
 

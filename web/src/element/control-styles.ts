@@ -63,6 +63,8 @@ export const controlStyles = css`
     appearance: none;
   }
   textarea.expression { resize: vertical; line-height: 1.45; font-size: 13px; padding: 7px 10px; }
+  /* Room for the pad until it is loaded. */
+  eddy-drawing-pad:not(:defined) { display: block; aspect-ratio: 1; border-radius: var(--radius); background: var(--stage); }
   .switch { cursor: pointer; }
   .switch input { appearance: none; width: 36px; height: 20px; border-radius: 99px; background: var(--line-strong); position: relative; margin: 0; cursor: pointer; flex: none; }
   .switch input::after { content: ''; position: absolute; left: 2px; top: 2px; width: 16px; height: 16px; border-radius: 50%; background: var(--surface); transition: translate 0.12s; }

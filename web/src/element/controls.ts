@@ -2,7 +2,7 @@
 import { LitElement, html, nothing, type TemplateResult } from 'lit';
 import { customElement, property, state } from 'lit/decorators.js';
 import { live } from 'lit/directives/live.js';
-import type { ChoiceParam, NumberParam, ParamSpec, SeedParam, TextParam, ToggleParam } from '../lib/catalog';
+import type { ChoiceParam, DrawingParam, NumberParam, ParamSpec, SeedParam, TextParam, ToggleParam } from '../lib/catalog';
 import { capital } from '../lib/format';
 import { icon } from '../lib/icons';
 import { math } from '../lib/math';
@@ -128,6 +128,7 @@ export class EddyControls extends LitElement {
       : p.kind === 'choice' ? this.choice(p, value)
       : p.kind === 'toggle' ? this.toggle(p, value)
       : p.kind === 'seed' ? this.seed(p, value, error)
+      : p.kind === 'drawing' ? this.drawing(p, value, error)
       : this.text(p, value, error);
     if (this.lock.includes(p.key)) return html`<fieldset class="control locked kind-${p.kind}" data-key=${p.key} disabled>${body}</fieldset>`;
     return html`<div class="control ${error ? 'wrong' : ''} kind-${p.kind}" data-key=${p.key}>
@@ -202,6 +203,11 @@ export class EddyControls extends LitElement {
   private seed(p: SeedParam, value: string, error: string | undefined): TemplateResult {
     return html`<div class="row">${this.label(p)}<span class="seed">${this.entry(p, value, error)}
       <button class="button" type="button" @click=${() => this.model!.newSeed()}>${icon('dices')} New</button></span></div>`;
+  }
+
+  private drawing(p: DrawingParam, value: string, error: string | undefined): TemplateResult {
+    void import('./drawing-pad');
+    return html`<div class="stacked">${this.label(p)}<eddy-drawing-pad .model=${this.model} .param=${p} .value=${value} ?locked=${this.lock.includes(p.key)} ?wrong=${!!error}></eddy-drawing-pad></div>`;
   }
 
   private text(p: TextParam, value: string, error: string | undefined): TemplateResult {

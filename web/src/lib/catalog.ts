@@ -64,7 +64,13 @@ export interface TextParam extends ParamCommon {
   kind: 'text';
   max_len: number;
 }
-export type ParamSpec = NumberParam | ChoiceParam | ToggleParam | SeedParam | TextParam;
+/** Its text is what `drawing.ts` reads and writes. */
+export interface DrawingParam extends ParamCommon {
+  kind: 'drawing';
+  columns: number;
+  rows: number;
+}
+export type ParamSpec = NumberParam | ChoiceParam | ToggleParam | SeedParam | TextParam | DrawingParam;
 
 export interface Citation {
   /** Number in the list of papers; 0 for a source outside it. */

@@ -1,6 +1,7 @@
 /** Lucide icons, only those in use. */
 import { unsafeHTML } from 'lit/directives/unsafe-html.js';
 import arrowLeft from 'lucide-static/icons/arrow-left.svg?raw';
+import brush from 'lucide-static/icons/brush.svg?raw';
 import check from 'lucide-static/icons/check.svg?raw';
 import chevronDown from 'lucide-static/icons/chevron-down.svg?raw';
 import circleHelp from 'lucide-static/icons/circle-question-mark.svg?raw';
@@ -22,6 +23,7 @@ import replay from 'lucide-static/icons/rotate-ccw.svg?raw';
 import search from 'lucide-static/icons/search.svg?raw';
 import stepForward from 'lucide-static/icons/step-forward.svg?raw';
 import sun from 'lucide-static/icons/sun.svg?raw';
+import trash from 'lucide-static/icons/trash-2.svg?raw';
 import alert from 'lucide-static/icons/triangle-alert.svg?raw';
 import undo from 'lucide-static/icons/undo-2.svg?raw';
 import x from 'lucide-static/icons/x.svg?raw';
@@ -29,8 +31,8 @@ import zoomIn from 'lucide-static/icons/zoom-in.svg?raw';
 import zoomOut from 'lucide-static/icons/zoom-out.svg?raw';
 
 const ICONS = {
-  arrowLeft, check, chevronDown, circleHelp, copy, cpu, crosshair, dices, download, eraser, externalLink, image, lock, maximize, moon, pause, play, presentation, replay, search, stepForward,
-  sun, alert, undo, x, zoomIn, zoomOut,
+  arrowLeft, brush, check, chevronDown, circleHelp, copy, cpu, crosshair, dices, download, eraser, externalLink, image, lock, maximize, moon, pause, play, presentation, replay,
+  search, stepForward, sun, trash, alert, undo, x, zoomIn, zoomOut,
 };
 export type IconName = keyof typeof ICONS;
 

@@ -7,6 +7,8 @@ import type { RunModel } from './run-model';
 function settingLabel(model: RunModel, index: number): string {
   const parts = [...model.differences!].map(([key, text]) => {
     const spec = model.experiment.params.find((p) => p.key === key);
+    // The text of a drawing says nothing to a reader.
+    if (spec?.kind === 'drawing') return spec.label.toLowerCase();
     const value = index === 1 ? text : (model.values.get(key) ?? '');
     return `${spec?.label.toLowerCase() ?? key} ${spec?.kind === 'choice' ? (spec.options.find(([k]) => k === value)?.[1] ?? value) : value}`;
   });
@@ -29,6 +31,7 @@ export function paneLabel(model: RunModel, index: number): string {
       return [/^[\d.]+$/.test(name) ? `${spec.label} ${name}` : name];
     }
     if (spec.kind === 'toggle') return text === 'on' ? [spec.label] : [];
+    if (spec.kind === 'drawing') return [spec.label];
     return [`${spec.label} ${text}`];
   });
   const label = parts.join(', ');

@@ -263,6 +263,10 @@ export class RunModel extends RunView {
     this.last = { key, isOpen: isDraft, at: now };
     this.change(key, text);
   }
+  /** What follows is an edit of its own, however soon after another of the same control: a stroke begins. */
+  beginGesture(): void {
+    this.last = undefined;
+  }
   /** The slider was let go: its next movement is another edit. */
   endGesture(): void {
     if (this.last) this.last = { ...this.last, isOpen: false, at: performance.now() };

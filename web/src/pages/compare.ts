@@ -7,6 +7,7 @@ import '../element/plots';
 import type { EddyExperiment } from '../element/eddy-experiment';
 import { Watch } from '../element/watch';
 import { catalog, experimentById, type Experiment, type ParamSpec } from '../lib/catalog';
+import { drawingName, startingDrawings } from '../lib/drawing';
 import { icon } from '../lib/icons';
 import { linkFromText } from '../lib/permalink';
 import { experimentHref } from '../lib/router';
@@ -111,6 +112,11 @@ export class EddyCompare extends LitElement {
     if (spec.kind === 'toggle') {
       return html`<input type="checkbox" role="switch" aria-label=${label} .checked=${text === 'on'} @change=${(e: Event) => set((e.target as HTMLInputElement).checked ? 'on' : 'off')} />`;
     }
+    if (spec.kind === 'drawing') {
+      const starts = startingDrawings(spec.columns, spec.rows);
+      const own = starts.some((s) => s.text === text) ? [] : [{ name: drawingName(spec, text), text }];
+      return html`<select aria-label=${label} @change=${(e: Event) => set((e.target as HTMLSelectElement).value)}>${[...own, ...starts].map((s) => html`<option value=${s.text} ?selected=${s.text === text}>${s.name}</option>`)}</select>`;
+    }
     return html`<input class="number" type="text" autocomplete="off" spellcheck="false" aria-label=${label} .value=${text} @change=${(e: Event) => set((e.target as HTMLInputElement).value.trim())} />`;
   }
 
@@ -128,7 +134,7 @@ export class EddyCompare extends LitElement {
       else if (spec.kind === 'number') {
         const up = spec.integer ? Number(now) + Math.max(1, spec.step) : Number(now) * 1.5 || spec.max / 2;
         other = String(up <= spec.max ? Number(up.toPrecision(4)) : spec.min);
-      }
+      } else if (spec.kind === 'drawing') other = startingDrawings(spec.columns, spec.rows).find(({ text }) => text !== now)!.text;
     }
     this.change(spec.key, other);
   }
@@ -179,5 +185,6 @@ export class EddyCompare extends LitElement {
 const isKept = (key: string): boolean => teaching.lock.includes(key) || teaching.hide.includes(key);
 
 function valueText(spec: ParamSpec, text: string): string {
+  if (spec.kind === 'drawing') return drawingName(spec, text);
   return spec.kind === 'choice' ? (spec.options.find(([key]) => key === text)?.[1] ?? text) : text;
 }

@@ -14,12 +14,12 @@
 //! then quickly. Try the quadratic grid, where DDIM is at its best, and steps uniform in $t$, where all of them suffer.
 
 use eddy_spec::{
-    Arm, Axis, Bound, Citation, Claim, Cost, Counter, EddyError, Measured, Metric, Test, ViewSpec, params,
+    Arm, Axis, Bound, Citation, Claim, Cost, Counter, Drawing, EddyError, Measured, Metric, Test, ViewSpec, params,
 };
 
 use crate::{
     Baseline, Context, DeviceKind, Experiment, Lab, Run,
-    labs::sampler::{self, BUDGETS, Grid, Noise, Setup, Solver, Sweep, Target, modes},
+    labs::sampler::{self, BUDGETS, Grid, Noise, Setup, Solver, Sweep, Target, drawn, modes},
 };
 
 params! { pub struct Params {
@@ -33,10 +33,12 @@ params! { pub struct Params {
     target: Target = Target::Ring => choice().group("Data"),
     /// Modes. Drag the circles on the picture, draw to add some, Delete removes one; or write x y, a width, a weight.
     modes: String = modes::DEFAULT.to_owned() => expression(modes::LONGEST).group("Data").only_when("target", &["own"]),
+    /// Drawing. The density of the samples: draw it on the pad.
+    drawing: Drawing = drawn::default() => drawn::pad().group("Data").only_when("target", &["drawn"]),
     /// Radius of the ring.
     radius: f64 = 1.4 => range(0.2, 2.0).symbol("R").group("Data").only_when("target", &["ring"]),
     /// Width of a mode. Standard deviation of each Gaussian.
-    sd: f64 = 0.1 => log(0.02, 0.5).symbol("s").group("Data"),
+    sd: f64 = 0.1 => log(0.02, 0.5).symbol("s").group("Data").only_when("target", Target::WITH_SD),
     /// Noise schedule.
     schedule: Noise = Noise::VpLinear => choice().group("Data"),
     /// Particles.
@@ -137,7 +139,7 @@ impl Experiment for DpmSolver {
             particles: p.particles,
             seed: p.seed,
             sweep: if p.curve { Sweep::Evaluations(BUDGETS) } else { Sweep::None },
-            ..Setup::new(p.target.law(p.radius, p.sd, &p.modes)?, p.schedule, Self::METRICS)
+            ..Setup::new(p.target.law(p.radius, p.sd, &p.modes, &p.drawing)?, p.schedule, Self::METRICS)
         };
         sampler::start(setup, context)
     }

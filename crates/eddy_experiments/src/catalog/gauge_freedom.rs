@@ -14,11 +14,11 @@
 //!
 //! The statement is about continuous time: at large $c$ a coarse solver cannot follow the swirl.
 
-use eddy_spec::{Arm, Axis, Bound, Citation, Claim, Cost, Counter, EddyError, Metric, Test, ViewSpec, params};
+use eddy_spec::{Arm, Axis, Bound, Citation, Claim, Cost, Counter, Drawing, EddyError, Metric, Test, ViewSpec, params};
 
 use crate::{
     Baseline, Context, DeviceKind, Experiment, Lab, Run,
-    labs::sampler::{self, Colour, Gauge, Grid, Noise, Setup, Solver, Start, Sweep, Target, modes},
+    labs::sampler::{self, Colour, Gauge, Grid, Noise, Setup, Solver, Start, Sweep, Target, drawn, modes},
 };
 
 params! { pub struct Params {
@@ -36,8 +36,10 @@ params! { pub struct Params {
     target: Target = Target::Three => choice().group("Data"),
     /// Modes. Drag the circles on the picture, draw to add some, Delete removes one; or write x y, a width, a weight.
     modes: String = modes::DEFAULT.to_owned() => expression(modes::LONGEST).group("Data").only_when("target", &["own"]),
+    /// Drawing. The density of the samples: draw it on the pad.
+    drawing: Drawing = drawn::default() => drawn::pad().group("Data").only_when("target", &["drawn"]),
     /// Width of a mode. Standard deviation of each Gaussian of the targets other than the three.
-    sd: f64 = 0.1 => log(0.02, 0.5).symbol("s").group("Data"),
+    sd: f64 = 0.1 => log(0.02, 0.5).symbol("s").group("Data").only_when("target", Target::WITH_SD),
     /// Noise schedule.
     schedule: Noise = Noise::Ve => choice().group("Data"),
     /// Particles.
@@ -103,7 +105,7 @@ impl Experiment for GaugeFreedom {
     const COST: Cost = Cost::Cheap;
 
     fn start(p: &Params, context: &Context) -> Result<Box<dyn Run>, EddyError> {
-        let mixture = p.target.law(1.4, p.sd, &p.modes)?;
+        let mixture = p.target.law(1.4, p.sd, &p.modes, &p.drawing)?;
         let setup = Setup {
             field: p.field.field(p.c, mixture.components().len()),
             grid: p.grid,

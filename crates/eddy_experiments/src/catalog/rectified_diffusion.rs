@@ -27,16 +27,19 @@ use eddy_numerics::{
     rng::{Philox, Stream},
 };
 use eddy_spec::{
-    Arm, Axis, Better, Bound, Citation, Claim, ColorMap, Cost, Counter, EddyError, Metric, Outcome, Role, Series, Test,
-    ViewData, ViewSpec, choice, params,
+    Arm, Axis, Better, Bound, Citation, Claim, ColorMap, Cost, Counter, Drawing, EddyError, Metric, Outcome, Role,
+    Series, Test, ViewData, ViewSpec, choice, params,
 };
 
 use crate::{
     Baseline, Budget, Context, DeviceKind, Experiment, Lab, LocalFuture, Precision, Progress, Record, Run,
-    labs::flow::{
-        Cloud, FieldNetwork, Loss, Trails, angles,
-        denoise::{Level, Output, bend, ddim, wander},
-        density, error_lines, with_gaps,
+    labs::{
+        flow::{
+            Cloud, FieldNetwork, Loss, Trails, angles,
+            denoise::{Level, Output, bend, ddim, wander},
+            density, error_lines, with_gaps,
+        },
+        sampler::drawn,
     },
     ready,
     weights::Tensor,
@@ -49,6 +52,8 @@ choice! { pub enum Target {
     Moons = "moons",
     /// checkerboard
     Checkerboard = "checkerboard",
+    /// a drawing of yours
+    Drawn = "drawn",
 } }
 
 choice! { pub enum Second {
@@ -70,6 +75,8 @@ choice! { pub enum Kind {
 params! { pub struct Params {
     /// Data.
     target: Target = Target::Ring => choice().group("Problem"),
+    /// Drawing. The data: draw their density on the pad.
+    drawing: Drawing = drawn::default() => drawn::pad().group("Problem").only_when("target", &["drawn"]),
     /// Second training.
     second: Second = Second::Diffusion => choice().group("Method"),
     /// Output of the network.
@@ -109,12 +116,13 @@ const SHOWN: usize = 400;
 const TRAILS: usize = 50;
 
 impl Params {
-    fn law(&self) -> Mixture {
-        match self.target {
+    fn law(&self) -> Result<Mixture, EddyError> {
+        Ok(match self.target {
             Target::Ring => targets::ring(8, 2.0, 0.15),
             Target::Moons => targets::two_moons(0.1),
             Target::Checkerboard => targets::checkerboard(0.12),
-        }
+            Target::Drawn => drawn::mixture(&self.drawing)?,
+        })
     }
 
     /// Variance preserving with α(1) as wanted: ln α(1) = −(β₁ − β₀)/4 − β₀/2.
@@ -318,7 +326,7 @@ struct RectifyRun {
 
 impl RectifyRun {
     fn new(p: &Params) -> Result<Self, EddyError> {
-        let (law, rng) = (p.law(), Philox::new(p.seed));
+        let (law, rng) = (p.law()?, Philox::new(p.seed));
         let count = p.particles as usize;
         let top = p.form(false).level(1.0);
         let start = law.sample(count, top.alpha, top.sigma, &rng, Stream::Prior);

@@ -17,17 +17,22 @@
 
 use eddy_numerics::diffusion::{Component, Mixture, Shape, targets};
 use eddy_spec::{
-    Arm, Axis, Bound, Citation, Claim, ColorMap, Cost, Counter, EddyError, Metric, Test, ViewSpec, choice, params,
+    Arm, Axis, Bound, Citation, Claim, ColorMap, Cost, Counter, Drawing, EddyError, Metric, Test, ViewSpec, choice,
+    params,
 };
 
 use crate::{
     Baseline, Context, DeviceKind, Experiment, Lab, Run,
-    labs::flow::{
-        Cloud, Loss,
-        reflow::{
-            COST, COUPLES_COST, FINE, ONE_STEP, ROUNDS, ReflowRun, ReflowSetup, STRAIGHT, STRAIGHT_ROUNDS, TimeDensity,
+    labs::{
+        flow::{
+            Cloud, Loss,
+            reflow::{
+                COST, COUPLES_COST, FINE, ONE_STEP, ROUNDS, ReflowRun, ReflowSetup, STRAIGHT, STRAIGHT_ROUNDS,
+                TimeDensity,
+            },
+            sheet::SHEET_VIEW,
         },
-        sheet::SHEET_VIEW,
+        sampler::drawn,
     },
 };
 
@@ -42,18 +47,22 @@ choice! { pub enum Pair {
     RingMoons = "ring-moons",
     /// noise to checkerboard
     Checkerboard = "checkerboard",
+    /// noise to a drawing of yours
+    Drawn = "drawn",
 } }
 
 impl Pair {
-    pub fn laws(self) -> (Mixture, Mixture) {
+    /// Source and target; `drawing` is the user's.
+    pub fn laws(self, drawing: &Drawing) -> Result<(Mixture, Mixture), EddyError> {
         let noise = targets::single(&[0.0, 0.0], 1.0);
-        match self {
+        Ok(match self {
             Self::Columns => (column(-2.0), column(2.0)),
             Self::Ring => (noise, targets::ring(8, 2.0, 0.15)),
             Self::Moons => (noise, targets::two_moons(0.1)),
             Self::RingMoons => (targets::ring(8, 2.2, 0.15), targets::two_moons(0.1)),
             Self::Checkerboard => (noise, targets::checkerboard(0.12)),
-        }
+            Self::Drawn => (noise, drawn::mixture(drawing)?),
+        })
     }
 }
 
@@ -71,6 +80,8 @@ fn column(x: f64) -> Mixture {
 params! { pub struct Params {
     /// Laws.
     pair: Pair = Pair::Columns => choice().group("Problem"),
+    /// Drawing. The law that the flow leads to: draw it on the pad.
+    drawing: Drawing = drawn::default() => drawn::pad().group("Problem").only_when("pair", &["drawn"]),
     /// Rounds. 1: independent couples only; each further one fits the couples of the flow before.
     rounds: u32 = 2 => steps(1, 3).symbol("k").group("Method"),
     /// Couples. Made by the flow for the next round.
@@ -154,7 +165,7 @@ impl Experiment for RectifiedFlow {
     const COST: Cost = Cost::Cheap;
 
     fn start(p: &Params, _context: &Context) -> Result<Box<dyn Run>, EddyError> {
-        let (source, target) = p.pair.laws();
+        let (source, target) = p.pair.laws(&p.drawing)?;
         let setup = ReflowSetup {
             source,
             target,

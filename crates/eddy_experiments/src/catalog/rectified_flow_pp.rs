@@ -11,15 +11,20 @@
 //! The paper adds a perceptual distance and starts from a diffusion model; a plane has neither, and there the gain of the
 //! U-shape is a few percent, less than what another seed does. What is plain to see here is the first statement.
 
-use eddy_spec::{Arm, Axis, Bound, Citation, Claim, Cost, Counter, EddyError, Metric, Test, ViewSpec, choice, params};
+use eddy_spec::{
+    Arm, Axis, Bound, Citation, Claim, Cost, Counter, Drawing, EddyError, Metric, Test, ViewSpec, choice, params,
+};
 
 use super::rectified_flow::{ONE_STEP_VIEW, Pair};
 use crate::{
     Baseline, Context, DeviceKind, Experiment, Lab, Run,
-    labs::flow::{
-        Cloud, Loss,
-        reflow::{FINE, ONE_STEP, ROUNDS, ReflowRun, ReflowSetup, STRAIGHT, TimeDensity},
-        sheet::SHEET_VIEW,
+    labs::{
+        flow::{
+            Cloud, Loss,
+            reflow::{FINE, ONE_STEP, ROUNDS, ReflowRun, ReflowSetup, STRAIGHT, TimeDensity},
+            sheet::SHEET_VIEW,
+        },
+        sampler::drawn,
     },
 };
 
@@ -40,6 +45,8 @@ choice! { pub enum LossKind {
 params! { pub struct Params {
     /// Laws.
     pair: Pair = Pair::RingMoons => choice().group("Problem"),
+    /// Drawing. The law that the flow leads to: draw it on the pad.
+    drawing: Drawing = drawn::default() => drawn::pad().group("Problem").only_when("pair", &["drawn"]),
     /// Rounds. 1: no reflow.
     rounds: u32 = 2 => steps(1, 3).symbol("k").group("Method"),
     /// Times of training in a reflow.
@@ -128,7 +135,7 @@ impl Experiment for RectifiedFlowPp {
     const COST: Cost = Cost::Cheap;
 
     fn start(p: &Params, _context: &Context) -> Result<Box<dyn Run>, EddyError> {
-        let (source, target) = p.pair.laws();
+        let (source, target) = p.pair.laws(&p.drawing)?;
         let setup = ReflowSetup {
             source,
             target,

@@ -15,11 +15,11 @@
 //! of the claim is decided by the draw, and that part of the claim need not hold. With an exact score the corrector of a predictor-corrector sampler has nothing to
 //! correct; it pays off with a learned one.
 
-use eddy_spec::{Arm, Axis, Bound, Citation, Claim, Cost, Counter, EddyError, Metric, Test, ViewSpec, params};
+use eddy_spec::{Arm, Axis, Bound, Citation, Claim, Cost, Counter, Drawing, EddyError, Metric, Test, ViewSpec, params};
 
 use crate::{
     Baseline, Context, DeviceKind, Experiment, Lab, Run,
-    labs::sampler::{self, BUDGETS, Colour, Grid, Noise, Setup, Solver, SolverOptions, Sweep, Target, modes},
+    labs::sampler::{self, BUDGETS, Colour, Grid, Noise, Setup, Solver, SolverOptions, Sweep, Target, drawn, modes},
 };
 
 params! { pub struct Params {
@@ -37,10 +37,12 @@ params! { pub struct Params {
     target: Target = Target::Ring => choice().group("Data"),
     /// Modes. Drag the circles on the picture, draw to add some, Delete removes one; or write x y, a width, a weight.
     modes: String = modes::DEFAULT.to_owned() => expression(modes::LONGEST).group("Data").only_when("target", &["own"]),
+    /// Drawing. The density of the samples: draw it on the pad.
+    drawing: Drawing = drawn::default() => drawn::pad().group("Data").only_when("target", &["drawn"]),
     /// Radius of the ring.
     radius: f64 = 1.0 => range(0.2, 2.0).symbol("R").group("Data").only_when("target", &["ring"]),
     /// Width of a mode. Standard deviation of each Gaussian.
-    sd: f64 = 0.1 => log(0.02, 0.5).symbol("s").group("Data"),
+    sd: f64 = 0.1 => log(0.02, 0.5).symbol("s").group("Data").only_when("target", Target::WITH_SD),
     /// Noise schedule.
     schedule: Noise = Noise::VpLinear => choice().group("Data"),
     /// Tolerance of the likelihood.
@@ -124,7 +126,7 @@ impl Experiment for ScoreSde {
             colour: Colour::Density,
             likelihood_tolerance: p.likelihood_tolerance,
             sweep: if p.curve { Sweep::Evaluations(BUDGETS) } else { Sweep::None },
-            ..Setup::new(p.target.law(p.radius, p.sd, &p.modes)?, p.schedule, Self::METRICS)
+            ..Setup::new(p.target.law(p.radius, p.sd, &p.modes, &p.drawing)?, p.schedule, Self::METRICS)
         };
         sampler::start(setup, context)
     }

@@ -4,9 +4,11 @@
 //! code is also compiled for AVX2 and chosen at run time; no lane depends on another and no multiplications are fused,
 //! so both give the same bits.
 
-use super::{Lane, Mixture, Node, Shape, lane::LANES};
-
-type Lanes<T> = [T; LANES];
+use super::{
+    Lane, Mixture, Node, Shape,
+    lane::{LANES, Lanes},
+    lattice::LatticeTable,
+};
 
 /// Constants of one component at one noise level.
 #[derive(Clone, Debug)]
@@ -31,6 +33,8 @@ pub(super) struct Table<T> {
     /// For a full covariance: per axis its direction (`dim` values), 1/(2 v), σ/v.
     axes: Vec<T>,
     any_full: bool,
+    /// Where the means are known to lie on a lattice.
+    lattice: Option<LatticeTable<T>>,
     logits: Vec<Lanes<T>>,
     scratch: Vec<Lanes<T>>,
 }
@@ -72,6 +76,10 @@ impl<T: Lane> Table<T> {
                 axes,
             });
         }
+        match mixture.lattice() {
+            Some(lattice) => self.lattice.get_or_insert_default().set(lattice, node),
+            None => self.lattice = None,
+        }
         self.logits.resize(self.rows.len(), [T::ZERO; LANES]);
         self.scratch.resize(3 * self.dim, [T::ZERO; LANES]);
     }
@@ -105,42 +113,55 @@ impl<T: Lane> Table<T> {
         let mut start = 0;
         while start < len {
             let width = (len - start).min(LANES);
-            let x = load(xs, start, width);
-            let y = load(ys, start, width);
-            let mut top = [T::of(-1e30); LANES];
-            for (k, row) in self.rows.iter().enumerate() {
-                let (mx, my) = (self.means[2 * k], self.means[2 * k + 1]);
-                let logit = &mut self.logits[k];
-                for l in 0..LANES {
-                    let (dx, dy) = (x[l] - mx, y[l] - my);
-                    logit[l] = row.log_weight - row.half_precision * (dx * dx + dy * dy);
-                    top[l] = if logit[l] > top[l] { logit[l] } else { top[l] };
-                }
-            }
-            let mut total = [T::ZERO; LANES];
-            let (mut ex, mut ey) = ([T::ZERO; LANES], [T::ZERO; LANES]);
-            for (k, row) in self.rows.iter().enumerate() {
-                let (mx, my) = (self.means[2 * k], self.means[2 * k + 1]);
-                let mut shifted = self.logits[k];
-                for l in 0..LANES {
-                    shifted[l] -= top[l];
-                }
-                let p = T::exp_lanes(shifted);
-                for l in 0..LANES {
-                    total[l] += p[l];
-                    let weight = p[l] * row.gain;
-                    ex[l] += weight * (x[l] - mx);
-                    ey[l] += weight * (y[l] - my);
-                }
-            }
-            for l in 0..LANES {
-                ex[l] = ex[l] / total[l];
-                ey[l] = ey[l] / total[l];
-            }
+            let (x, y) = (load(xs, start, width), load(ys, start, width));
+            // No closure: it would not be compiled for the processor's instruction set.
+            let on_lattice = match &mut self.lattice {
+                Some(lattice) => lattice.block(&x, &y),
+                None => None,
+            };
+            let (ex, ey) = match on_lattice {
+                Some(epsilon) => epsilon,
+                None => self.plane_block(&x, &y),
+            };
             out_x[start..start + width].copy_from_slice(&ex[..width]);
             out_y[start..start + width].copy_from_slice(&ey[..width]);
             start += LANES;
         }
+    }
+
+    #[inline(always)]
+    fn plane_block(&mut self, x: &Lanes<T>, y: &Lanes<T>) -> (Lanes<T>, Lanes<T>) {
+        let mut top = [T::of(-1e30); LANES];
+        for (k, row) in self.rows.iter().enumerate() {
+            let (mx, my) = (self.means[2 * k], self.means[2 * k + 1]);
+            let logit = &mut self.logits[k];
+            for l in 0..LANES {
+                let (dx, dy) = (x[l] - mx, y[l] - my);
+                logit[l] = row.log_weight - row.half_precision * (dx * dx + dy * dy);
+                top[l] = if logit[l] > top[l] { logit[l] } else { top[l] };
+            }
+        }
+        let mut total = [T::ZERO; LANES];
+        let (mut ex, mut ey) = ([T::ZERO; LANES], [T::ZERO; LANES]);
+        for (k, row) in self.rows.iter().enumerate() {
+            let (mx, my) = (self.means[2 * k], self.means[2 * k + 1]);
+            let mut shifted = self.logits[k];
+            for l in 0..LANES {
+                shifted[l] -= top[l];
+            }
+            let p = T::exp_lanes(shifted);
+            for l in 0..LANES {
+                total[l] += p[l];
+                let weight = p[l] * row.gain;
+                ex[l] += weight * (x[l] - mx);
+                ey[l] += weight * (y[l] - my);
+            }
+        }
+        for l in 0..LANES {
+            ex[l] = ex[l] / total[l];
+            ey[l] = ey[l] / total[l];
+        }
+        (ex, ey)
     }
 
     /// Any dimension, any covariance.
@@ -316,7 +337,7 @@ mod tests {
         let node = VpLinear::default().node(0.2);
         let x = Batch::<f32>::normal(2, 101, 1.0, &Philox::new(2), Stream::Prior, 0);
         let (mut a, mut b) = (Batch::<f32>::zeros(2, 101), Batch::<f32>::zeros(2, 101));
-        for m in [targets::ring(8, 1.4, 0.1), full()] {
+        for m in [targets::ring(8, 1.4, 0.1), full(), targets::checkerboard(0.1).with_lattice()] {
             let mut table = Table::<f32>::default();
             table.set(&m, &node);
             table.epsilon(x.data(), a.data_mut(), 101);

@@ -5,11 +5,16 @@ use crate::Real;
 /// Particles per block. Eight f32 are two registers of SSE2 or simd128 and one of AVX; loops over a block compile to
 /// vector instructions without intrinsics.
 pub const LANES: usize = 8;
+/// A value for each particle of a block.
+pub(super) type Lanes<T> = [T; LANES];
 
 /// f32 or f64 with a vector exponential.
 pub trait Lane: Real {
     const ZERO: Self;
     const ONE: Self;
+    /// A sum of products of two `exp_lanes`, of which none is above 1, is exact to rounding from here on: what the clamp
+    /// of its terms may add lies far below.
+    const FAINTEST: Self;
     /// e^x in every lane; x is first clamped to the range of normal numbers (f32: [-87, 88], f64: [-708, 709]).
     /// Relative error at most 2 units in the last place. NaN gives NaN.
     fn exp_lanes(x: [Self; LANES]) -> [Self; LANES];
@@ -44,6 +49,7 @@ macro_rules! vector_exp {
 impl Lane for f32 {
     const ZERO: Self = 0.0;
     const ONE: Self = 1.0;
+    const FAINTEST: Self = 1e-24;
     vector_exp!(
         f32,
         -87.0,
@@ -60,6 +66,7 @@ impl Lane for f32 {
 impl Lane for f64 {
     const ZERO: Self = 0.0;
     const ONE: Self = 1.0;
+    const FAINTEST: Self = 1e-280;
     vector_exp!(
         f64,
         -708.0,

@@ -3,7 +3,7 @@
 //! If x₀ ~ Σ w_k N(μ_k, C_k) then x_t = α x₀ + σ ε ~ Σ w_k N(α μ_k, α² C_k + σ² I). This file is the plain f64 form, one
 //! point at a time; `kernel.rs` computes the same for whole batches and is checked against it.
 
-use super::{Batch, DiffusionError};
+use super::{Batch, DiffusionError, lattice::Lattice};
 use crate::rng::{Philox, Stream};
 
 /// Covariance of a component.
@@ -30,6 +30,7 @@ pub struct Component {
 pub struct Mixture {
     dim: usize,
     components: Vec<Component>,
+    lattice: Option<Lattice>,
 }
 
 impl Mixture {
@@ -66,7 +67,7 @@ impl Mixture {
             .filter(|c| c.weight > 0.0)
             .map(|c| Component { weight: c.weight / total, ..c })
             .collect();
-        Ok(Self { dim, components })
+        Ok(Self { dim, components, lattice: None })
     }
 
     /// Equal weights, one class for each mean, all with standard deviation `sd`.
@@ -78,6 +79,16 @@ impl Mixture {
             class: k as u32,
         };
         Self::new(dim, means.iter().enumerate().map(component).collect())
+    }
+
+    /// The same law, evaluated faster for batches where its components are those of a picture's cells: isotropic, of one
+    /// width, on the columns and rows of a lattice. Rounding is another then.
+    pub fn with_lattice(self) -> Self {
+        let lattice = Lattice::of(&self.components);
+        Self { lattice, ..self }
+    }
+    pub(super) fn lattice(&self) -> Option<&Lattice> {
+        self.lattice.as_ref()
     }
 
     pub fn dim(&self) -> usize {

@@ -14,6 +14,7 @@ pub mod few_steps;
 mod grid;
 mod kernel;
 mod lane;
+mod lattice;
 mod likelihood;
 pub mod mean_reverting;
 pub mod measurement;

@@ -10,9 +10,9 @@ use eddy_numerics::diffusion::{
     },
     targets,
 };
-use eddy_spec::{EddyError, choice};
+use eddy_spec::{Drawing, EddyError, choice};
 
-use super::modes;
+use super::{drawn, modes};
 
 choice! { pub enum Target {
     /// 8 Gaussians on a ring
@@ -31,20 +31,29 @@ choice! { pub enum Target {
     SwissRoll = "swiss-roll",
     /// your own, on the picture
     Own = "own",
+    /// a drawing of yours
+    Drawn = "drawn",
 } }
 
 impl Target {
-    /// The mixture, with the user's modes as text.
-    pub fn law(self, radius: f64, sd: f64, own: &str) -> Result<Mixture, EddyError> {
-        if self == Self::Own { modes::mixture(own, sd) } else { Ok(self.mixture(radius, sd)) }
+    /// Keys of those that take their width from `sd`.
+    pub const WITH_SD: &[&str] = &["ring", "moons", "spiral", "checkerboard", "pinwheel", "swiss-roll", "own"];
+
+    /// The mixture, with the user's modes as text and the user's drawing.
+    pub fn law(self, radius: f64, sd: f64, own: &str, drawing: &Drawing) -> Result<Mixture, EddyError> {
+        match self {
+            Self::Own => modes::mixture(own, sd),
+            Self::Drawn => drawn::mixture(drawing),
+            _ => Ok(self.mixture(radius, sd)),
+        }
     }
 
-    /// The mixture. `radius` and `sd` are those of the ring; the others take their width from `sd` alone. Modes of one's own
-    /// are a text ([`Target::law`]); without it they are the three.
+    /// The mixture. `radius` and `sd` are those of the ring; the others take their width from `sd` alone. What is the user's
+    /// own is more than this ([`Target::law`]); without it there are the three.
     pub fn mixture(self, radius: f64, sd: f64) -> Mixture {
         match self {
             Self::Ring => targets::ring(8, radius, sd),
-            Self::Three | Self::Own => targets::three(),
+            Self::Three | Self::Own | Self::Drawn => targets::three(),
             Self::Moons => targets::two_moons(sd),
             Self::Spiral => targets::spiral(sd),
             Self::Checkerboard => targets::checkerboard(sd),

@@ -4,6 +4,7 @@
 //! same seed, so any two can be compared particle by particle.
 
 mod choices;
+pub mod drawn;
 mod metrics;
 pub mod modes;
 mod pictures;
