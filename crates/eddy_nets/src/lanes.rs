@@ -217,7 +217,7 @@ macro_rules! lanes {
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod x86 {
-    //! SSE2 and AVX2 with FMA.
+    //! SSE2, AVX2 with FMA, and AVX-512.
     use std::arch::x86_64::*;
 
     use super::Lanes;
@@ -302,6 +302,44 @@ pub(crate) mod x86 {
         _mm256_xor_pd,
         bits!(_mm256_slli_epi64, 52, _mm256_castpd_si256, _mm256_castsi256_pd),
         bits!(_mm256_slli_epi64, 63, _mm256_castpd_si256, _mm256_castsi256_pd)
+    );
+    lanes!(
+        F32x16,
+        f32,
+        __m512,
+        16,
+        _mm512_set1_ps,
+        _mm512_add_ps,
+        _mm512_sub_ps,
+        _mm512_mul_ps,
+        _mm512_div_ps,
+        |a, b, c| _mm512_fmadd_ps(a, b, c),
+        _mm512_min_ps,
+        _mm512_sqrt_ps,
+        _mm512_and_ps,
+        _mm512_or_ps,
+        _mm512_xor_ps,
+        bits!(_mm512_slli_epi32, 23, _mm512_castps_si512, _mm512_castsi512_ps),
+        bits!(_mm512_slli_epi32, 31, _mm512_castps_si512, _mm512_castsi512_ps)
+    );
+    lanes!(
+        F64x8,
+        f64,
+        __m512d,
+        8,
+        _mm512_set1_pd,
+        _mm512_add_pd,
+        _mm512_sub_pd,
+        _mm512_mul_pd,
+        _mm512_div_pd,
+        |a, b, c| _mm512_fmadd_pd(a, b, c),
+        _mm512_min_pd,
+        _mm512_sqrt_pd,
+        _mm512_and_pd,
+        _mm512_or_pd,
+        _mm512_xor_pd,
+        bits!(_mm512_slli_epi64, 52, _mm512_castpd_si512, _mm512_castsi512_pd),
+        bits!(_mm512_slli_epi64, 63, _mm512_castpd_si512, _mm512_castsi512_pd)
     );
 }
 

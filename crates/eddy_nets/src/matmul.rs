@@ -21,7 +21,7 @@ pub fn product<T: Real>(level: Level, a: Strided<'_, T>, b: &[T], c: &mut [T], r
     assert!(a.data.len() > (rows - 1) * a.row + (inner - 1) * a.column);
     let done = if level == Level::Fused { fused::first_rows(a, b, c, rows, inner, n) } else { 0 };
     if done < rows {
-        T::run(level, Product { a, b, c, first_row: done, rows, inner, n });
+        T::run_on_rows(level, n, Product { a, b, c, first_row: done, rows, inner, n });
     }
 }
 
@@ -38,7 +38,7 @@ pub fn add_product_transposed<T: Real>(
     assert!(n.is_multiple_of(8) && a.len() >= rows * n && b.len() >= columns * n && c.len() >= rows * columns);
     let done = if level == Level::Fused { fused::first_block(a, b, c, [rows, columns], n) } else { [0, 0] };
     if done != [rows, columns] {
-        T::run(level, AddProductTransposed { a, b, c, done, rows, columns, n });
+        T::run_on_rows(level, n, AddProductTransposed { a, b, c, done, rows, columns, n });
     }
 }
 
