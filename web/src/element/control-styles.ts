@@ -10,7 +10,13 @@ export const controlStyles = css`
   .group { padding: 16px 18px 4px; }
   .group:not(.card) { padding: 0; }
   .group .heading { margin-bottom: 12px; }
-  .control { margin-bottom: 14px; }
+  .control { margin-bottom: 14px; position: relative; }
+  /* In a row before the entry; of others in the corner, in the line of the name. */
+  .back { width: 26px; height: 24px; padding: 0; border: 0; border-radius: 4px; background: none; color: var(--ink-faint); display: grid; place-items: center; flex: none; }
+  .control > .back { position: absolute; top: -3px; right: 0; }
+  .row > .back { margin-left: auto; }
+  .back:hover { color: var(--ink); background: var(--line); }
+  .back .icon { width: 14px; height: 14px; }
   .locked { margin-bottom: 14px; }
   .locked input[type='range'], .locked button { display: none; }
   .locked .entry { border-color: transparent; color: inherit; }

@@ -132,9 +132,17 @@ export class EddyControls extends LitElement {
       : this.text(p, value, error);
     if (this.lock.includes(p.key)) return html`<fieldset class="control locked kind-${p.kind}" data-key=${p.key} disabled>${body}</fieldset>`;
     return html`<div class="control ${error ? 'wrong' : ''} kind-${p.kind}" data-key=${p.key}>
-      ${body}
+      ${body}${p.kind === 'number' || p.kind === 'seed' ? nothing : this.back(p, value)}
       ${error ? html`<p class="error" id=${`error-${p.key}`} role="alert">${error}</p>` : nothing}
     </div>`;
+  }
+
+  /** The way back to the default. A switch has none: it is one itself. */
+  private back(p: ParamSpec, value: string) {
+    if (value === p.default || p.kind === 'toggle' || this.lock.includes(p.key)) return nothing;
+    const meant = p.kind === 'choice' ? (p.options.find(([key]) => key === p.default)?.[1] ?? p.default) : p.kind === 'drawing' || p.default.length > 24 ? '' : p.default;
+    const title = `Back to ${meant || 'the default'}`;
+    return html`<button class="back" type="button" title=${title} aria-label="${p.label}: ${title.toLowerCase()}" @click=${() => this.setTyped(p, p.default)}>${icon('undo')}</button>`;
   }
 
   private label(p: ParamSpec): TemplateResult {
@@ -166,7 +174,7 @@ export class EddyControls extends LitElement {
     const position = sliderFromValue(p, Number(value));
     const move = (e: Event) => this.set(p, valueFromSlider(p, Number((e.target as HTMLInputElement).value)), true);
     const few = p.integer && p.max - p.min <= 12;
-    return html`<div class="row">${this.label(p)}
+    return html`<div class="row">${this.label(p)}${this.back(p, value)}
         ${few
           ? html`<span class="stepper">
               <button type="button" aria-label="${p.label}: less" ?disabled=${Number(value) <= p.min} @click=${() => this.set(p, String(Number(value) - 1))}>−</button>
@@ -201,7 +209,7 @@ export class EddyControls extends LitElement {
   }
 
   private seed(p: SeedParam, value: string, error: string | undefined): TemplateResult {
-    return html`<div class="row">${this.label(p)}<span class="seed">${this.entry(p, value, error)}
+    return html`<div class="row">${this.label(p)}${this.back(p, value)}<span class="seed">${this.entry(p, value, error)}
       <button class="button" type="button" @click=${() => this.model!.newSeed()}>${icon('dices')} New</button></span></div>`;
   }
 
