@@ -19,6 +19,8 @@ import { stageStyles } from './stage-styles';
 import { Watch } from './watch';
 
 const boxOf = ({ left, top, width, height }: PlotRect) => ({ left: `${left}px`, top: `${top}px`, width: `${width}px`, height: `${height}px` });
+/** Milliseconds without a first step, after which the page says that something is being prepared. */
+const PATIENCE = 700;
 const GUTTER = { left: 58, right: 14, top: 8, bottom: 44 };
 
 @customElement('eddy-stage')
@@ -444,6 +446,19 @@ export class EddyStage extends LitElement {
     void model.seek(Math.min(last, Math.max(start, to)));
   }
 
+  /** A run that plays and has made no step for a while: a converged reference or examples come first. */
+  private isPreparing(): boolean {
+    const model = this.model!;
+    const waits = model.playing && model.panes[0]?.progress.steps === 0;
+    if (!waits) this.waitsSince = 0;
+    else if (!this.waitsSince) {
+      this.waitsSince = performance.now();
+      setTimeout(() => this.requestUpdate(), PATIENCE + 20);
+    }
+    return waits && performance.now() - this.waitsSince > PATIENCE;
+  }
+  private waitsSince = 0;
+
   private transport() {
     const model = this.model!;
     const first = model.panes[0];
@@ -461,7 +476,7 @@ export class EddyStage extends LitElement {
       </button>
       <button class="button step" type="button" ?disabled=${!ready || over} @click=${() => void model.steps(1)}>${icon('stepForward')}<span class="word">Step</span></button>
       <button class="button restart" type="button" ?disabled=${!ready} @click=${() => void model.restart().then(() => model.play())}>${icon('replay')}<span class="word">Restart</span></button>
-      <span class="clock number">${first ? html`<em>${symbol}</em> = ${numberText(first.progress.position, 4)}${unit}` : nothing}</span>
+      <span class="clock number">${this.isPreparing() ? html`<span role="status">preparing…</span>` : first ? html`<em>${symbol}</em> = ${numberText(first.progress.position, 4)}${unit}` : nothing}</span>
       <label class="speed"><span class="word">Speed</span>
         <select @change=${(e: Event) => model.setSpeed((e.target as HTMLSelectElement).value as 'slow')}>
           <option value="slow" ?selected=${model.speed === 'slow'}>slow</option>
