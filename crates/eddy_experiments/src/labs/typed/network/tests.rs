@@ -293,9 +293,6 @@ fn window_after_window_reaches_what_one_does_not() {
         assert_eq!(run.outcome(), Outcome::Finished);
         run.record().latest("error")
     };
-    for w in [4, 6, 8, 12] {
-        eprintln!("W {w} {}", error(w));
-    }
     let (one, eight) = (error(1), error(8));
     // Rounding, which differs between instruction sets, is enough to send L-BFGS other ways: the ends scatter from 8e-4 to 5e-3.
     assert!(eight < 1e-2 && one > 30.0 * eight, "{one} {eight}");
