@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import AxeBuilder from '@axe-core/playwright';
 import type { Locator, Page } from '@playwright/test';
 import { drawingOfPicture, drawingOfText, startingDrawings, textOfDrawing } from '../../web/src/lib/drawing';
-import { catalog, expect, openExperiment, readView, ready, test, widget } from './fixtures';
+import { catalog, expect, openExperiment, pngOf, readView, ready, test, widget } from './fixtures';
 
 interface Shared {
   drawings: { columns: number; rows: number; text: string; shades: string }[];
@@ -208,18 +208,9 @@ test('a picture file is drawn, dark on light or light on dark', async ({ page, u
   const picture = (light: boolean) => ({ columns: 40, values: Float32Array.from({ length: 800 }, (_, at) => (at % 40 >= 10 && at % 40 < 20 && at >= 200 && at < 600) === light ? 0 : 1) });
   expect(textOfDrawing(drawingOfPicture(picture(true), SIDE, SIDE))).toBe(textOfDrawing(drawingOfPicture(picture(false), SIDE, SIDE)));
   const element = await openExperiment(page, url, LINK);
-  const png = await page.evaluate(() => {
-    const canvas = document.createElement('canvas');
-    Object.assign(canvas, { width: 300, height: 300 });
-    const context = canvas.getContext('2d')!;
-    context.fillStyle = '#fff';
-    context.fillRect(0, 0, 300, 300);
-    context.fillStyle = '#000';
-    context.fillRect(30, 30, 60, 60);
-    return canvas.toDataURL('image/png').split(',')[1]!;
-  });
+  const png = await pngOf(page, 300, 300, "context.fillStyle = '#fff'; context.fillRect(0, 0, 300, 300); context.fillStyle = '#000'; context.fillRect(30, 30, 60, 60);");
   const file = element.locator('eddy-drawing-pad input[type=file]');
-  await file.setInputFiles({ name: 'square.png', mimeType: 'image/png', buffer: Buffer.from(png, 'base64') });
+  await file.setInputFiles({ name: 'square.png', mimeType: 'image/png', buffer: png });
   await expect.poll(() => text(element)).not.toBe(beginning('deis'));
   for (const [i, j] of await inked(element)) {
     expect(Math.abs(i + 0.5 - 6.4)).toBeLessThan(4);

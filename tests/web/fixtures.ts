@@ -172,3 +172,16 @@ export function relativeDifference(a: number[], b: number[]): number {
   }
   return size === 0 ? gap : gap / size;
 }
+
+/** A picture file drawn in the page: `draw` gets the context of a canvas of that size. */
+export const pngOf = (page: Page, width: number, height: number, draw: string): Promise<Buffer> =>
+  page
+    .evaluate(
+      ([w, h, code]) => {
+        const canvas = Object.assign(document.createElement('canvas'), { width: w, height: h });
+        new Function('context', 'width', 'height', code)(canvas.getContext('2d')!, w, h);
+        return canvas.toDataURL('image/png').split(',')[1]!;
+      },
+      [width, height, draw] as const,
+    )
+    .then((text) => Buffer.from(text, 'base64'));

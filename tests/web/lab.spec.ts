@@ -1,7 +1,7 @@
 /** The equation lab: typing, errors at their characters, the fix, the run, the brush, refinement, and the link. */
 import AxeBuilder from '@axe-core/playwright';
 import type { Locator, Page } from '@playwright/test';
-import { expect, readView, ready, relativeDifference, test, widget } from './fixtures';
+import { expect, pngOf, readView, ready, relativeDifference, test, widget } from './fixtures';
 
 const TYPED = ['alpha = 0.6 in [0.1, 2]', 'u_t = 0.4*lap(u) + u - u^3 - v', 'v_t = 0.1*lap(v) + alpah*(u - v)'].join('\n');
 
@@ -166,16 +166,9 @@ test('a picture becomes the initial values of the field shown', async ({ page, u
   const element = await openLab(page, url, '?preset=allen-cahn');
   await element.evaluate((e: any) => e.pause());
   // Left half white, right half black, as a browser draws it.
-  const png = await page.evaluate(() => {
-    const canvas = Object.assign(document.createElement('canvas'), { width: 60, height: 40 });
-    const context = canvas.getContext('2d')!;
-    context.fillRect(0, 0, 60, 40);
-    context.fillStyle = '#fff';
-    context.fillRect(0, 0, 30, 40);
-    return canvas.toDataURL('image/png').split(',')[1]!;
-  });
+  const png = await pngOf(page, 60, 40, "context.fillRect(0, 0, 60, 40); context.fillStyle = '#fff'; context.fillRect(0, 0, 30, 40);");
   const file = page.locator('.lab-file');
-  await file.setInputFiles({ name: 'half.png', mimeType: 'image/png', buffer: Buffer.from(png, 'base64') });
+  await file.setInputFiles({ name: 'half.png', mimeType: 'image/png', buffer: png });
   await expect(page.locator('.lab-picture [role=status]')).toContainText('initial values');
   await element.evaluate((e: any) => e.pause());
   const { header, data } = await readView(element, 'field');
@@ -187,18 +180,6 @@ test('a picture becomes the initial values of the field shown', async ({ page, u
   await expect(page.locator('.lab-picture [role=status]')).toContainText('no picture that the browser can read');
 });
 
-/** A picture file drawn in the page: `draw` gets the context of a canvas of that size. */
-const pngOf = (page: Page, width: number, height: number, draw: string): Promise<Buffer> =>
-  page
-    .evaluate(
-      ([w, h, code]) => {
-        const canvas = Object.assign(document.createElement('canvas'), { width: w, height: h });
-        new Function('context', 'width', 'height', code)(canvas.getContext('2d')!, w, h);
-        return canvas.toDataURL('image/png').split(',')[1]!;
-      },
-      [width, height, draw] as const,
-    )
-    .then((text) => Buffer.from(text, 'base64'));
 /** Shades of all kinds at once: slopes, edges, and noise that no link could hold. */
 const PHOTO = `
   const slope = context.createLinearGradient(0, 0, width, height);

@@ -145,4 +145,11 @@ test('walls are drawn over the waves, and come back with the link', async ({ pag
   await again.evaluate(async (e: any) => (e.model.set('shown', 'wall'), await e.model.settled()));
   const reopened = (await readView(again, 'field')).data;
   expect(Math.max(...reopened.map((v, i) => Math.abs(v - painted[i]!)))).toBeLessThan(1e-5);
+  // A mark made with another choice of field and brush leaves the present choice as it is.
+  const other = await openAlone(page, url, link.replace('?', '?shown=u_t&brush=wall&'));
+  await other.evaluate((e: any) => e.model.showView('field'));
+  await other.evaluate(async (e: any) => (await e.model.settled(), e.pause(), await e.restart(), await e.advanceSteps(6)));
+  const rates = (await readView(other, 'field')).data;
+  await other.evaluate(async (e: any) => (e.model.set('shown', 'u'), await e.model.settled()));
+  expect((await readView(other, 'field')).data).not.toEqual(rates);
 });

@@ -5,6 +5,7 @@ import { live } from 'lit/directives/live.js';
 import type { DrawingParam } from '../lib/catalog';
 import { colorTable } from '../lib/colormaps';
 import { DEEPEST, Stroke, drawingOfPicture, drawingOfText, startingDrawings, textOfDrawing, type Drawing } from '../lib/drawing';
+import { ARROWS } from '../lib/handles';
 import { icon } from '../lib/icons';
 import type { RunModel } from '../lib/run-model';
 import { shared } from '../styles/shared';
@@ -145,8 +146,7 @@ export class EddyDrawingPad extends LitElement {
   private onKey(event: KeyboardEvent): void {
     const { columns, rows } = this.param!;
     const [i, j] = this.cell ?? [Math.floor(columns / 2), Math.floor(rows / 2)];
-    const by: Record<string, [number, number]> = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowDown: [0, -1], ArrowUp: [0, 1] };
-    const step = by[event.key];
+    const step = ARROWS[event.key];
     const far = event.shiftKey ? 4 : 1;
     const inside = (at: number, count: number) => Math.min(count - 1, Math.max(0, at));
     if (step) this.cell = [inside(i + far * step[0], columns), inside(j + far * step[1], rows)];

@@ -3,6 +3,7 @@ import { LitElement, css, html, nothing } from 'lit';
 import { customElement, property, state } from 'lit/decorators.js';
 import { cssom } from '../lib/cssom';
 import { numberText } from '../lib/format';
+import { ARROWS, placeAt } from '../lib/handles';
 import { KEY, MOST_MODES, modesOf, textOfModes, type Mode } from '../lib/modes';
 import type { RunModel } from '../lib/run-model';
 import type { Range } from '../worker/protocol';
@@ -45,10 +46,8 @@ export class EddyModes extends LitElement {
     this.model?.set(KEY, textOfModes(modes), isDraft);
   }
   private at(event: PointerEvent): Mode {
-    const box = this.getBoundingClientRect();
-    const inside = (share: number) => Math.min(1, Math.max(0, share));
-    const [u, v] = [inside((event.clientX - box.left) / box.width), inside((box.bottom - event.clientY) / box.height)];
-    return { x: this.x[0] + u * (this.x[1] - this.x[0]), y: this.y[0] + v * (this.y[1] - this.y[0]), rest: '' };
+    const [x, y] = placeAt(this.getBoundingClientRect(), event.clientX, event.clientY, this.x, this.y);
+    return { x, y, rest: '' };
   }
 
   private onDown = (event: PointerEvent): void => {
@@ -82,9 +81,8 @@ export class EddyModes extends LitElement {
     this.model?.endGesture();
   };
   private onKey(event: KeyboardEvent, index: number): void {
-    const by: Record<string, [number, number]> = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowDown: [0, -1], ArrowUp: [0, 1] };
     const modes = [...this.modes];
-    const step = by[event.key];
+    const step = ARROWS[event.key];
     if (step) {
       const far = event.shiftKey ? 5 * NUDGE : NUDGE;
       const old = modes[index]!;

@@ -4,6 +4,7 @@ import { customElement, property, state } from 'lit/decorators.js';
 import { pairs, pairsText, type Facts } from '../lab/facts';
 import { cssom } from '../lib/cssom';
 import { numberText } from '../lib/format';
+import { ARROWS, placeAt } from '../lib/handles';
 import { probeAt, probeText, short, sources, type Coordinate, type Place } from '../lib/places';
 import type { RunModel } from '../lib/run-model';
 import type { Range } from '../worker/protocol';
@@ -103,11 +104,8 @@ export class EddyPlaces extends LitElement {
   }
   private onMove(event: PointerEvent, place: Place): void {
     if (this.held?.key !== place.key) return;
-    const box = this.getBoundingClientRect();
-    const inside = (share: number) => Math.min(1, Math.max(0, share));
-    const u = inside((event.clientX - this.held.dx - box.left) / box.width);
-    const v = inside((box.bottom - event.clientY + this.held.dy) / box.height);
-    const to = [this.x[0] + u * (this.x[1] - this.x[0]), this.y[0] + v * (this.y[1] - this.y[0])];
+    const { dx, dy } = this.held;
+    const to = placeAt(this.getBoundingClientRect(), event.clientX - dx, event.clientY - dy, this.x, this.y);
     this.put(place, to.slice(0, this.axes), true);
   }
   private onUp(): void {
@@ -116,8 +114,7 @@ export class EddyPlaces extends LitElement {
     this.model?.endGesture();
   }
   private onKey(event: KeyboardEvent, place: Place): void {
-    const by: Record<string, [number, number]> = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowDown: [0, -1], ArrowUp: [0, 1] };
-    const step = by[event.key];
+    const step = ARROWS[event.key];
     if (!step) return;
     event.preventDefault();
     event.stopPropagation();

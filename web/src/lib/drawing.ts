@@ -154,9 +154,19 @@ function heart(): [number, number][] {
   });
 }
 
-export function startingDrawings(columns: number, rows: number): { name: string; text: string }[] {
+interface Start {
+  name: string;
+  text: string;
+}
+const started = new Map<string, Start[]>();
+
+/** The drawings to begin with, drawn once for a size: a pad asks for them at each movement of the pointer. */
+export function startingDrawings(columns: number, rows: number): Start[] {
+  const size = `${columns}x${rows}`;
+  const known = started.get(size);
+  if (known) return known;
   const half = Math.min(columns, rows) / 2;
-  return STARTS.map(([name, make]) => {
+  const all = STARTS.map(([name, make]) => {
     let drawing: Drawing = { columns, rows, shades: new Uint8Array(columns * rows) };
     make((points, size, shade = DEEPEST) => {
       const stroke = new Stroke(drawing, { size: size * half, soft: false, shade });
@@ -164,6 +174,8 @@ export function startingDrawings(columns: number, rows: number): { name: string;
     });
     return { name, text: textOfDrawing(drawing) };
   });
+  started.set(size, all);
+  return all;
 }
 
 /** What to call a drawing where there is no room for it. */

@@ -65,19 +65,26 @@ export class Painting {
   }
 }
 
-/** What the brush is on: the field shown, or, where there is a control for that and it says so, another one. */
+/** Before the name of a field that the control `brush` says, where there is one. */
+const BRUSH = 'brush ';
+
+/** What the brush is on: the field shown, or, where the control for that says so, another one. */
 function fieldOf(session: Pane['session']): string {
   const brush = session.get('brush');
   return brush ? BRUSH + brush : (session.get('shown') ?? '');
 }
-function choose(session: Pane['session'], field: string): void {
-  if (field.startsWith(BRUSH)) session.set('brush', field.slice(BRUSH.length));
-  else {
-    if (session.get('brush')) session.set('brush', '');
-    session.set('shown', field);
+/** The controls with which it is on that field. */
+const controlsFor = (field: string): [string, string][] => (field.startsWith(BRUSH) ? [['brush', field.slice(BRUSH.length)]] : [['brush', ''], ['shown', field]]);
+
+/** Sets those of the controls that say something else, and adds what they said to `undo`; throws where there is none of that name. */
+function setControls(session: Pane['session'], controls: readonly [string, string][], undo: [string, string][] = []): void {
+  for (const [key, text] of controls) {
+    const now = session.get(key) ?? '';
+    if (now === text) continue;
+    session.set(key, text);
+    undo.push([key, now]);
   }
 }
-const BRUSH = 'brush ';
 
 const inOrder = (marks: readonly Mark[], pane: number): Mark[] => [...marks].sort((a, b) => a.at[pane]! - b.at[pane]!);
 
@@ -87,15 +94,14 @@ export async function paintDue(pane: Pane, index: number): Promise<boolean> {
   let count = 0;
   for (const mark of pending) {
     if (mark.at[index]! > progress.steps) break;
-    const before = fieldOf(session);
-    const isOther = before !== mark.field;
+    const undo: [string, string][] = [];
     try {
-      if (isOther) choose(session, mark.field);
+      setControls(session, controlsFor(mark.field), undo);
       await pane.touch('move', mark);
     } catch {
       // A link made by hand may name a field that is not there: that mark has nothing to be painted on.
     } finally {
-      if (isOther) choose(session, before);
+      setControls(session, undo);
     }
     count++;
   }

@@ -122,10 +122,9 @@ impl Params {
 
     /// What is looked at; without a choice the field that the preset names.
     fn shown(&self) -> Shown {
+        let about = if self.equations.trim().is_empty() { self.texts().about() } else { Default::default() };
         let or_preset = |own: &str, name: &str| match own.trim() {
-            "" if self.equations.trim().is_empty() => {
-                self.texts().about()[name].as_str().unwrap_or_default().to_owned()
-            }
+            "" => about[name].as_str().unwrap_or_default().to_owned(),
             own => own.to_owned(),
         };
         Shown {

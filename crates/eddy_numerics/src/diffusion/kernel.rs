@@ -273,7 +273,7 @@ fn epsilon_avx2<T: Lane>(table: &mut Table<T>, x: &[T], out: &mut [T], len: usiz
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::{
         diffusion::{Batch, Component, Schedule, VpLinear, targets},
@@ -295,16 +295,18 @@ mod tests {
     }
 
     /// Largest |ε_kernel − ε_reference| over a batch of noise at several levels.
-    fn gap<T: Lane>(mixture: &Mixture, reference: &Mixture) -> f64 {
+    pub fn gap<T: Lane>(mixture: &Mixture, reference: &Mixture) -> f64 {
+        // One particle more than whole blocks.
+        const COUNT: usize = 65;
         let mut table = Table::<T>::default();
         let mut worst = 0.0_f64;
         for t in [1e-3, 0.05, 0.3, 0.9] {
             let node = VpLinear::default().node(t);
-            let x = Batch::<T>::normal(mixture.dim(), 37, 1.2, &Philox::new(1), Stream::Prior, 0);
-            let mut out = Batch::<T>::zeros(mixture.dim(), 37);
+            let x = Batch::<T>::normal(mixture.dim(), COUNT, 1.2, &Philox::new(1), Stream::Prior, 0);
+            let mut out = Batch::<T>::zeros(mixture.dim(), COUNT);
             table.set(mixture, &node);
-            table.epsilon(x.data(), out.data_mut(), 37);
-            for p in 0..37 {
+            table.epsilon(x.data(), out.data_mut(), COUNT);
+            for p in 0..COUNT {
                 let score = reference.score(&x.point(p), node.alpha, node.sigma);
                 for (e, s) in out.point(p).iter().zip(score) {
                     // Far from all modes ε is large; compare relative to its size.

@@ -144,10 +144,7 @@ impl<T: Lane> LatticeTable<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        diffusion::{Batch, Denoiser, Mixture, MixtureModel, Schedule, VpLinear},
-        rng::{Philox, Stream},
-    };
+    use crate::diffusion::{Mixture, Schedule, VpLinear, kernel::tests::gap};
 
     /// Gaussians of the cells of a picture 24 cells wide.
     fn picture(inked: impl Fn(usize, usize) -> f64) -> Mixture {
@@ -171,26 +168,6 @@ mod tests {
     /// One of them filled: no cell is near the particles in the other two corners, whose columns and rows have some.
     fn spread(i: usize, j: usize) -> f64 {
         if i < 4 && j < 4 { 1.0 } else { corners(i, j) }
-    }
-
-    /// Largest |ε − ε of the plain form| over particles of several noise levels, relative to 1 + |ε|.
-    fn gap<T: Lane>(mixture: &Mixture, reference: &Mixture) -> f64 {
-        let mut model = MixtureModel::<T>::new(mixture.clone());
-        let mut worst = 0.0_f64;
-        for t in [1e-3, 0.05, 0.3, 0.9] {
-            let node = VpLinear::default().node(t);
-            // One more than whole blocks.
-            let x = Batch::<T>::normal(2, 65, 1.2, &Philox::new(1), Stream::Prior, 0);
-            let mut out = Batch::<T>::zeros(2, 65);
-            model.epsilon(&x, &node, &mut out);
-            for p in 0..65 {
-                let score = reference.score(&x.point(p), node.alpha, node.sigma);
-                for (e, s) in out.point(p).iter().zip(score) {
-                    worst = worst.max((e + node.sigma * s).abs() / (1.0 + (node.sigma * s).abs()));
-                }
-            }
-        }
-        worst
     }
 
     #[test]

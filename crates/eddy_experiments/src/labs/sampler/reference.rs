@@ -72,9 +72,9 @@ impl Reference {
 
     /// One step. Returns the end points once they are there.
     pub(super) fn step(&mut self) -> Option<Rc<Batch<f64>>> {
-        let Self::Computing { key, run } = self else {
-            let Self::Ready(batch) = self else { return None };
-            return Some(batch.clone());
+        let (key, run) = match self {
+            Self::Ready(batch) => return Some(batch.clone()),
+            Self::Computing { key, run } => (key, run),
         };
         let batch = match known(key) {
             // Another run has made the last step.
