@@ -84,6 +84,21 @@ impl Layer<'_> {
     }
 }
 
+/// Σ c z_a z_b.
+///
+/// # Safety
+/// `z` can be read at the components of the terms, `lanes` numbers apart.
+#[inline(always)]
+unsafe fn curvature<T: Real, V: Lanes<T>>(z: *const T, lanes: usize, terms: &[(usize, usize, f64)]) -> V {
+    let mut sum = V::splat(T::ZERO);
+    for &(a, b, factor) in terms {
+        // SAFETY: as the caller says.
+        let (za, zb) = unsafe { (V::load(z.add((1 + a) * lanes)), V::load(z.add((1 + b) * lanes))) };
+        sum = V::splat(T::from_f64(factor)).mul(za).fma(zb, sum);
+    }
+    sum
+}
+
 struct Forward<'a, T> {
     layer: &'a Layer<'a>,
     bias: &'a [T],
@@ -133,10 +148,10 @@ impl<T: Real> Forward<'_, T> {
                     for c in 1..=firsts {
                         s1.mul(V::load(z.add(c * lanes + i))).store(y.add(c * lanes + i));
                     }
-                    for (k, &(a, b)) in jets.pairs().iter().enumerate() {
+                    for (k, operator) in jets.operators().iter().enumerate() {
                         let at = (1 + firsts + k) * lanes + i;
-                        let product = V::load(z.add((1 + a) * lanes + i)).mul(V::load(z.add((1 + b) * lanes + i)));
-                        s2.fma(product, s1.mul(V::load(z.add(at)))).store(y.add(at));
+                        let curvature = curvature::<T, V>(z.add(i), lanes, &operator.terms);
+                        s2.fma(curvature, s1.mul(V::load(z.add(at)))).store(y.add(at));
                     }
                     i += V::N;
                 }
@@ -175,16 +190,20 @@ impl<T: Real> Kernel<T> for Backward<'_, T> {
                         value = s2.mul(V::load(z.add(at))).fma(adjoint, value);
                         s1.mul(adjoint).store(adjoints.add(at));
                     }
-                    for (k, &(a, b)) in jets.pairs().iter().enumerate() {
-                        let (a, b) = ((1 + a) * lanes + i, (1 + b) * lanes + i);
+                    for (k, operator) in jets.operators().iter().enumerate() {
                         let at = (1 + firsts + k) * lanes + i;
                         let adjoint = V::load(adjoints.add(at));
-                        let (za, zb) = (V::load(z.add(a)), V::load(z.add(b)));
-                        let slope = s3.mul(za).fma(zb, s2.mul(V::load(z.add(at))));
+                        let curvature = curvature::<T, V>(z.add(i), lanes, &operator.terms);
+                        let slope = s3.fma(curvature, s2.mul(V::load(z.add(at))));
                         value = slope.fma(adjoint, value);
                         let curved = s2.mul(adjoint);
-                        curved.fma(zb, V::load(adjoints.add(a))).store(adjoints.add(a));
-                        curved.fma(za, V::load(adjoints.add(b))).store(adjoints.add(b));
+                        for &(a, b, factor) in &operator.terms {
+                            let (a, b) = ((1 + a) * lanes + i, (1 + b) * lanes + i);
+                            let curved = curved.mul(V::splat(T::from_f64(factor)));
+                            let (za, zb) = (V::load(z.add(a)), V::load(z.add(b)));
+                            curved.fma(zb, V::load(adjoints.add(a))).store(adjoints.add(a));
+                            curved.fma(za, V::load(adjoints.add(b))).store(adjoints.add(b));
+                        }
                         s1.mul(adjoint).store(adjoints.add(at));
                     }
                     value.store(adjoints.add(i));

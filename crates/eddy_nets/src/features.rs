@@ -65,23 +65,26 @@ pub(crate) struct FeatureLayer<T> {
     components: usize,
     linear: Vec<(usize, T, T)>,
     waves: Vec<T>,
-    /// Per feature (linear) or wave, the factor of each derivative component: scale·d_i, or k·d_i, then −(k·d_i)(k·d_j).
-    factors: Vec<T>,
-    firsts: usize,
+    /// Per feature (linear) or wave, the factors of each derivative component: of the first derivative of the feature, then of
+    /// its second, scale·d and 0 or k·d and −Σ c (k·d_i)(k·d_j).
+    factors: Vec<[T; 2]>,
 }
 
 impl<T: Real> FeatureLayer<T> {
     pub fn new(features: &Features, jets: &JetSpec) -> Self {
         let mut factors = Vec::new();
         for l in &features.linear {
-            factors.extend(jets.directions().iter().map(|d| T::from_f64(l.scale * d[l.input])));
-            factors.extend(jets.pairs().iter().map(|_| T::ZERO));
+            let directions = jets.directions().iter().chain(jets.operators().iter().map(|o| &o.along));
+            factors.extend(directions.map(|d| [T::from_f64(l.scale * d[l.input]), T::ZERO]));
         }
         for wave in &features.waves {
-            let along: Vec<f64> =
-                jets.directions().iter().map(|d| d.iter().zip(wave).map(|(d, k)| d * k).sum()).collect();
-            factors.extend(along.iter().map(|k| T::from_f64(*k)));
-            factors.extend(jets.pairs().iter().map(|&(i, j)| T::from_f64(-along[i] * along[j])));
+            let along = |d: &Vec<f64>| -> f64 { d.iter().zip(wave).map(|(d, k)| d * k).sum() };
+            let firsts: Vec<f64> = jets.directions().iter().map(along).collect();
+            factors.extend(firsts.iter().map(|k| [T::from_f64(*k), T::ZERO]));
+            factors.extend(jets.operators().iter().map(|operator| {
+                let square: f64 = operator.terms.iter().map(|&(i, j, c)| c * firsts[i] * firsts[j]).sum();
+                [T::from_f64(along(&operator.along)), T::from_f64(-square)]
+            }));
         }
         Self {
             inputs: jets.inputs(),
@@ -89,7 +92,6 @@ impl<T: Real> FeatureLayer<T> {
             linear: features.linear.iter().map(|l| (l.input, T::from_f64(l.center), T::from_f64(l.scale))).collect(),
             waves: features.waves.iter().flatten().map(|k| T::from_f64(*k)).collect(),
             factors,
-            firsts: jets.directions().len(),
         }
     }
 
@@ -112,7 +114,7 @@ struct Fill<'a, T> {
 impl<T: Real> Kernel<T> for Fill<'_, T> {
     #[inline(always)]
     fn run<V: Lanes<T>>(self) {
-        let FeatureLayer { inputs, components, ref linear, ref waves, ref factors, firsts } = *self.layer;
+        let FeatureLayer { inputs, components, ref linear, ref waves, ref factors } = *self.layer;
         let lanes = self.lanes;
         let row = components * lanes;
         let derivatives = components - 1;
@@ -126,7 +128,7 @@ impl<T: Real> Kernel<T> for Fill<'_, T> {
                     let x = V::load(points.add(input * lanes + i));
                     x.sub(V::splat(center)).mul(V::splat(scale)).store(jets.add(f * row + i));
                     for c in 0..derivatives {
-                        V::splat(factors[f * derivatives + c]).store(jets.add(f * row + (1 + c) * lanes + i));
+                        V::splat(factors[f * derivatives + c][0]).store(jets.add(f * row + (1 + c) * lanes + i));
                     }
                 }
                 for (w, wave) in waves.chunks_exact(inputs).enumerate() {
@@ -140,16 +142,11 @@ impl<T: Real> Kernel<T> for Fill<'_, T> {
                     sin.store(sine);
                     cos.store(cosine);
                     let factors = &factors[(linear.len() + w) * derivatives..][..derivatives];
-                    for (c, factor) in factors.iter().enumerate() {
-                        let factor = V::splat(*factor);
+                    for (c, factors) in factors.iter().enumerate() {
+                        let [first, second] = factors.map(V::splat);
                         let at = (1 + c) * lanes;
-                        if c < firsts {
-                            factor.mul(cos).store(sine.add(at));
-                            V::splat(T::ZERO).sub(factor.mul(sin)).store(cosine.add(at));
-                        } else {
-                            factor.mul(sin).store(sine.add(at));
-                            factor.mul(cos).store(cosine.add(at));
-                        }
+                        first.fma(cos, second.mul(sin)).store(sine.add(at));
+                        second.mul(cos).sub(first.mul(sin)).store(cosine.add(at));
                     }
                 }
             }

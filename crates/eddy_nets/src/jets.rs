@@ -2,16 +2,28 @@
 
 use crate::NetError;
 
-/// The components of a jet: the value, first derivatives along directions of the input space, and second derivatives
-/// along pairs of those directions. Component 0 is the value, then the first, then the second derivatives, each in the
-/// order in which they were added.
+/// The components of a jet: the value, first derivatives along directions of the input space, and operators of second order.
+/// Component 0 is the value, then the first derivatives, then the operators, each in the order in which they were added.
 ///
-/// (u, u_t, u_x, u_xx) of u(t, x) is `JetSpec::value(2).along(0).along(1).second(1, 1)`.
+/// (u, u_t, u_x, u_xx) of u(t, x) is `JetSpec::value(2).along(0).along(1).second(1, 1)`. A loss that needs u_t and u_xx only
+/// as u_t − ν u_xx saves a component, and what it costs in every product:
+/// `JetSpec::value(2).along(1).operator(&[1.0, 0.0], &[(0, 0, -nu)])`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct JetSpec {
     inputs: usize,
     first: Vec<Vec<f64>>,
-    second: Vec<(usize, usize)>,
+    second: Vec<Operator>,
+}
+
+/// v·∇ + Σ c ∂_i∂_j with constant coefficients. A linear operator passes through a layer as a derivative does: of σ(z) it is
+/// σ′ Lz + σ″ Σ c z_i z_j ("forward Laplacian", Li et al. 2024, Nat. Mach. Intell. 6, 209, eq. 6; "collapsed Taylor mode",
+/// Dangel et al. 2025).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Operator {
+    /// v, one number per input.
+    pub along: Vec<f64>,
+    /// Numbers of two directions in the order of adding, and c.
+    pub terms: Vec<(usize, usize, f64)>,
 }
 
 impl JetSpec {
@@ -30,8 +42,13 @@ impl JetSpec {
         self
     }
     /// Adds the second derivative along first-derivative directions `i` and `j` (numbers in the order of adding).
-    pub fn second(mut self, i: usize, j: usize) -> Self {
-        self.second.push((i, j));
+    pub fn second(self, i: usize, j: usize) -> Self {
+        let nowhere = vec![0.0; self.inputs];
+        self.operator(&nowhere, &[(i, j, 1.0)])
+    }
+    /// Adds `along`·∇ and second derivatives along pairs of directions, each with its factor, as one component.
+    pub fn operator(mut self, along: &[f64], terms: &[(usize, usize, f64)]) -> Self {
+        self.second.push(Operator { along: along.to_vec(), terms: terms.to_vec() });
         self
     }
 
@@ -42,8 +59,8 @@ impl JetSpec {
     pub fn directions(&self) -> &[Vec<f64>] {
         &self.first
     }
-    /// Pairs of directions of the second derivatives.
-    pub fn pairs(&self) -> &[(usize, usize)] {
+    /// The operators of second order.
+    pub fn operators(&self) -> &[Operator] {
         &self.second
     }
     /// How many components.
@@ -58,17 +75,18 @@ impl JetSpec {
     pub fn first_component(&self, i: usize) -> usize {
         1 + i
     }
-    /// Component of second derivative number `k`.
+    /// Component of operator number `k`.
     pub fn second_component(&self, k: usize) -> usize {
         1 + self.first.len() + k
     }
 
     pub(crate) fn check(&self, inputs: usize) -> Result<(), NetError> {
-        if self.inputs != inputs || self.first.iter().any(|d| d.len() != inputs) {
-            let have = self.first.iter().map(Vec::len).find(|n| *n != inputs).unwrap_or(self.inputs);
+        let lengths = || self.first.iter().chain(self.second.iter().map(|o| &o.along)).map(Vec::len);
+        if self.inputs != inputs || lengths().any(|n| n != inputs) {
+            let have = lengths().find(|n| *n != inputs).unwrap_or(self.inputs);
             return Err(NetError::Directions { have, need: inputs });
         }
-        match self.second.iter().flat_map(|&(i, j)| [i, j]).find(|i| *i >= self.first.len()) {
+        match self.second.iter().flat_map(|o| &o.terms).flat_map(|&(i, j, _)| [i, j]).find(|i| *i >= self.first.len()) {
             Some(direction) => Err(NetError::SecondWithoutFirst { direction, directions: self.first.len() }),
             None => Ok(()),
         }

@@ -1,8 +1,8 @@
 //! Fused dense networks: jets forward, weights backward, optimizer, with the batch in SIMD lanes.
 //!
 //! A network is described by an [`Architecture`] and held as a [`Network`] (one flat vector of parameters). An [`Engine`]
-//! owns all the memory of a training step: it pushes a tile of points through the layers as Taylor jets (value, first and
-//! second derivatives along chosen directions, [`JetSpec`]), hands the outputs to the caller's loss, takes back the
+//! owns all the memory of a training step: it pushes a tile of points through the layers as Taylor jets (value, first
+//! derivatives and operators of second order, [`JetSpec`]), hands the outputs to the caller's loss, takes back the
 //! adjoint of every jet component, and goes backward once to the parameters. [`Adam`] applies the gradient. [`gpu`] does
 //! whole steps on a GPU, for scalar equations in (t, x). [`graph`] has networks of any shape and derivatives to order 4;
 //! [`Lbfgs`], [`GaussNewton`] and [`Muon`] are the other optimizers.
@@ -67,7 +67,7 @@ pub use engine::{Engine, Tile};
 pub use features::{Features, Linear};
 pub use functions::{sin_cos_all, tanh_all};
 pub use gauss_newton::{GaussNewton, GaussNewtonSettings, GaussNewtonStep};
-pub use jets::JetSpec;
+pub use jets::{JetSpec, Operator};
 pub use lbfgs::{Lbfgs, LbfgsSettings, LbfgsState, LbfgsStep};
 pub use muon::{Muon, MuonSettings, orthogonalized};
 pub use network::{Architecture, LayerShape, Named, NetError, Network};

@@ -38,8 +38,41 @@ pub fn add_product_transposed<T: Real>(
     assert!(n.is_multiple_of(8) && a.len() >= rows * n && b.len() >= columns * n && c.len() >= rows * columns);
     let done = if level == Level::Fused { fused::first_block(a, b, c, [rows, columns], n) } else { [0, 0] };
     if done != [rows, columns] {
-        T::run_on_rows(level, n, AddProductTransposed { a, b, c, done, rows, columns, n });
+        T::run_on_rows(level, n, AddProductTransposed { a, b, c, done, rows, columns, n, stride: n, pitch: columns });
     }
+}
+
+/// Of C += A·Aᵀ the part on and below the diagonal, and what else the blocks reach: A is rows × n in rows of `stride`, C in
+/// rows of `pitch`. n is a multiple of 8.
+pub fn add_gram<T: Real>(level: Level, a: &[T], stride: usize, c: &mut [T], pitch: usize, rows: usize, n: usize) {
+    /// Rows of a block: two of them with n at most some hundred stay in the second-level cache.
+    const BLOCK: usize = 48;
+    for top in (0..rows).step_by(BLOCK) {
+        let high = BLOCK.min(rows - top);
+        for left in (0..=top).step_by(BLOCK) {
+            let (c, wide) = (&mut c[top * pitch + left..], BLOCK.min(rows - left));
+            add_product_of_rows(level, &a[top * stride..], &a[left * stride..], stride, c, pitch, [high, wide], n);
+        }
+    }
+}
+
+/// C += A·Bᵀ of the first n columns of A and B, both in rows of `stride`; C is high × wide in rows of `pitch`. n is a multiple
+/// of 8.
+#[allow(clippy::too_many_arguments, reason = "two matrices in larger ones, and where they end")]
+pub fn add_product_of_rows<T: Real>(
+    level: Level,
+    a: &[T],
+    b: &[T],
+    stride: usize,
+    c: &mut [T],
+    pitch: usize,
+    [rows, columns]: [usize; 2],
+    n: usize,
+) {
+    assert!(n.is_multiple_of(8) && n <= stride && columns <= pitch && rows > 0 && columns > 0);
+    assert!(a.len() >= (rows - 1) * stride + n && b.len() >= (columns - 1) * stride + n);
+    assert!(c.len() >= (rows - 1) * pitch + columns);
+    T::run_on_rows(level, n, AddProductTransposed { a, b, c, done: [0, 0], rows, columns, n, stride, pitch });
 }
 
 struct Product<'a, T> {
@@ -125,6 +158,10 @@ struct AddProductTransposed<'a, T> {
     rows: usize,
     columns: usize,
     n: usize,
+    /// Between two rows of A, and of B.
+    stride: usize,
+    /// Between two rows of C.
+    pitch: usize,
 }
 
 impl<T: Real> Kernel<T> for AddProductTransposed<'_, T> {
@@ -159,19 +196,19 @@ impl<T: Real> AddProductTransposed<'_, T> {
     #[inline(always)]
     fn block<V: Lanes<T>, const HIGH: usize, const WIDE: usize>(&mut self, row: usize, column: usize) {
         let mut sums = [[V::splat(T::ZERO); WIDE]; HIGH];
-        // SAFETY: `add_product_transposed` has checked the extents; row + HIGH ≤ rows, column + WIDE ≤ columns, and n is
-        // a multiple of every V::N.
+        // SAFETY: `add_product_transposed` and `add_product_of_rows` have checked the extents; row + HIGH ≤ rows, column + WIDE ≤ columns,
+        // and n is a multiple of every V::N.
         unsafe {
-            let a = self.a.as_ptr().add(row * self.n);
-            let b = self.b.as_ptr().add(column * self.n);
+            let a = self.a.as_ptr().add(row * self.stride);
+            let b = self.b.as_ptr().add(column * self.stride);
             let mut i = 0;
             while i < self.n {
                 let mut right = [V::splat(T::ZERO); WIDE];
                 for w in 0..WIDE {
-                    right[w] = V::load(b.add(w * self.n + i));
+                    right[w] = V::load(b.add(w * self.stride + i));
                 }
                 for h in 0..HIGH {
-                    let left = V::load(a.add(h * self.n + i));
+                    let left = V::load(a.add(h * self.stride + i));
                     for w in 0..WIDE {
                         sums[h][w] = left.fma(right[w], sums[h][w]);
                     }
@@ -181,7 +218,7 @@ impl<T: Real> AddProductTransposed<'_, T> {
         }
         for h in 0..HIGH {
             for w in 0..WIDE {
-                self.c[(row + h) * self.columns + column + w] += sums[h][w].sum();
+                self.c[(row + h) * self.pitch + column + w] += sums[h][w].sum();
             }
         }
     }

@@ -357,14 +357,16 @@ impl Stepping {
         let of = |at: usize| if at < cells { share } else { 0.0 };
         let loss = match &mut self.inner {
             Inner::GaussNewton(solver) => {
-                engine.jacobian(parameters, points, 1, residuals, jacobian, |tile, i, _| {
-                    let at = tile.start + i;
-                    let r = scale * (tile.jet(0, 0)[i] + of(at) * tile.jet(0, slope)[i] - wanted[at]);
-                    tile.adjoint(0, 0)[i] = scale;
-                    if of(at) != 0.0 {
-                        tile.adjoint(0, slope)[i] = scale * of(at);
+                engine.jacobian(parameters, points, 1, residuals, jacobian, |rows, _| {
+                    let tile = &mut rows.tile;
+                    for i in 0..tile.len {
+                        let at = tile.start + i;
+                        rows.residuals[i] = scale * (tile.jet(0, 0)[i] + of(at) * tile.jet(0, slope)[i] - wanted[at]);
+                        tile.adjoint(0, 0)[i] = scale;
+                        if of(at) != 0.0 {
+                            tile.adjoint(0, slope)[i] = scale * of(at);
+                        }
                     }
-                    r
                 });
                 let step = solver.step(parameters, residuals, jacobian, |trial| {
                     let mut sum = 0.0;

@@ -146,8 +146,11 @@ impl LineEquation for AllenCahn {
         let curvature = (2.0 - PI * PI * x * x) * cos - 4.0 * PI * x * sin;
         ([x * x * cos, 0.0, slope, curvature], [t, 1.0, 0.0, 0.0])
     }
-    fn residual(&self, [u, ut, _, uxx]: Jet) -> (f64, Jet) {
-        (ut - self.diffusivity * uxx + 5.0 * (u * u * u - u), [5.0 * (3.0 * u * u - 1.0), 1.0, 0.0, -self.diffusivity])
+    fn viscosity(&self) -> f64 {
+        self.diffusivity
+    }
+    fn residual(&self, [u, _, rest]: [f64; 3]) -> (f64, [f64; 3]) {
+        (rest + 5.0 * (u * u * u - u), [5.0 * (3.0 * u * u - 1.0), 0.0, 1.0])
     }
 }
 

@@ -135,8 +135,11 @@ impl LineEquation for Burgers {
         let hat = 1.0 - x * x;
         ([-sin, 0.0, -PI * cos, PI * PI * sin], [t * hat, hat, -2.0 * t * x, -2.0 * t])
     }
-    fn residual(&self, [u, ut, ux, uxx]: Jet) -> (f64, Jet) {
-        (ut + u * ux - self.viscosity * uxx, [ux, 1.0, u, -self.viscosity])
+    fn viscosity(&self) -> f64 {
+        self.viscosity
+    }
+    fn residual(&self, [u, ux, rest]: [f64; 3]) -> (f64, [f64; 3]) {
+        (rest + u * ux, [ux, u, 1.0])
     }
     fn on_gpu(&self) -> Option<LineResidual> {
         Some(LineResidual { advection: 1.0, diffusion: self.viscosity as f32, reaction: 0.0 })

@@ -42,6 +42,8 @@ choice! { pub enum Optimizer {
     Lbfgs = "lbfgs",
     /// Adam, then L-BFGS
     AdamLbfgs = "adam-lbfgs",
+    /// Gauss-Newton
+    GaussNewton = "gauss-newton",
 } }
 
 choice! { pub enum Sampling {
@@ -49,6 +51,13 @@ choice! { pub enum Sampling {
     Uniform = "uniform",
     /// where the residual is large
     Residual = "residual",
+} }
+
+choice! { pub enum Begins {
+    /// known, built in
+    Known = "known",
+    /// unknown
+    Unknown = "unknown",
 } }
 
 choice! { pub enum Preset {
@@ -108,7 +117,11 @@ params! { pub struct Params {
     sought: String = String::new() => expression(400).group("data"),
     /// Measured points. They are used where coefficients are to be found.
     measured: u32 = 200 => steps(1, 5_000).group("data"),
-    /// Noise of the measurements, relative to the largest value.
+    /// Measured fields. Their names; all where empty.
+    seen: String = String::new() => expression(200).group("data"),
+    /// Initial values. Unknown ones are found from the measurements too.
+    begins: Begins = Begins::Known => choice().group("data"),
+    /// Noise of the measurements, relative to the standard deviation of the field.
     noise: f64 = 0.01 => range(0.0, 1.0).symbol("\\sigma").group("data"),
     /// Weight of the measurements.
     data_weight: f64 = 10.0 => log(1e-3, 1e4).symbol("\\lambda_d").group("data"),
@@ -179,6 +192,8 @@ impl Params {
             seed: self.seed,
             sought: guesses(&self.sought)?,
             data: Data { points: self.measured as usize, noise: self.noise, weight: self.data_weight },
+            measured: self.seen.split([',', ';', ' ', '\n']).filter(|n| !n.is_empty()).map(str::to_owned).collect(),
+            knows_start: self.begins == Begins::Known,
             shown: self.shown.clone(),
         })
     }
@@ -247,6 +262,7 @@ impl Experiment for TypedPinn {
             Optimizer::Adam => Method::Adam { rate: p.rate },
             Optimizer::Lbfgs => Method::Lbfgs,
             Optimizer::AdamLbfgs => Method::AdamLbfgs { rate: p.rate, first: u64::from(p.first) },
+            Optimizer::GaussNewton => Method::GaussNewton,
         };
         let descent = Descent { method, steps: u64::from(p.steps), seed: p.seed, record_every: 20 };
         start_descent(TypedNetwork::new(statement, p.training()?)?, descent, context)

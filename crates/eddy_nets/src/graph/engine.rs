@@ -4,6 +4,7 @@ use super::{
     Entry, Graph, Kind,
     derivatives::Derivatives,
     kernels::{Apply, Gaussians, Multiply},
+    rows::{DenseRows, Sink},
 };
 use crate::{
     Level, NetError, Real,
@@ -17,10 +18,10 @@ use crate::{
 /// function or product node about (order + 2) times the number of pairs of components whose product is carried.
 pub struct GraphEngine<T> {
     level: Level,
-    capacity: usize,
-    lanes: usize,
+    pub(super) capacity: usize,
+    pub(super) lanes: usize,
     derivatives: Derivatives,
-    graph: Graph,
+    pub(super) graph: Graph,
     /// Fixed maps in the number format, empty for other nodes.
     matrices: Vec<Vec<T>>,
     /// [inputs][lanes]
@@ -30,7 +31,7 @@ pub struct GraphEngine<T> {
     adjoints: Vec<Aligned<T>>,
     /// What the loss sees, in derivatives.
     outputs: Aligned<T>,
-    output_adjoints: Aligned<T>,
+    pub(super) output_adjoints: Aligned<T>,
     scratch: Aligned<T>,
     factorials: Vec<T>,
 }
@@ -129,7 +130,7 @@ impl<T: Real> GraphEngine<T> {
         self.tiles(parameters, points, |engine, start, len| {
             engine.output_adjoints.fill(T::ZERO);
             total += loss(&mut engine.tile(start, len));
-            engine.backward(parameters, gradient);
+            engine.backward(parameters, Sink::Sum(gradient));
         });
         total
     }
@@ -142,40 +143,7 @@ impl<T: Real> GraphEngine<T> {
         self.tiles(parameters, points, |engine, start, len| read(&engine.tile(start, len)));
     }
 
-    /// Residuals and their derivatives with respect to the parameters, one row of `jacobian` per residual: `count` of them
-    /// per point, point by point. `residual(tile, i, k)` returns residual k at point i of the tile and writes its
-    /// adjoints there. One pass backward per residual: count · points times the cost of a gradient at 8 points.
-    ///
-    /// # Panics
-    /// If a length does not fit.
-    pub fn jacobian(
-        &mut self,
-        parameters: &[T],
-        points: &[T],
-        count: usize,
-        residuals: &mut [T],
-        jacobian: &mut [T],
-        mut residual: impl FnMut(&mut GraphTile<'_, T>, usize, usize) -> T,
-    ) {
-        let width = self.graph.parameters;
-        let rows = points.len() / self.graph.inputs * count;
-        assert!(residuals.len() == rows && jacobian.len() == rows * width, "one row per residual");
-        jacobian.fill(T::ZERO);
-        let capacity = std::mem::replace(&mut self.capacity, 8);
-        self.tiles(parameters, points, |engine, start, len| {
-            for i in 0..len {
-                for k in 0..count {
-                    let at = (start + i) * count + k;
-                    engine.output_adjoints.fill(T::ZERO);
-                    residuals[at] = residual(&mut engine.tile(start, len), i, k);
-                    engine.backward(parameters, &mut jacobian[at * width..][..width]);
-                }
-            }
-        });
-        self.capacity = capacity;
-    }
-
-    fn tiles(&mut self, parameters: &[T], points: &[T], mut each: impl FnMut(&mut Self, usize, usize)) {
+    pub(super) fn tiles(&mut self, parameters: &[T], points: &[T], mut each: impl FnMut(&mut Self, usize, usize)) {
         assert_eq!(parameters.len(), self.graph.parameters, "the engine was made for another graph");
         let inputs = self.graph.inputs;
         assert!(points.len().is_multiple_of(inputs), "one number per input and point");
@@ -197,7 +165,7 @@ impl<T: Real> GraphEngine<T> {
         }
     }
 
-    fn tile(&mut self, start: usize, len: usize) -> GraphTile<'_, T> {
+    pub(super) fn tile(&mut self, start: usize, len: usize) -> GraphTile<'_, T> {
         GraphTile {
             start,
             len,
@@ -280,7 +248,7 @@ impl<T: Real> GraphEngine<T> {
         }
     }
 
-    fn backward(&mut self, parameters: &[T], gradient: &mut [T]) {
+    pub(super) fn backward(&mut self, parameters: &[T], mut sink: Sink<'_, T>) {
         let (level, lanes, set) = (self.level, self.lanes, &self.derivatives);
         let row = set.components() * lanes;
         for (entry, adjoints) in self.graph.nodes.iter().zip(&mut self.adjoints) {
@@ -306,11 +274,25 @@ impl<T: Real> GraphEngine<T> {
                 }
                 Kind::Dense { from, at } => {
                     let width = nodes[*from].units;
-                    let (weights, biases) = gradient[*at..][..units * width + units].split_at_mut(units * width);
-                    add_product_transposed(level, adjoints, &self.values[*from], weights, units, width, row);
-                    for (unit, bias) in biases.iter_mut().enumerate() {
-                        for a in &adjoints[unit * row..][..lanes] {
-                            *bias += *a;
+                    match &mut sink {
+                        Sink::Sum(gradient) => {
+                            let own = &mut gradient[*at..][..units * width + units];
+                            let (weights, biases) = own.split_at_mut(units * width);
+                            add_product_transposed(level, adjoints, &self.values[*from], weights, units, width, row);
+                            for (unit, bias) in biases.iter_mut().enumerate() {
+                                for a in &adjoints[unit * row..][..lanes] {
+                                    *bias += *a;
+                                }
+                            }
+                        }
+                        Sink::Rows(slopes) => {
+                            let own = &mut slopes[at * lanes..][..(units * width + units) * lanes];
+                            let (out, biases) = own.split_at_mut(units * width * lanes);
+                            let values = &self.values[*from];
+                            T::run(level, DenseRows { set, units, inputs: width, lanes, adjoints, values, out });
+                            for (unit, bias) in biases.chunks_exact_mut(lanes).enumerate() {
+                                bias.copy_from_slice(&adjoints[unit * row..][..lanes]);
+                            }
                         }
                     }
                     if nodes[*from].is_trained {
@@ -347,8 +329,27 @@ impl<T: Real> GraphEngine<T> {
                 Kind::Gaussians { at } => {
                     let range = *at..at + 2 * self.graph.inputs * units;
                     let (parameters, points) = (&parameters[range.clone()], &self.points);
-                    let back = Some((adjoints, &mut gradient[range]));
-                    T::run(level, Gaussians { set, units, lanes, points, parameters, out: None, back });
+                    let back = |adjoints: &[T], sums: &mut [T]| {
+                        let back = Some((adjoints, sums));
+                        T::run(level, Gaussians { set, units, lanes, points, parameters, out: None, back });
+                    };
+                    match &mut sink {
+                        Sink::Sum(gradient) => back(adjoints, &mut gradient[range]),
+                        // Point by point: few networks have them.
+                        Sink::Rows(slopes) => {
+                            let (mut single, mut sums) = (vec![T::ZERO; adjoints.len()], vec![T::ZERO; range.len()]);
+                            for lane in 0..lanes {
+                                let of_lane = adjoints.iter().skip(lane).step_by(lanes);
+                                single.iter_mut().skip(lane).step_by(lanes).zip(of_lane).for_each(|(s, a)| *s = *a);
+                                sums.fill(T::ZERO);
+                                back(&single, &mut sums);
+                                single.iter_mut().skip(lane).step_by(lanes).for_each(|s| *s = T::ZERO);
+                                for (parameter, sum) in range.clone().zip(&sums) {
+                                    slopes[parameter * lanes + lane] = *sum;
+                                }
+                            }
+                        }
+                    }
                 }
             }
         }

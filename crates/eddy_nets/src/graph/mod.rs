@@ -10,11 +10,13 @@
 mod derivatives;
 mod engine;
 mod kernels;
+mod rows;
 
 use crate::{Named, NetError, Real, network::named_layer, normal, uniform};
 
 pub use derivatives::{Derivatives, MAX_INPUTS, MAX_ORDER};
 pub use engine::{GraphEngine, GraphTile};
+pub use rows::{NormalEquations, RowTile, Rows};
 
 /// A function of one number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::ops::{Add, Mul, Neg};
 
 use eddy_nets::{
     Level, NetError, Real,
-    graph::{Derivatives, Function, Graph, GraphEngine, Initial},
+    graph::{Derivatives, Function, Graph, GraphEngine, Initial, NormalEquations, RowTile},
     normal,
 };
 
@@ -290,17 +290,37 @@ fn gradient_equals_central_differences_and_the_jacobian() {
     assert!(seen > 1e-7, "{seen:e}");
 
     let (mut residuals, mut jacobian) = (vec![0.0; 20], vec![0.0; 20 * parameters.len()]);
-    engine.jacobian(&parameters, &points, 1, &mut residuals, &mut jacobian, |tile, i, _| {
-        let (u, a, b) = (tile.jet(0, 0)[i], tile.jet(0, third)[i], tile.jet(0, fourth)[i]);
-        tile.adjoint(0, 0)[i] = 1.0 + 0.01 * b;
-        tile.adjoint(0, third)[i] = 1.0;
-        tile.adjoint(0, fourth)[i] = 0.01 * u;
-        residual(u, a, b)
-    });
+    let write = |rows: &mut RowTile<'_, '_, f64>| {
+        let tile = &mut rows.tile;
+        for i in 0..tile.len {
+            let (u, a, b) = (tile.jet(0, 0)[i], tile.jet(0, third)[i], tile.jet(0, fourth)[i]);
+            tile.adjoint(0, 0)[i] = 1.0 + 0.01 * b;
+            tile.adjoint(0, third)[i] = 1.0;
+            tile.adjoint(0, fourth)[i] = 0.01 * u;
+            rows.residuals[i] = residual(u, a, b);
+        }
+    };
+    engine.jacobian(&parameters, &points, 1, &mut residuals, &mut jacobian, |rows, _| write(rows));
     for (i, g) in gradient.iter().enumerate() {
         let product: f64 = (0..20).map(|r| 2.0 * residuals[r] * jacobian[r * gradient.len() + i]).sum();
         assert!((product - g).abs() < 1e-12 * scale, "{i}");
     }
+
+    // The products of the rows, as they are made without keeping them: so many points that they are made in several parts.
+    let repeated = points.repeat(33);
+    let mut equations = NormalEquations::new(parameters.len());
+    engine.rows(&parameters, &repeated, 1, |rows, _| write(rows), |rows| equations.add(rows));
+    equations.finish();
+    let size = parameters.len();
+    let product = |i: usize, j: usize| (0..20).map(|r| jacobian[r * size + i] * jacobian[r * size + j]).sum::<f64>();
+    let largest = (0..size).map(|i| 33.0 * product(i, i)).fold(0.0, f64::max);
+    for i in 0..size {
+        assert!((equations.gradient[i] - 16.5 * gradient[i]).abs() < 1e-10 * scale, "{i}");
+        for j in 0..=i {
+            assert!((equations.gram[i * size + j] - 33.0 * product(i, j)).abs() < 1e-12 * largest, "{i} {j}");
+        }
+    }
+    assert!((equations.gram[size + 1] - 32.0 * product(1, 1)).abs() > 1e-12 * largest, "a tile less must be seen");
 }
 
 #[test]

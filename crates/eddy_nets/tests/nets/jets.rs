@@ -32,9 +32,11 @@ fn network(activation: Activation) -> Network<f64> {
     network
 }
 
-/// Value, all first and all second derivatives, one of them along a slanted direction.
+/// Value, all first and all second derivatives, one of them along a slanted direction, and an operator of both orders.
 fn all_jets() -> JetSpec {
-    JetSpec::value(2).along(0).along(1).direction(vec![0.6, -0.8]).second(0, 0).second(1, 1).second(0, 1).second(2, 2)
+    let jets = JetSpec::value(2).along(0).along(1).direction(vec![0.6, -0.8]);
+    let jets = jets.second(0, 0).second(1, 1).second(0, 1).second(2, 2);
+    jets.operator(&[0.9, -0.2], &[(0, 0, 0.7), (1, 2, -1.3)])
 }
 
 /// Jets of all points, [point][output][component].
@@ -93,7 +95,10 @@ fn jets_equal_hyper_dual_numbers() {
                 };
                 want.push(along(0, 0).value);
                 want.extend((0..3).map(|i| along(i, i).first));
-                want.extend(jets.pairs().iter().map(|&(i, j)| along(i, j).mixed));
+                want.extend(jets.operators().iter().map(|operator| {
+                    let first = network_value(&network, p, &operator.along, &operator.along, output).first;
+                    first + operator.terms.iter().map(|&(i, j, c)| c * along(i, j).mixed).sum::<f64>()
+                }));
             }
         }
         for level in Level::available() {
@@ -125,7 +130,7 @@ fn jets_equal_central_differences() {
             (at(0.0, 1.0) - 2.0 * at(0.0, 0.0) + at(0.0, -1.0)) / (h * h),
             mixed,
         ];
-        let jet = &got[output * 8..][..8];
+        let jet = &got[output * 9..][..9];
         // Truncation h² = 1e-8 times a fourth derivative; rounding 1e-16/h² = 1e-8.
         assert!(worst(&jet[1..3], &first) < 1e-6 && worst(&jet[4..7], &second) < 1e-6, "{jet:?} {first:?} {second:?}");
         assert!((jet[4] - second[1]).abs() > 1e-3, "the two second derivatives must differ here");

@@ -1,6 +1,9 @@
-//! Training of graph networks in f64, by Adam, by L-BFGS, or by one after the other.
+//! Training of graph networks in f64, by Adam, by L-BFGS, by one after the other, or by Gauss-Newton.
 
-use eddy_nets::{Adam, AdamSettings, Lbfgs, LbfgsSettings, LbfgsState, NetError, Schedule, Shape, graph::Graph};
+use eddy_nets::{
+    Adam, AdamSettings, GaussNewton, GaussNewtonSettings, Lbfgs, LbfgsSettings, LbfgsState, NetError, Schedule, Shape,
+    graph::{Graph, NormalEquations},
+};
 use eddy_spec::{Axis, Better, EddyError, Metric, Outcome, ViewData};
 use web_time::Instant;
 
@@ -31,6 +34,12 @@ pub trait Objective: 'static {
     fn next_window(&mut self, _parameters: &[f64]) {}
     /// The loss; overwrites `gradient`.
     fn gradient(&mut self, parameters: &[f64], gradient: &mut [f64]) -> f64;
+    /// Normal equations of the loss as a sum of squares, for those that are trained by Gauss-Newton.
+    fn linearize(&mut self, _parameters: &[f64], _equations: &mut NormalEquations) {}
+    /// That sum elsewhere, at the same points and with the same weights.
+    fn loss_there(&mut self, _parameters: &[f64]) -> f64 {
+        f64::NAN
+    }
     /// Relative L² error against the reference, then the extras; what is drawn afterwards is this state.
     fn measure(&mut self, parameters: &[f64]) -> Vec<f64>;
     fn view(&mut self, key: &str) -> ViewData;
@@ -60,10 +69,17 @@ pub enum Method {
     /// Adam for the first steps, then L-BFGS, as is usual in the literature. The points of L-BFGS are drawn anew every
     /// [`RENEWED`] steps, so that a network with more parameters than points does not fit these points only.
     AdamLbfgs { rate: f64, first: u64 },
+    /// Gauss-Newton with Levenberg's damping, of objectives that are sums of squares. Its points are drawn anew every
+    /// [`REDRAWN`] steps: on the same ones for long, it fits what lies between them to anything.
+    GaussNewton,
 }
 
 /// Steps of L-BFGS on the same points, where they are drawn anew.
 const RENEWED: u64 = 100;
+/// Steps of Gauss-Newton on the same points.
+const REDRAWN: u64 = 5;
+/// Most parameters for Gauss-Newton: its matrix has their number squared entries, 72 MB.
+pub const MOST_NEWTON: usize = 3_000;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Descent {
@@ -79,7 +95,7 @@ impl Descent {
     fn adam(&self) -> Option<(u64, f64)> {
         match self.method {
             Method::Adam { rate } => Some((self.steps, rate)),
-            Method::Lbfgs => None,
+            Method::Lbfgs | Method::GaussNewton => None,
             Method::AdamLbfgs { rate, first } => Some((first.min(self.steps), rate)),
         }
     }
@@ -88,6 +104,7 @@ impl Descent {
 enum Optimizer {
     Adam(Adam<f64>),
     Lbfgs(Box<Lbfgs>),
+    GaussNewton(Box<(GaussNewton, NormalEquations)>),
 }
 
 impl Optimizer {
@@ -98,6 +115,10 @@ impl Optimizer {
                 let shape = Shape::Cosine { steps, floor: 0.01 };
                 let schedule = Schedule { rate, shape, warm_up: 0 };
                 Self::Adam(Adam::new(count, AdamSettings { schedule, ..AdamSettings::default() }))
+            }
+            _ if descent.method == Method::GaussNewton => {
+                let solver = GaussNewton::new(GaussNewtonSettings::default());
+                Self::GaussNewton(Box::new((solver, NormalEquations::new(count))))
             }
             _ => Self::Lbfgs(Box::new(Lbfgs::new(count, LbfgsSettings::default()))),
         }
@@ -210,13 +231,28 @@ impl<O: Objective> DescentRun<O> {
                 self.is_stalled = stalls;
                 step.state != LbfgsState::NotFinite
             }
+            Optimizer::GaussNewton(both) => {
+                let (solver, equations) = &mut **both;
+                if self.is_stalled || (self.steps - self.windows.1).is_multiple_of(REDRAWN) {
+                    objective.draw(self.steps);
+                }
+                objective.linearize(parameters, equations);
+                let is_finite = equations.loss.is_finite();
+                let step = solver.step_normal(parameters, equations, |p| objective.loss_there(p));
+                self.loss = step.loss;
+                if is_finite && !step.moved && self.is_stalled {
+                    return (!self.begin_window()).then_some(Outcome::Finished);
+                }
+                self.is_stalled = !step.moved;
+                is_finite
+            }
         };
         (!fine).then(|| Outcome::Diverged {
             step: self.steps,
             cause: "The loss or its gradient is not a finite number.".to_owned(),
             advice: match self.descent.method {
                 Method::Adam { .. } => "Lower the learning rate.".to_owned(),
-                Method::Lbfgs => "Start from another seed, or train by Adam.".to_owned(),
+                Method::Lbfgs | Method::GaussNewton => "Start from another seed, or train by Adam.".to_owned(),
                 Method::AdamLbfgs { .. } => "Lower the learning rate, or start from another seed.".to_owned(),
             },
             repair: None,

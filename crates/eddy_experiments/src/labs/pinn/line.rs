@@ -13,8 +13,10 @@ pub type Jet = [f64; 4];
 pub trait LineEquation: 'static {
     /// Jets of `a` and `b` at (t, x).
     fn envelope(&self, t: f64, x: f64) -> (Jet, Jet);
-    /// The residual at a jet of u and its derivatives with respect to the four components.
-    fn residual(&self, u: Jet) -> (f64, Jet);
+    /// ν of u_t − ν u_xx, the part of the residual that has second derivatives. The network carries it as one component.
+    fn viscosity(&self) -> f64;
+    /// The residual at (u, u_x, u_t − ν u_xx) and its derivatives with respect to these.
+    fn residual(&self, u: [f64; 3]) -> (f64, [f64; 3]);
     /// The coefficients with which the GPU computes the same residual, if it can.
     fn on_gpu(&self) -> Option<LineResidual> {
         None
@@ -80,7 +82,7 @@ impl<E: LineEquation> Problem for LineProblem<E> {
         self.architecture.clone()
     }
     fn jets(&self) -> JetSpec {
-        JetSpec::value(2).along(0).along(1).second(1, 1)
+        JetSpec::value(2).along(1).operator(&[1.0, 0.0], &[(0, 0, -self.equation.viscosity())])
     }
     fn slices(&self) -> Slices {
         Slices { count: self.strip.times, points: self.strip.positions, end: self.strip.end }
@@ -103,25 +105,19 @@ impl<E: LineEquation> Problem for LineProblem<E> {
 
     fn backward<T: Real>(&self, tile: &mut Tile<'_, T>, weigher: &mut Weigher) {
         let (ts, xs) = (tile.input(0), tile.input(1));
-        let n = [0, 1, 2, 3].map(|c| tile.jet(0, c));
+        let n = [0, 1, 2].map(|c| tile.jet(0, c));
+        let nu = self.equation.viscosity();
         for i in 0..tile.len {
             let (a, b) = self.equation.envelope(ts[i].to_f64(), xs[i].to_f64());
-            let [n, nt, nx, nxx] = n.map(|c| c[i].to_f64());
-            let u = [
-                a[0] + b[0] * n,
-                a[1] + b[1] * n + b[0] * nt,
-                a[2] + b[2] * n + b[0] * nx,
-                a[3] + b[3] * n + 2.0 * b[2] * nx + b[0] * nxx,
-            ];
+            let [n, nx, nl] = n.map(|c| c[i].to_f64());
+            // Of a and b what the operator makes, and of the product what is left over: −2ν b_x N_x.
+            let [al, bl] = [a, b].map(|jet| jet[1] - nu * jet[3]);
+            let cross = -2.0 * nu * b[2];
+            let u = [a[0] + b[0] * n, a[2] + b[2] * n + b[0] * nx, al + bl * n + cross * nx + b[0] * nl];
             let (r, slope) = self.equation.residual(u);
             let factor = 2.0 * r * weigher.weigh(tile.start + i, r * r);
             let u = slope.map(|s| s * factor);
-            let adjoints = [
-                b[0] * u[0] + b[1] * u[1] + b[2] * u[2] + b[3] * u[3],
-                b[0] * u[1],
-                b[0] * u[2] + 2.0 * b[2] * u[3],
-                b[0] * u[3],
-            ];
+            let adjoints = [b[0] * u[0] + b[2] * u[1] + bl * u[2], b[0] * u[1] + cross * u[2], b[0] * u[2]];
             for (c, adjoint) in adjoints.into_iter().enumerate() {
                 tile.adjoint(0, c)[i] = T::from_f64(adjoint);
             }

@@ -7,6 +7,7 @@
 mod candidate;
 mod jax;
 mod march;
+mod newton;
 mod pictures;
 mod points;
 mod reference;
@@ -16,14 +17,14 @@ mod spectra;
 use eddy_expr::{BlockKernel, Expression, Read, ResidualError, Residuals, Role, program::UniformInput};
 use eddy_nets::{
     NetError,
-    graph::{Derivatives, Graph, GraphEngine},
+    graph::{Derivatives, Graph, GraphEngine, NormalEquations},
     normal, uniform,
 };
 use eddy_solve::Statement;
 use eddy_spec::{Axis, Better, EddyError, Metric, ViewData};
 
-use candidate::Candidate;
 pub use candidate::Size;
+use candidate::{Candidate, is_solved};
 use march::March;
 use points::Buffers;
 use reference::Reference;
@@ -55,6 +56,10 @@ pub struct Training {
     /// Coefficients to be found, numbers and fields of the place, with first guesses.
     pub sought: Vec<(String, f64)>,
     pub data: Data,
+    /// Names of the fields that are measured; all where there are none.
+    pub measured: Vec<String>,
+    /// Whether the initial values are known, and built in.
+    pub knows_start: bool,
     /// Name of the field that is drawn; the first one where empty.
     pub shown: String,
 }
@@ -63,7 +68,7 @@ pub struct Training {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Data {
     pub points: usize,
-    /// Standard deviation relative to the largest magnitude of the field.
+    /// Standard deviation relative to that of the field.
     pub noise: f64,
     pub weight: f64,
 }
@@ -125,6 +130,8 @@ pub struct TypedNetwork {
     march: March,
     /// Squared residual at each point of the last step.
     squares: Vec<f64>,
+    /// What each of them counts, where the loss is taken as a sum of squares.
+    factors: Vec<f64>,
     /// The step, and the sought coefficients at it: numbers, then the means of fields.
     history: Vec<(f64, Vec<f64>)>,
     step: u64,
@@ -157,7 +164,8 @@ impl TypedNetwork {
         let mut statement = statement;
         let mut march = March::new(&mut statement, training.windows, training.causality);
         let free = free_fields(&mut statement, &training.sought)?;
-        let mut candidate = Candidate::new(&statement, training.size, &free)?;
+        check_measured(&statement, &training)?;
+        let mut candidate = Candidate::new(&statement, training.size, &free, training.knows_start)?;
         let mut sought = Vec::new();
         let mut asked = Vec::new();
         for (name, guess) in &training.sought {
@@ -254,6 +262,7 @@ impl TypedNetwork {
             solution,
             history: Vec::new(),
             squares: Vec::new(),
+            factors: Vec::new(),
             step: 0,
             statement,
             training,
@@ -343,17 +352,10 @@ impl TypedNetwork {
 
     /// Mean squared distance from the measurements, relative to the size of each field.
     fn at_measurements(&mut self, parameters: &[f64], gradient: &mut [f64]) -> f64 {
-        let outputs = self.candidate.outputs.len();
-        let count = self.data.points.len() / self.candidate.inputs;
-        let (data, sizes, weight) = (&self.data, &self.reference.sizes, self.training.data.weight);
-        let candidates = &self.candidate.outputs;
+        let (data, factors) = (&self.data, self.data_factors());
         self.values.add_gradient(parameters, &data.points, gradient, |tile| {
             let mut loss = 0.0;
-            for o in 0..outputs {
-                if sizes[o] == 0.0 || candidates[o].guess.is_some() {
-                    continue;
-                }
-                let factor = weight / (count as f64 * sizes[o] * sizes[o]);
+            for (o, factor) in factors.iter().enumerate() {
                 for i in 0..tile.len {
                     let gap = tile.jet(o, 0)[i] + data.bases[o][tile.start + i] - data.values[o][tile.start + i];
                     loss += factor * gap * gap;
@@ -362,6 +364,18 @@ impl TypedNetwork {
             }
             loss
         })
+    }
+
+    /// What the squared distance of an output from a measurement counts: nothing where there is nothing to measure.
+    fn data_factors(&self) -> Vec<f64> {
+        let count = self.data.points.len() / self.candidate.inputs;
+        let (names, variables) = (&self.training.measured, &self.statement.system.variables);
+        let factor = |(output, size): (&candidate::Output, &f64)| {
+            let is_measured = names.is_empty() || names.contains(&variables[usize::from(output.variable)].name);
+            let counts = *size != 0.0 && output.guess.is_none() && is_measured;
+            if counts { self.training.data.weight / (count as f64 * size * size) } else { 0.0 }
+        };
+        self.candidate.outputs.iter().zip(&self.reference.sizes).map(factor).collect()
     }
 
     /// The outputs that are coefficients to be found.
@@ -405,6 +419,22 @@ fn free_fields(statement: &mut Statement, sought: &[(String, f64)]) -> Result<Ve
     Ok(free)
 }
 
+/// Whether what is measured has a name here, and whether something is where the initial values are to be found.
+fn check_measured(statement: &Statement, training: &Training) -> Result<(), EddyError> {
+    let names: Vec<&str> =
+        statement.system.variables.iter().filter(|v| is_solved(v.role)).map(|v| v.name.as_str()).collect();
+    if let Some(other) = training.measured.iter().find(|name| !names.contains(&name.as_str())) {
+        let message = format!("There is no field {other} to be measured; there are: {}.", names.join(", "));
+        return Err(EddyError::start(message).at("seen"));
+    }
+    if !training.knows_start && (training.sought.is_empty() || training.windows > 1) {
+        let message = "Initial values can only be found from measurements, over the whole time at once: name a coefficient \
+                       to be found, and take one window.";
+        return Err(EddyError::start(message).at("begins"));
+    }
+    Ok(())
+}
+
 fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
@@ -418,18 +448,19 @@ fn distance(gradient: &[f64], before: Option<&Vec<f64>>) -> f64 {
     square.sqrt()
 }
 
-/// Measurements at random points of the reference after the start.
+/// Measurements at random points of the reference.
 fn measured(candidate: &Candidate, reference: &Reference, training: &Training) -> Measurements {
     let inputs = candidate.inputs;
     let all = reference.points.len() / inputs;
-    let first = if candidate.has_time { reference.per_time() } else { 0 };
+    // What is built in need not be measured.
+    let first = if candidate.has_time && training.knows_start { reference.per_time() } else { 0 };
     let seed = u64::from(training.seed) ^ 0xda7a;
     let mut data = Measurements { values: vec![Vec::new(); candidate.outputs.len()], ..Measurements::default() };
     for n in 0..training.data.points as u64 {
         let at = first + ((all - first) as f64 * uniform(seed, n)) as usize;
         data.points.extend_from_slice(&reference.points[at * inputs..][..inputs]);
         for (o, values) in data.values.iter_mut().enumerate() {
-            let noise = normal(seed ^ 1, n * 16 + o as u64) * training.data.noise * reference.sizes[o];
+            let noise = normal(seed ^ 1, n * 16 + o as u64) * training.data.noise * reference.deviations[o];
             values.push(reference.values[o][at] + noise);
         }
     }
@@ -483,6 +514,12 @@ impl Objective for TypedNetwork {
         }
         self.insight.before = before;
         loss
+    }
+    fn linearize(&mut self, parameters: &[f64], equations: &mut NormalEquations) {
+        self.linearize(parameters, equations);
+    }
+    fn loss_there(&mut self, parameters: &[f64]) -> f64 {
+        self.loss_there(parameters)
     }
     fn measure(&mut self, parameters: &[f64]) -> Vec<f64> {
         let outputs = self.candidate.outputs.len();

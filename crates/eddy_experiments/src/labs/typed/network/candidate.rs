@@ -24,7 +24,7 @@ pub struct Output {
 
 /// u = u₀(x) + τN, u₀ + (t - t₀)v₀ + τ²N for equations of second order in time, and N where there is no time, with
 /// τ = (t - t₀)/(t₁ - t₀): initial values hold exactly (Lagaris, Likas, Fotiadis 1998, eq. 2). N sees a periodic coordinate
-/// only through sines and cosines of the period (Dong and Ni 2021).
+/// only through sines and cosines of the period (Dong and Ni 2021). Where the initial values are not known, N alone.
 pub struct Candidate {
     pub outputs: Vec<Output>,
     /// Axes, then time where there is one.
@@ -59,9 +59,20 @@ fn order_of(role: Role) -> Option<u8> {
     }
 }
 
+/// Whether a network has an output for it.
+pub fn is_solved(role: Role) -> bool {
+    order_of(role).is_some()
+}
+
 impl Candidate {
-    /// `guesses`: fields without an equation, with what is guessed of them first.
-    pub fn new(statement: &Statement, size: Size, guesses: &[(u16, f64)]) -> Result<Self, EddyError> {
+    /// `guesses`: fields without an equation, with what is guessed of them first. `knows_start`: whether the initial values
+    /// are built in.
+    pub fn new(
+        statement: &Statement,
+        size: Size,
+        guesses: &[(u16, f64)],
+        knows_start: bool,
+    ) -> Result<Self, EddyError> {
         let stepped = statement.stepped();
         let position = |variable: u16| stepped.iter().position(|other| *other == variable);
         let mut outputs = Vec::new();
@@ -70,6 +81,7 @@ impl Candidate {
             let index = index as u16;
             let guess = guesses.iter().find(|(variable, _)| *variable == index).map(|(_, guess)| *guess);
             let initial = match variable.role {
+                _ if !knows_start => [None, None],
                 Role::FirstOrder => [position(index), None],
                 Role::SecondOrder { velocity } => [position(index), position(velocity)],
                 _ => [None, None],
@@ -101,7 +113,7 @@ impl Candidate {
             let message = "A field that is to be found needs an axis along which it varies. Give x a domain, or look for a number.";
             return Err(EddyError::start(message).at("sought"));
         }
-        let graph = build(statement, &outputs, inputs, has_time, size);
+        let graph = build(statement, &outputs, inputs, has_time, size, knows_start);
         let (start, parameters) = (statement.start, statement.parameters.clone());
         let mut candidate = Self {
             outputs,
@@ -226,14 +238,21 @@ pub fn neurons(statement: &Statement, inputs: usize, has_time: bool, size: Size)
     graph
 }
 
-fn build(statement: &Statement, outputs: &[Output], inputs: usize, has_time: bool, size: Size) -> Graph {
+fn build(
+    statement: &Statement,
+    outputs: &[Output],
+    inputs: usize,
+    has_time: bool,
+    size: Size,
+    knows_start: bool,
+) -> Graph {
     let mut graph = Graph::new(inputs);
     let features = features(&mut graph, statement, has_time, size);
     let hidden = vec![size.width; size.layers];
     let solved: Vec<&Output> = outputs.iter().filter(|output| output.guess.is_none()).collect();
     let all = joined(&mut graph, &features);
     let mut network = graph.mlp(all, &hidden, solved.len(), Function::Tanh);
-    if has_time {
+    if has_time && knows_start {
         network = enveloped(&mut graph, network, &solved, statement);
     }
     if solved.len() < outputs.len() {

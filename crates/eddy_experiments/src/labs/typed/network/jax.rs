@@ -67,8 +67,9 @@ impl TypedNetwork {
                 out.push_str("# Eddy trained by Adam, then by L-BFGS; this is Adam, which needs more steps.\n");
                 rate
             }
-            Method::Lbfgs => {
-                out.push_str("# Eddy trained by L-BFGS; this is Adam, which needs more steps.\n");
+            Method::Lbfgs | Method::GaussNewton => {
+                let name = if descent.method == Method::Lbfgs { "L-BFGS" } else { "Gauss-Newton" };
+                writeln!(out, "# Eddy trained by {name}; this is Adam, which needs more steps.").ok();
                 5e-3
             }
         };

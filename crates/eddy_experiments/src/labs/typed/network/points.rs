@@ -1,7 +1,10 @@
 //! Where the residual is asked for, and its values there.
 
 use eddy_expr::{BlockKernel, Column, Field, Read, Residuals, Row};
-use eddy_nets::{graph::GraphTile, uniform};
+use eddy_nets::{
+    graph::{GraphTile, RowTile},
+    uniform,
+};
 
 use super::TypedNetwork;
 
@@ -50,6 +53,38 @@ impl Buffers {
         let row = Row { fields: &fields, strides: [1, 0, 0], coordinates: [at(0), at(1), at(2)] };
         let mut slices: Vec<&mut [f64]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();
         kernel.run(&row, &mut slices).is_ok()
+    }
+
+    /// Residual `k` as [`run`](Self::run) left it, with its adjoints, times a factor of each point.
+    pub fn write(
+        &self,
+        rows: &mut RowTile<'_, '_, f64>,
+        k: usize,
+        residuals: &Residuals,
+        sources: &[Option<(usize, usize)>],
+        factor: impl Fn(usize) -> f64,
+    ) {
+        let (count, tile) = (residuals.fields.len(), &mut rows.tile);
+        for (i, r) in rows.residuals.iter_mut().enumerate() {
+            *r = factor(i) * self.outputs[k][i];
+        }
+        for (n, (_, read)) in residuals.slopes.iter().enumerate().filter(|(_, (of, _))| *of == k) {
+            let Some((output, component)) = sources[*read] else { continue };
+            for (i, a) in tile.adjoint(output, component).iter_mut().enumerate() {
+                *a += factor(i) * self.outputs[count + n][i];
+            }
+        }
+    }
+
+    /// Derivatives of residual `k` with respect to coefficients, at the points, and which coefficients.
+    pub fn parameter_slopes<'a>(
+        &'a self,
+        residuals: &'a Residuals,
+        k: usize,
+    ) -> impl Iterator<Item = (&'a [f64], usize)> + 'a {
+        let after = residuals.fields.len() + residuals.slopes.len();
+        let slopes = residuals.parameter_slopes.iter().enumerate().filter(move |(_, (of, _))| *of == k);
+        slopes.map(move |(n, (_, position))| (&self.outputs[after + n][..], *position))
     }
 }
 

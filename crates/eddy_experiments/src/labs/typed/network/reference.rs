@@ -25,6 +25,8 @@ pub struct Reference {
     pub points: Vec<f64>,
     /// Largest magnitude, by output.
     pub sizes: Vec<f64>,
+    /// Standard deviation over all points, by output.
+    pub deviations: Vec<f64>,
 }
 
 impl Reference {
@@ -88,7 +90,12 @@ impl Reference {
         }
         let largest = |values: &Vec<f64>| values.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
         let sizes = values.iter().map(largest).collect();
-        Ok(Self { times, axes, values, points, sizes })
+        let deviation = |values: &Vec<f64>| {
+            let mean = super::mean(values);
+            (values.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / values.len() as f64).sqrt()
+        };
+        let deviations = values.iter().map(deviation).collect();
+        Ok(Self { times, axes, values, points, sizes, deviations })
     }
 
     /// Points at one time.

@@ -2,7 +2,7 @@
 
 use eddy_expr::kernel::Part;
 use eddy_nets::{
-    graph::{Derivatives, GraphEngine},
+    graph::{Derivatives, GraphEngine, GraphTile, NormalEquations, RowTile},
     uniform,
 };
 use eddy_solve::{
@@ -168,26 +168,79 @@ impl Sides {
 
     /// The mean of the squared errors; `weight` times its gradient is added to `gradient`.
     pub fn add_gradient(&mut self, parameters: &[f64], weight: f64, gradient: &mut [f64]) -> f64 {
-        let Self { held, count, engine, components, points, bases, .. } = self;
-        let share = 1.0 / (held.len() * *count) as f64;
+        let (engine, points, terms) = self.terms();
         engine.add_gradient(parameters, points, gradient, |tile| {
             let mut loss = 0.0;
             for i in 0..tile.len {
-                let at = tile.start + i;
-                let (one, n) = (&held[at / *count], at % *count);
-                let factors = one.factors();
-                let components = &components[one.axis];
-                let mut error = bases[at / *count][n];
-                for (factor, component) in factors.iter().zip(components).filter(|(factor, _)| **factor != 0.0) {
-                    error += factor * tile.jet(one.output, *component)[i];
-                }
-                loss += share * error * error;
-                for (factor, component) in factors.iter().zip(components).filter(|(factor, _)| **factor != 0.0) {
-                    tile.adjoint(one.output, *component)[i] += 2.0 * weight * share * error * factor;
+                let error = terms.error(tile, i);
+                loss += terms.share * error * error;
+                for (output, component, factor) in terms.slopes(tile.start + i) {
+                    tile.adjoint(output, component)[i] += 2.0 * weight * terms.share * error * factor;
                 }
             }
             loss
         })
+    }
+
+    /// The same error by error: `weight` times its mean square is added to `equations`.
+    pub fn add_rows(&mut self, parameters: &[f64], weight: f64, equations: &mut NormalEquations) -> f64 {
+        let (engine, points, terms) = self.terms();
+        let (root, mut loss) = ((weight * terms.share).sqrt(), 0.0);
+        let write = |rows: &mut RowTile<'_, '_, f64>, _: usize| {
+            let tile = &mut rows.tile;
+            for i in 0..tile.len {
+                let error = terms.error(tile, i);
+                loss += terms.share * error * error;
+                rows.residuals[i] = root * error;
+                for (output, component, factor) in terms.slopes(tile.start + i) {
+                    tile.adjoint(output, component)[i] += root * factor;
+                }
+            }
+        };
+        engine.rows(parameters, points, 1, write, |rows| equations.add(rows));
+        loss
+    }
+
+    /// The mean of the squared errors alone.
+    pub fn loss(&mut self, parameters: &[f64]) -> f64 {
+        let (engine, points, terms) = self.terms();
+        let mut loss = 0.0;
+        engine.evaluate(parameters, points, |tile| {
+            loss += (0..tile.len).map(|i| terms.share * terms.error(tile, i).powi(2)).sum::<f64>();
+        });
+        loss
+    }
+
+    fn terms(&mut self) -> (&mut GraphEngine<f64>, &[f64], Terms<'_>) {
+        let Self { held, count, engine, components, points, bases, .. } = self;
+        let share = 1.0 / (held.len() * *count) as f64;
+        (engine, points, Terms { held, count: *count, components, bases, share })
+    }
+}
+
+/// The errors at the points, one condition after the other.
+struct Terms<'a> {
+    held: &'a [Held],
+    count: usize,
+    components: &'a [[usize; 4]; 3],
+    bases: &'a [Vec<f64>],
+    /// Of a squared error in their mean.
+    share: f64,
+}
+
+impl Terms<'_> {
+    /// Output, component and factor of what the error at point `at` reads.
+    fn slopes(&self, at: usize) -> impl Iterator<Item = (usize, usize, f64)> {
+        let one = &self.held[at / self.count];
+        let read = one.factors().into_iter().zip(self.components[one.axis]).filter(|(factor, _)| *factor != 0.0);
+        let output = one.output;
+        read.map(move |(factor, component)| (output, component, factor))
+    }
+
+    fn error(&self, tile: &GraphTile<'_, f64>, i: usize) -> f64 {
+        let at = tile.start + i;
+        let read = self.slopes(at).map(|(output, component, factor)| factor * tile.jet(output, component)[i]);
+        self.bases[at / self.count][at % self.count] + read.sum::<f64>()
     }
 }
 

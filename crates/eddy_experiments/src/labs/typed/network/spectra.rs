@@ -102,16 +102,8 @@ impl TypedNetwork {
         let all = self.points.len() / self.candidate.inputs;
         let count = KERNEL_POINTS.min(all);
         let chosen: Vec<usize> = (0..count).map(|k| k * all / count.max(1)).collect();
-        let rows = |network: &mut Self, row: fn(&mut Self, &[f64], usize, &mut [f64])| -> Vec<Vec<f64>> {
-            let mut one = |point: &usize| {
-                let mut gradient = vec![0.0; parameters.len()];
-                row(network, &parameters, *point, &mut gradient);
-                gradient
-            };
-            chosen.iter().map(&mut one).collect()
-        };
-        let residual = eigenvalues(&rows(self, Self::residual_row));
-        let value = eigenvalues(&rows(self, Self::value_row));
+        let residual = eigenvalues(&self.residual_rows(&parameters, &chosen));
+        let value = eigenvalues(&self.value_rows(&parameters, &chosen));
         let largest = residual.iter().chain(&value).fold(1e-300, |m: f64, v| m.max(*v));
         let places: Vec<f64> = (1..=count).map(|k| k as f64).collect();
         let shown = |values: Vec<f64>| values.into_iter().map(|v| v.max(FLOOR * largest)).collect();
@@ -125,42 +117,40 @@ impl TypedNetwork {
         view
     }
 
-    /// ∂u/∂θ of the first output at a point of the last step.
-    fn value_row(&mut self, parameters: &[f64], point: usize, row: &mut [f64]) {
-        let inputs = self.candidate.inputs;
-        self.values.add_gradient(parameters, &self.points[point * inputs..][..inputs], row, |tile| {
-            tile.adjoint(0, 0)[0] = 1.0;
-            0.0
+    /// ∂u/∂θ of the first output at points of the last step.
+    fn value_rows(&mut self, parameters: &[f64], chosen: &[usize]) -> Vec<Vec<f64>> {
+        let points = self.places(chosen);
+        let (mut values, mut matrix) = (vec![0.0; chosen.len()], vec![0.0; chosen.len() * parameters.len()]);
+        self.values.jacobian(parameters, &points, 1, &mut values, &mut matrix, |rows, _| {
+            rows.tile.adjoint(0, 0).fill(1.0);
         });
+        matrix.chunks_exact(parameters.len()).map(<[f64]>::to_vec).collect()
     }
 
-    /// ∂r/∂θ of the first equation's residual at a point of the last step.
-    pub(super) fn residual_row(&mut self, parameters: &[f64], point: usize, row: &mut [f64]) {
+    /// ∂r/∂θ of the first equation's residual at points of the last step.
+    pub(super) fn residual_rows(&mut self, parameters: &[f64], chosen: &[usize]) -> Vec<Vec<f64>> {
         self.put_coefficients(parameters);
-        let Self { kernel, residuals, sources, bases, scales, sought, engine, statement, points, candidate, .. } = self;
-        let (dimension, count, inputs) = (statement.grid.dimension(), residuals.fields.len(), candidate.inputs);
-        let (mut moved, mut buffers) = (vec![0.0; sought.len()], Buffers::new(residuals));
-        engine.add_gradient(parameters, &points[point * inputs..][..inputs], row, |tile| {
-            if !buffers.run(kernel, sources, bases, point, dimension, tile) {
-                return f64::NAN;
+        let points = self.places(chosen);
+        let bases: Vec<Vec<f64>> = self.bases.iter().map(|base| chosen.iter().map(|at| base[*at]).collect()).collect();
+        let Self { kernel, residuals, sources, scales, sought, engine, statement, .. } = self;
+        let (dimension, mut buffers) = (statement.grid.dimension(), Buffers::new(residuals));
+        let (mut values, mut matrix) = (vec![0.0; chosen.len()], vec![0.0; chosen.len() * parameters.len()]);
+        engine.jacobian(parameters, &points, 1, &mut values, &mut matrix, |rows, _| {
+            if !buffers.run(kernel, sources, &bases, 0, dimension, &rows.tile) {
+                return;
             }
-            let outputs = &buffers.outputs;
-            for (n, (k, read)) in residuals.slopes.iter().enumerate() {
-                if let (0, Some((output, component))) = (*k, sources[*read]) {
-                    tile.adjoint(output, component)[0] += scales[0] * outputs[count + n][0];
-                }
+            buffers.write(rows, 0, residuals, sources, |_| scales[0]);
+            for (slope, position) in buffers.parameter_slopes(residuals, 0) {
+                let one = &sought[position];
+                rows.slopes(one.at).iter_mut().zip(slope).for_each(|(to, s)| *to += one.scale * scales[0] * s);
             }
-            let after = count + residuals.slopes.len();
-            for (n, (k, position)) in residuals.parameter_slopes.iter().enumerate() {
-                if *k == 0 {
-                    moved[*position] += scales[0] * outputs[after + n][0];
-                }
-            }
-            0.0
         });
-        for (one, slope) in sought.iter().zip(moved) {
-            row[one.at] += one.scale * slope;
-        }
+        matrix.chunks_exact(parameters.len()).map(<[f64]>::to_vec).collect()
+    }
+
+    fn places(&self, chosen: &[usize]) -> Vec<f64> {
+        let inputs = self.candidate.inputs;
+        chosen.iter().flat_map(|at| &self.points[at * inputs..][..inputs]).copied().collect()
     }
 }
 

@@ -1,0 +1,112 @@
+//! The loss as a sum of squares, whose residuals are known one by one: what Gauss-Newton needs.
+
+use eddy_nets::graph::NormalEquations;
+
+use super::{TypedNetwork, distance, points::Buffers};
+
+impl TypedNetwork {
+    /// Normal equations of the whole loss. Causal weights are those of this state, also for [`loss_there`](Self::loss_there).
+    pub(super) fn linearize(&mut self, parameters: &[f64], equations: &mut NormalEquations) {
+        self.step += 1;
+        equations.clear();
+        self.linearize_inside(parameters, equations);
+        equations.finish();
+        let mut before = std::mem::take(&mut self.insight.before);
+        // The gradient of the loss is twice what the equations have on their right side.
+        self.insight.norms = [2.0 * distance(&equations.gradient, None), 0.0, 0.0];
+        if let Some(sides) = &mut self.sides {
+            equations.gradient.clone_into(&mut before);
+            self.side_loss = sides.add_rows(parameters, self.training.side_weight, equations);
+            equations.finish();
+            self.insight.norms[1] = 2.0 * distance(&equations.gradient, Some(&before));
+        }
+        if !self.data.points.is_empty() {
+            equations.gradient.clone_into(&mut before);
+            self.linearize_measurements(parameters, equations);
+            equations.finish();
+            self.insight.norms[2] = 2.0 * distance(&equations.gradient, Some(&before));
+        }
+        self.insight.before = before;
+    }
+
+    fn linearize_inside(&mut self, parameters: &[f64], equations: &mut NormalEquations) {
+        self.put_coefficients(parameters);
+        let Self { kernel, residuals, sources, bases, scales, weigher, sought, engine, statement, squares, .. } = self;
+        let (dimension, count) = (statement.grid.dimension(), residuals.fields.len());
+        weigher.begin(self.training.causality);
+        let mut buffers = Buffers::new(residuals);
+        let mut roots = Vec::new();
+        squares.clear();
+        self.factors.clear();
+        let factors = &mut self.factors;
+        let write = |rows: &mut eddy_nets::graph::RowTile<'_, '_, f64>, k: usize| {
+            let tile = &rows.tile;
+            if k == 0 {
+                if !buffers.run(kernel, sources, bases, 0, dimension, tile) {
+                    buffers.outputs.iter_mut().for_each(|output| output.fill(f64::NAN));
+                }
+                roots.clear();
+                for i in 0..tile.len {
+                    let squared: f64 = (0..count).map(|k| (scales[k] * buffers.outputs[k][i]).powi(2)).sum();
+                    squares.push(squared);
+                    factors.push(weigher.weigh(tile.start + i, squared));
+                    roots.push(factors[tile.start + i].sqrt());
+                }
+            }
+            let factor = |i: usize| scales[k] * roots[i];
+            buffers.write(rows, k, residuals, sources, factor);
+            for (slope, position) in buffers.parameter_slopes(residuals, k) {
+                let one = &sought[position];
+                for (i, (to, slope)) in rows.slopes(one.at).iter_mut().zip(slope).enumerate() {
+                    *to += one.scale * factor(i) * slope;
+                }
+            }
+        };
+        engine.rows(parameters, &self.points, count, write, |rows| equations.add(rows));
+    }
+
+    fn linearize_measurements(&mut self, parameters: &[f64], equations: &mut NormalEquations) {
+        let (data, factors) = (&self.data, self.data_factors());
+        let write = |rows: &mut eddy_nets::graph::RowTile<'_, '_, f64>, o: usize| {
+            let (tile, root) = (&mut rows.tile, factors[o].sqrt());
+            for i in 0..tile.len {
+                let gap = tile.jet(o, 0)[i] + data.bases[o][tile.start + i] - data.values[o][tile.start + i];
+                rows.residuals[i] = root * gap;
+                tile.adjoint(o, 0)[i] = root;
+            }
+        };
+        self.values.rows(parameters, &data.points, factors.len(), write, |rows| equations.add(rows));
+    }
+
+    /// The loss elsewhere, with the weights of the last linearization.
+    pub(super) fn loss_there(&mut self, parameters: &[f64]) -> f64 {
+        self.put_coefficients(parameters);
+        let Self { kernel, residuals, sources, bases, scales, engine, statement, factors, .. } = self;
+        let (dimension, mut buffers) = (statement.grid.dimension(), Buffers::new(residuals));
+        let mut loss = 0.0;
+        engine.evaluate(parameters, &self.points, |tile| {
+            if !buffers.run(kernel, sources, bases, 0, dimension, tile) {
+                loss = f64::NAN;
+            }
+            for i in 0..tile.len {
+                let squared: f64 = scales.iter().zip(&buffers.outputs).map(|(s, r)| (s * r[i]).powi(2)).sum();
+                loss += factors[tile.start + i] * squared;
+            }
+        });
+        if let Some(sides) = &mut self.sides {
+            loss += self.training.side_weight * sides.loss(parameters);
+        }
+        if !self.data.points.is_empty() {
+            let (data, factors) = (&self.data, self.data_factors());
+            self.values.evaluate(parameters, &data.points, |tile| {
+                for (o, factor) in factors.iter().enumerate() {
+                    for i in 0..tile.len {
+                        let gap = tile.jet(o, 0)[i] + data.bases[o][tile.start + i] - data.values[o][tile.start + i];
+                        loss += factor * gap * gap;
+                    }
+                }
+            });
+        }
+        loss
+    }
+}
