@@ -51,6 +51,10 @@ static BENCHES: &[Bench] = &[
         fastest(5, || nets::pinn_step(&[64; 4], 2048, 4).unwrap_or(f64::NAN))
     }),
     #[cfg(feature = "pinn")]
+    bench("pinn", "pinn-4x64-2048-apart", "the same with u_t and u_xx each by itself", || {
+        fastest(5, || nets::pinn_step_apart(&[64; 4], 2048, 4).unwrap_or(f64::NAN))
+    }),
+    #[cfg(feature = "pinn")]
     bench("pinn", "pinn-4x128-4096", "training step of a 4×128 tanh PINN, 4096 points, Adam, f32", || {
         fastest(4, || nets::pinn_step(&[128; 4], 4096, 2).unwrap_or(f64::NAN))
     }),

@@ -187,6 +187,8 @@ impl<T: Real> Engine<T> {
         }
     }
 
+    // Once for all losses, of which each makes its own loop over the tiles.
+    #[inline(never)]
     fn forward(&mut self, network: &Network<T>) {
         let row = self.jets.components() * self.lanes;
         self.feature_layer.fill(self.level, self.lanes, &self.points, &mut self.features);
@@ -216,6 +218,7 @@ impl<T: Real> Engine<T> {
         }
     }
 
+    #[inline(never)]
     fn backward(&mut self, network: &Network<T>, gradient: &mut [T]) {
         let row = self.jets.components() * self.lanes;
         let [mut above, mut below] = self.adjoints.each_mut();

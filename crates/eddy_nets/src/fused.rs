@@ -177,12 +177,19 @@ pub(crate) fn first_rows<T: Real>(
     }
 }
 
-/// The first rows and columns of C += A·Bᵀ, whose extents the caller has checked; returns how many.
-pub(crate) fn first_block<T: Real>(a: &[T], b: &[T], c: &mut [T], [rows, columns]: [usize; 2], n: usize) -> [usize; 2] {
+/// The first rows and columns of C += A·Bᵀ with C in rows of `pitch`, whose extents the caller has checked; returns how many.
+pub(crate) fn first_block<T: Real>(
+    a: &[T],
+    b: &[T],
+    c: &mut [T],
+    [rows, columns]: [usize; 2],
+    pitch: usize,
+    n: usize,
+) -> [usize; 2] {
     let whole = [rows / 4 * 4, columns / 2 * 2];
     match INSTALLED.get() {
         Some(fused) if whole[0] > 0 && whole[1] > 0 && n > 0 => {
-            run_transposed(fused, a, b, c, whole, columns, n);
+            run_transposed(fused, a, b, c, whole, pitch, n);
             whole
         }
         _ => [0, 0],

@@ -36,7 +36,7 @@ pub fn add_product_transposed<T: Real>(
     n: usize,
 ) {
     assert!(n.is_multiple_of(8) && a.len() >= rows * n && b.len() >= columns * n && c.len() >= rows * columns);
-    let done = if level == Level::Fused { fused::first_block(a, b, c, [rows, columns], n) } else { [0, 0] };
+    let done = if level == Level::Fused { fused::first_block(a, b, c, [rows, columns], columns, n) } else { [0, 0] };
     if done != [rows, columns] {
         T::run_on_rows(level, n, AddProductTransposed { a, b, c, done, rows, columns, n, stride: n, pitch: columns });
     }
@@ -72,7 +72,12 @@ pub fn add_product_of_rows<T: Real>(
     assert!(n.is_multiple_of(8) && n <= stride && columns <= pitch && rows > 0 && columns > 0);
     assert!(a.len() >= (rows - 1) * stride + n && b.len() >= (columns - 1) * stride + n);
     assert!(c.len() >= (rows - 1) * pitch + columns);
-    T::run_on_rows(level, n, AddProductTransposed { a, b, c, done: [0, 0], rows, columns, n, stride, pitch });
+    // The fused products know whole rows only.
+    let is_whole = level == Level::Fused && stride == n;
+    let done = if is_whole { fused::first_block(a, b, c, [rows, columns], pitch, n) } else { [0, 0] };
+    if done != [rows, columns] {
+        T::run_on_rows(level, n, AddProductTransposed { a, b, c, done, rows, columns, n, stride, pitch });
+    }
 }
 
 struct Product<'a, T> {

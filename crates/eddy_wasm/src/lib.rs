@@ -8,7 +8,7 @@ mod compiled;
 mod device;
 #[cfg(feature = "equations")]
 mod equations;
-#[cfg(all(target_arch = "wasm32", feature = "pinn"))]
+#[cfg(all(target_arch = "wasm32", any(feature = "pinn", feature = "equations")))]
 mod fused;
 #[cfg(target_arch = "wasm32")]
 mod paint;
@@ -22,7 +22,7 @@ use wasm_bindgen::prelude::*;
 #[wasm_bindgen(start)]
 pub fn start() {
     console_error_panic_hook::set_once();
-    #[cfg(all(target_arch = "wasm32", feature = "pinn"))]
+    #[cfg(all(target_arch = "wasm32", any(feature = "pinn", feature = "equations")))]
     fused::install();
     #[cfg(all(target_arch = "wasm32", feature = "equations"))]
     compiled::install();

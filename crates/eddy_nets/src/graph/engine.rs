@@ -177,6 +177,8 @@ impl<T: Real> GraphEngine<T> {
         }
     }
 
+    // Once for all losses, of which each makes its own loop over the tiles.
+    #[inline(never)]
     fn forward(&mut self, parameters: &[T]) {
         let (level, lanes, set) = (self.level, self.lanes, &self.derivatives);
         let row = set.components() * lanes;
@@ -248,6 +250,7 @@ impl<T: Real> GraphEngine<T> {
         }
     }
 
+    #[inline(never)]
     pub(super) fn backward(&mut self, parameters: &[T], mut sink: Sink<'_, T>) {
         let (level, lanes, set) = (self.level, self.lanes, &self.derivatives);
         let row = set.components() * lanes;

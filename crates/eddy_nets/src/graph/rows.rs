@@ -173,8 +173,13 @@ pub struct NormalEquations {
 
 impl NormalEquations {
     pub fn new(parameters: usize) -> Self {
+        Self::with(parameters, Level::best())
+    }
+
+    /// The same with a chosen instruction set.
+    pub fn with(parameters: usize, level: Level) -> Self {
         Self {
-            level: Level::best(),
+            level,
             parameters,
             gram: vec![0.0; parameters * parameters],
             gradient: vec![0.0; parameters],

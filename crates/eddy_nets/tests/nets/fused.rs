@@ -4,6 +4,7 @@
 use eddy_nets::{
     Activation, Architecture, Engine, JetSpec, Level, Network, Real,
     fused::{Format, Fused, install, is_installed},
+    graph::{Derivatives, Function, Graph, GraphEngine, NormalEquations, RowTile},
     uniform,
 };
 
@@ -126,6 +127,22 @@ fn gradient<T: Real>(hidden: &[usize], level: Level) -> (f64, Vec<f64>) {
     (loss, gradient.into_iter().map(Real::to_f64).collect())
 }
 
+/// Lower triangle of JᵀJ of the values of a network at so many points that most of them come in whole rows.
+fn gram(level: Level) -> Vec<f64> {
+    let mut graph = Graph::new(1);
+    let x = graph.coordinates();
+    graph.mlp(x, &[9], 1, Function::Tanh);
+    let parameters: Vec<f64> = graph.start(4).unwrap();
+    let points: Vec<f64> = (0..300).map(|i| 2.0 * uniform(5, i) - 1.0).collect();
+    let mut engine = GraphEngine::with(&graph, &Derivatives::all(1, 0).unwrap(), 64, level).unwrap();
+    let mut equations = NormalEquations::with(parameters.len(), level);
+    let write = |rows: &mut RowTile<'_, '_, f64>, _: usize| rows.tile.adjoint(0, 0).fill(1.0);
+    engine.rows(&parameters, &points, 1, write, |rows| equations.add(rows));
+    equations.finish();
+    let n = parameters.len();
+    (0..n).flat_map(|i| equations.gram[i * n..i * n + i + 1].to_vec()).collect()
+}
+
 #[test]
 fn only_right_functions_are_used_and_they_give_the_same_gradients() {
     let good = Fused { product: right_product, add_product_transposed: right_transposed, tanh: right_tanh };
@@ -152,4 +169,7 @@ fn only_right_functions_are_used_and_they_give_the_same_gradients() {
         // Single precision is used, and is all that differs.
         assert!(worst < 1e-4 * size && worst > 0.0, "{hidden:?}: {worst}");
     }
+    let (fused, plain) = (gram(Level::Fused), gram(Level::Portable));
+    let worst = fused.iter().zip(&plain).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    assert!(worst < 1e-11 && plain.iter().any(|v| v.abs() > 1.0), "{worst:e}");
 }

@@ -52,14 +52,98 @@ fn gradients_equal_central_differences() {
          [domain]\nx = { max = 1, points = 12 }\ny = { max = 1, points = 12 }\n"
             .to_owned(),
     ];
-    for text in texts {
-        let mut one = objective(&text, training()).unwrap_or_else(|e| panic!("{e:?}\n{text}"));
+    let mut check = |mut one: TypedNetwork| {
         check_objective(&mut one, 5);
+        check_rows(&mut one, 5);
+    };
+    for text in texts {
+        check(objective(&text, training()).unwrap_or_else(|e| panic!("{e:?}\n{text}")));
     }
     let sought = vec![("D".to_owned(), 0.4)];
-    check_objective(&mut objective(HEAT, Training { sought, ..training() }).unwrap(), 5);
+    check(objective(HEAT, Training { sought: sought.clone(), ..training() }).unwrap());
+    // The start is to be found too.
+    check(objective(HEAT, Training { sought, knows_start: false, ..training() }).unwrap());
     let sought = vec![("D".to_owned(), 0.4), ("c".to_owned(), 1.0)];
-    check_objective(&mut patchy(Training { sought, ..training() }).unwrap(), 5);
+    check(patchy(Training { sought, ..training() }).unwrap());
+    // Causal weights are constants to both.
+    check_rows(&mut objective(HEAT, Training { causality: 20.0, ..training() }).unwrap(), 5);
+}
+
+/// The loss taken residual by residual is the loss, and so is its gradient; and with a residual's weight that is off.
+fn check_rows(one: &mut TypedNetwork, seed: u64) {
+    let parameters: Vec<f64> = one.graph().start(seed).unwrap();
+    one.draw(0);
+    let mut gradient = vec![0.0; parameters.len()];
+    let loss = one.gradient(&parameters, &mut gradient);
+    let mut equations = NormalEquations::new(parameters.len());
+    one.linearize(&parameters, &mut equations);
+    assert!((equations.loss - loss).abs() < 1e-12 * loss, "{} {loss}", equations.loss);
+    assert!((one.loss_there(&parameters) - loss).abs() < 1e-12 * loss);
+    let scale = gradient.iter().fold(0.0, |m: f64, g| m.max(g.abs()));
+    let gap = |equations: &NormalEquations| {
+        let pairs = gradient.iter().zip(&equations.gradient);
+        pairs.fold(0.0, |m: f64, (g, half)| m.max((g - 2.0 * half).abs())) / scale
+    };
+    assert!(gap(&equations) < 1e-12, "{:e}", gap(&equations));
+    one.scales[0] *= 1.0 + 1e-6;
+    one.linearize(&parameters, &mut equations);
+    assert!(gap(&equations) > 1e-8, "a fault is seen");
+}
+
+#[test]
+fn gauss_newton_converges_where_adam_has_hardly_begun() {
+    let error = |method, steps| {
+        let training = Training { points: 256, is_resampled: true, ..training() };
+        let descent = Descent { method, steps, seed: 1, record_every: 10 };
+        let mut run = DescentRun::new(objective(HEAT, training).unwrap(), descent).unwrap();
+        pollster::block_on(run.advance(Budget::steps(u64::MAX))).unwrap();
+        run.record().latest("error")
+    };
+    let (newton, adam) = (error(Method::GaussNewton, 40), error(Method::Adam { rate: 5e-3 }, 40));
+    assert!(newton < 1e-4 && adam > 100.0 * newton, "{newton:e} {adam:e}");
+}
+
+#[test]
+fn initial_values_are_found_from_measurements() {
+    let sought = vec![("D".to_owned(), 0.4)];
+    let data = Data { points: 400, noise: 0.0, weight: 10.0 };
+    let training = Training { sought, data, knows_start: false, points: 256, is_resampled: true, ..training() };
+    let descent = Descent { method: Method::GaussNewton, steps: 60, seed: 1, record_every: 10 };
+    let mut run = DescentRun::new(objective(HEAT, training.clone()).unwrap(), descent).unwrap();
+    pollster::block_on(run.advance(Budget::steps(u64::MAX))).unwrap();
+    let (error, coefficient) = (run.record().latest("error"), run.record().latest("coefficient"));
+    assert!(error < 1e-3 && coefficient < 1e-3, "{error:e} {coefficient:e}");
+    // Without measurements nothing says how it begins; and what is measured has a name.
+    let blind = objective(HEAT, Training { sought: Vec::new(), ..training.clone() }).err().unwrap();
+    assert_eq!(blind.key.as_deref(), Some("begins"));
+    let other = objective(HEAT, Training { measured: vec!["w".to_owned()], ..training }).err().unwrap();
+    assert!(other.key.as_deref() == Some("seen") && other.message.contains("there are: u"), "{other}");
+}
+
+#[test]
+fn what_is_not_measured_is_found_too() {
+    // Only the prey is counted.
+    let text =
+        "equations = \"a_t = a - k*a*b; b_t = k*a*b - b; k = 0.8\"\ninitial.a = 1.5\ninitial.b = 1\n[time]\nend = 3\n";
+    let found = |measured: &[&str]| {
+        let training = Training {
+            sought: vec![("k".to_owned(), 0.5)],
+            measured: measured.iter().map(|name| (*name).to_owned()).collect(),
+            data: Data { points: 60, noise: 0.0, weight: 10.0 },
+            points: 128,
+            is_resampled: true,
+            ..training()
+        };
+        let descent = Descent { method: Method::GaussNewton, steps: 80, seed: 1, record_every: 10 };
+        let one = objective(text, training).unwrap();
+        let factors = one.data_factors();
+        let mut run = DescentRun::new(one, descent).unwrap();
+        pollster::block_on(run.advance(Budget::steps(u64::MAX))).unwrap();
+        (factors, run.record().latest("coefficient"))
+    };
+    let (factors, gap) = found(&["a"]);
+    assert!(factors[0] > 0.0 && factors[1] == 0.0 && gap < 1e-3, "{factors:?} {gap:e}");
+    assert!(found(&[]).0.iter().all(|factor| *factor > 0.0));
 }
 
 /// Heat with a conductivity that varies, which is to be found.
