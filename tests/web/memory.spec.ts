@@ -101,6 +101,7 @@ const CHEAPER: Record<string, string[]> = {
   'denoising-mcmc': ['method=plain', 'chains=16', 'heun_steps=1'],
   'dc-solver': ['sampler=unipc-2'],
   'typed-pinn': ['preset=oscillator', 'side_points=4', 'measured=1'],
+  'pinn-benchmarks': ['problem=convection-30', 'optimizer=adam', 'share=20'],
   adjointdpm: ['method=euler-t', 'descent=200'],
   featom: ['elements=2', 'states=1'],
   'insr-pde': ['count=1000', 'solver=adam', 'inner=1', 'first=1'],

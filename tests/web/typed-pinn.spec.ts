@@ -59,6 +59,21 @@ test('a coefficient is found from noisy values', async ({ page, url }) => {
   await expect.poll(() => latest(element, 'coefficient'), { timeout: 60_000 }).toBeLessThan(0.03);
 });
 
+test('Gauss-Newton needs a hundred steps, and says what is too large for it', async ({ page, url }) => {
+  test.slow();
+  await page.goto(`${url}/#/e/typed-pinn?preset=heat&optimizer=gauss-newton&width=10&layers=2&points=256&steps=100`);
+  const element = widget(page);
+  await ready(element);
+  await element.evaluate((e: any) => e.play());
+  await expect.poll(() => latest(element, 'error'), { timeout: 60_000 }).toBeLessThan(1e-4);
+  // By Adam the same network is far from it after as many steps.
+  await element.evaluate(async (e: any) => (e.pause(), e.model.set('optimizer', 'adam'), await e.model.settled(), await e.advanceSteps(100)));
+  expect(await progress(element)).toBe(100);
+  expect(await latest(element, 'error')).toBeGreaterThan(1e-2);
+  await element.evaluate(async (e: any) => (e.model.set('width', '96'), e.model.set('optimizer', 'gauss-newton'), await e.model.settled()));
+  await expect(page.locator('[data-key=width] .error')).toContainText('3000 at most');
+});
+
 test('the equation lab leads to the network with the same problem', async ({ page, url }) => {
   await page.goto(`${url}/#/lab/pde?preset=burgers&end=0.5`);
   await ready(widget(page));

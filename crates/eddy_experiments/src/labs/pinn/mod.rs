@@ -23,7 +23,7 @@ use eddy_spec::{Role, Series};
 #[cfg(test)]
 pub(crate) use descent::check_objective;
 pub use descent::{
-    Descent, DescentRun, ERROR, LOSS, Method, Objective, SECONDS, refused, relative_error, start_descent,
+    Descent, DescentRun, ERROR, LOSS, MOST_NEWTON, Method, Objective, SECONDS, refused, relative_error, start_descent,
 };
 pub use gpu::start_line;
 #[cfg(feature = "equations")]

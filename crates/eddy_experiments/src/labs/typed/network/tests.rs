@@ -52,7 +52,7 @@ fn gradients_equal_central_differences() {
          [domain]\nx = { max = 1, points = 12 }\ny = { max = 1, points = 12 }\n"
             .to_owned(),
     ];
-    let mut check = |mut one: TypedNetwork| {
+    let check = |mut one: TypedNetwork| {
         check_objective(&mut one, 5);
         check_rows(&mut one, 5);
     };
