@@ -61,11 +61,11 @@ test('a coefficient is found from noisy values', async ({ page, url }) => {
 
 test('Gauss-Newton needs a hundred steps, and says what is too large for it', async ({ page, url }) => {
   test.slow();
-  await page.goto(`${url}/#/e/typed-pinn?preset=heat&optimizer=gauss-newton&width=10&layers=2&points=256&steps=100`);
+  await page.goto(`${url}/#/e/typed-pinn?preset=bistable&optimizer=gauss-newton&width=12&layers=2&points=512&steps=100`);
   const element = widget(page);
   await ready(element);
   await element.evaluate((e: any) => e.play());
-  await expect.poll(() => latest(element, 'error'), { timeout: 60_000 }).toBeLessThan(1e-4);
+  await expect.poll(() => latest(element, 'error'), { timeout: 60_000 }).toBeLessThan(2e-3);
   // By Adam the same network is far from it after as many steps.
   await element.evaluate(async (e: any) => (e.pause(), e.model.set('optimizer', 'adam'), await e.model.settled(), await e.advanceSteps(100)));
   expect(await progress(element)).toBe(100);

@@ -15,10 +15,12 @@
 //!
 //! What to look for: diffusion comes easily, long times and sharp fronts do not. Try the causal weights where the later
 //! times stay wrong, *windows* where the time is long, and L-BFGS where Adam no longer gets better. *Gauss-Newton* solves for all
-//! weights together in each step: of networks of a thousand weights a hundred such steps do more than ten thousand of Adam. Take
-//! the points of the last step to see where the residual is large. The *spectrum of the error* shows which waves are learnt: slow ones first. Why, the *tangent kernel* says: what lies
-//! along an eigenvector is learnt at a speed proportional to its eigenvalue, and they fall over many decades. Where the
-//! *gradients by term* are far apart one term of the loss is not heard.
+//! weights together in each step: where it finds its way, a hundred steps of it do more than thousands of Adam. It wants more
+//! points than the network has weights, and over long times it may settle on a solution that begins wrongly.
+//!
+//! Take the points of the last step to see where the residual is large. The *spectrum of the error* shows which waves are learnt:
+//! slow ones first. Why, the *tangent kernel* says: what lies along an eigenvector is learnt at a speed proportional to its
+//! eigenvalue, and they fall over many decades. Where the *gradients by term* are far apart one term of the loss is not heard.
 //!
 //! *Neurons* shows what the units of the last hidden layer answer along $x$, those that count most on top: the solution is a
 //! weighted sum of these rows, and a front can stand only where some unit turns.
