@@ -95,7 +95,7 @@ impl Params {
         let (form, steps) = match self.problem {
             Problem::Burgers => {
                 let form = own("u_t = 0.01/pi*dxx(u) - u*dx(u)", "-1 .. 1, 1024", "u = -sin(pi*x)");
-                (typed_pinn::Params { begins: known, ..form }, 300)
+                (typed_pinn::Params { begins: known, ..form }, 500)
             }
             Problem::AllenCahn => {
                 let form = own("u_t = 1e-4*dxx(u) + 5*u - 5*u^3", "-1 .. 1, 512", "u = x^2*cos(pi*x)");

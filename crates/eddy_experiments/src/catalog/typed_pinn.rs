@@ -33,7 +33,7 @@ use crate::labs::{
     pinn::{self, Descent, MOST_NEWTON, Method, Objective, start_descent},
     typed::{
         Texts,
-        network::{Data, Size, Training, TypedNetwork, guesses},
+        network::{Balance, Data, Size, Training, TypedNetwork, guesses},
     },
 };
 use crate::{Baseline, Context, DeviceKind, Experiment, Lab, Run};
@@ -54,6 +54,15 @@ choice! { pub enum Sampling {
     Uniform = "uniform",
     /// where the residual is large
     Residual = "residual",
+} }
+
+choice! { pub enum Weights {
+    /// as given
+    Fixed = "fixed",
+    /// each term pulls as hard
+    Norms = "gradient-norms",
+    /// each term is learnt as fast
+    Kernel = "tangent-kernel",
 } }
 
 choice! { pub enum Begins {
@@ -142,6 +151,9 @@ params! { pub struct Params {
     side_points: u32 = 32 => steps(4, 512).group("training"),
     /// Weight of the conditions at the sides.
     side_weight: f64 = 10.0 => log(1e-3, 1e4).symbol("\\lambda").group("training"),
+    /// Weights of sides and measurements. As given, or moved every hundred steps of Adam, from there on: by the norms of the
+    /// gradients, or by the tangent kernels.
+    weights: Weights = Weights::Fixed => choice().group("training").only_when("optimizer", &["adam", "adam-lbfgs"]),
     /// Strictness of causal weights. Earlier times first; 0 weighs all alike, and L-BFGS always does.
     causality: f64 = 0.0 => range(0.0, 1000.0).symbol("\\varepsilon").group("training"),
     /// Windows in time, trained one after the other. Each has its share of the steps and begins where the network of the one
@@ -188,6 +200,11 @@ impl Params {
             points: self.points as usize,
             side_points: self.side_points as usize,
             side_weight: self.side_weight,
+            balance: match self.weights {
+                Weights::Fixed => Balance::Fixed,
+                Weights::Norms => Balance::Norms,
+                Weights::Kernel => Balance::Kernel,
+            },
             causality: self.causality,
             windows: self.windows as usize,
             is_resampled: self.optimizer != Optimizer::Lbfgs,

@@ -278,6 +278,25 @@ impl Graph {
         }
         self.dense(at, outputs, Initial::Glorot)
     }
+    /// Layers that add to what they get: h ← h + f(W h + b) after a first one h = f(W x + b), linear at the end (He, Zhang, Ren,
+    /// Sun 2016, eq. 1).
+    pub fn residual_mlp(
+        &mut self,
+        from: Node,
+        width: usize,
+        layers: usize,
+        outputs: usize,
+        function: Function,
+    ) -> Node {
+        let sums = self.dense(from, width, Initial::Glorot);
+        let mut at = self.apply(sums, function);
+        for _ in 1..layers {
+            let sums = self.dense(at, width, Initial::Glorot);
+            let added = self.apply(sums, function);
+            at = self.add(at, added);
+        }
+        self.dense(at, outputs, Initial::Glorot)
+    }
     /// Sines throughout (Sitzmann et al. 2020, "Implicit neural representations with periodic activation functions",
     /// section 3.2): the first layer's weights within ±ω/inputs, later ones' within ±√(6/inputs), where the factor ω = 30
     /// and its inverse cancel.

@@ -324,6 +324,41 @@ fn gradient_equals_central_differences_and_the_jacobian() {
 }
 
 #[test]
+fn layers_that_add_nothing_change_nothing() {
+    let set = Derivatives::new(2, &[&[1, 2]]).unwrap();
+    let points: Vec<f64> = (0..40).map(|k| normal(8, k)).collect();
+    let jets = |graph: &Graph, parameters: &[f64]| {
+        let mut engine = GraphEngine::<f64>::new(graph, &set).unwrap();
+        let mut all = Vec::new();
+        engine.evaluate(parameters, &points, |tile| all.extend((0..6).flat_map(|c| tile.jet(0, c).to_vec())));
+        all
+    };
+    let (mut deep, mut plain) = (Graph::new(2), Graph::new(2));
+    let (x, y) = (deep.coordinates(), plain.coordinates());
+    deep.residual_mlp(x, 5, 3, 1, Function::Tanh);
+    plain.mlp(y, &[5], 1, Function::Tanh);
+    let mut parameters: Vec<f64> = deep.start(2).unwrap();
+    assert_eq!(parameters.len(), 15 + 2 * 30 + 6);
+    let whole = jets(&deep, &parameters);
+    parameters[15..75].fill(0.0);
+    let without = jets(&deep, &parameters);
+    let short: Vec<f64> = [&parameters[..15], &parameters[75..]].concat();
+    let gap = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    assert!(gap(&without, &jets(&plain, &short)) < 1e-14);
+    assert!(gap(&without, &whole) > 0.1, "otherwise they count");
+    // One layer of them by hand.
+    let mut two = Graph::new(1);
+    let z = two.coordinates();
+    two.residual_mlp(z, 1, 2, 1, Function::Tanh);
+    let mut engine = GraphEngine::<f64>::new(&two, &Derivatives::all(1, 0).unwrap()).unwrap();
+    engine.evaluate(&[0.7, 0.1, -1.2, 0.3, 2.0, -0.5], &[0.4], |tile| {
+        let first = (0.7f64 * 0.4 + 0.1).tanh();
+        let by_hand = 2.0 * (first + (-1.2 * first + 0.3).tanh()) - 0.5;
+        assert!((tile.jet(0, 0)[0] - by_hand).abs() < 1e-15);
+    });
+}
+
+#[test]
 fn conditions_built_in_hold_exactly() {
     let mut g = Graph::new(2);
     let x = g.coordinates();

@@ -4,6 +4,7 @@
 //! candidate; the same system gives the reference. Conditions at the sides, and measured values where coefficients are to be
 //! found from them, are further terms of the loss.
 
+mod balance;
 mod candidate;
 mod jax;
 mod march;
@@ -23,6 +24,7 @@ use eddy_nets::{
 use eddy_solve::Statement;
 use eddy_spec::{Axis, Better, EddyError, Metric, ViewData};
 
+pub use balance::Balance;
 pub use candidate::Size;
 use candidate::{Candidate, is_solved};
 use march::March;
@@ -44,6 +46,8 @@ pub struct Training {
     pub side_points: usize,
     /// Factor of the conditions at the sides in the loss.
     pub side_weight: f64,
+    /// Whether that factor, and the one of the measurements, follow the training; they are the first ones then.
+    pub balance: Balance,
     /// Strictness of the causal weights; 0 for none.
     pub causality: f64,
     /// Windows in time, trained one after the other.
@@ -96,6 +100,12 @@ const METRICS: &[Metric] = &[
         Better::Lower,
         "Largest relative error of the coefficients to be found; not defined without such.",
     ),
+    Metric::new(
+        "weight",
+        Axis::log("weight of the sides", "\\lambda"),
+        Better::Neither,
+        "Factor of the conditions at the sides in the loss; not defined without such.",
+    ),
 ];
 
 /// Slices in time.
@@ -124,6 +134,10 @@ pub struct TypedNetwork {
     data: Measurements,
     sought: Vec<Sought>,
     side_loss: f64,
+    side_weight: f64,
+    data_weight: f64,
+    /// Whether the loss must stay one function.
+    is_fixed: bool,
     insight: Insight,
     /// By output, at the points of the reference, as last measured.
     solution: Vec<Vec<f64>>,
@@ -258,6 +272,9 @@ impl TypedNetwork {
             points: Vec::new(),
             weigher: Weigher::new(slices),
             side_loss: f64::NAN,
+            side_weight: training.side_weight,
+            data_weight: training.data.weight,
+            is_fixed: false,
             insight: Insight::default(),
             solution,
             history: Vec::new(),
@@ -373,7 +390,7 @@ impl TypedNetwork {
         let factor = |(output, size): (&candidate::Output, &f64)| {
             let is_measured = names.is_empty() || names.contains(&variables[usize::from(output.variable)].name);
             let counts = *size != 0.0 && output.guess.is_none() && is_measured;
-            if counts { self.training.data.weight / (count as f64 * size * size) } else { 0.0 }
+            if counts { self.data_weight / (count as f64 * size * size) } else { 0.0 }
         };
         self.candidate.outputs.iter().zip(&self.reference.sizes).map(factor).collect()
     }
@@ -487,12 +504,14 @@ impl Objective for TypedNetwork {
         self.march.windows as u64
     }
     fn next_window(&mut self, parameters: &[f64]) {
+        self.is_fixed = false;
         self.march_on(parameters);
     }
     fn points(&self) -> usize {
         self.points.len() / self.candidate.inputs
     }
     fn fix(&mut self) {
+        self.is_fixed = true;
         self.training.causality = 0.0;
     }
     fn gradient(&mut self, parameters: &[f64], gradient: &mut [f64]) -> f64 {
@@ -503,8 +522,8 @@ impl Objective for TypedNetwork {
         self.insight.norms = [distance(gradient, None), 0.0, 0.0];
         if let Some(sides) = &mut self.sides {
             gradient.clone_into(&mut before);
-            self.side_loss = sides.add_gradient(parameters, self.training.side_weight, gradient);
-            loss += self.training.side_weight * self.side_loss;
+            self.side_loss = sides.add_gradient(parameters, self.side_weight, gradient);
+            loss += self.side_weight * self.side_loss;
             self.insight.norms[1] = distance(gradient, Some(&before));
         }
         if !self.data.points.is_empty() {
@@ -513,6 +532,7 @@ impl Objective for TypedNetwork {
             self.insight.norms[2] = distance(gradient, Some(&before));
         }
         self.insight.before = before;
+        self.balance(parameters);
         loss
     }
     fn linearize(&mut self, parameters: &[f64], equations: &mut NormalEquations) {
@@ -565,7 +585,8 @@ impl Objective for TypedNetwork {
             let found = numbers.chain(self.free().map(|o| mean(&self.solution[o]))).collect();
             self.history.push((self.step as f64, found));
         }
-        vec![(squares / f64::max(counted, 1.0)).sqrt(), self.weigher.mean(), self.side_loss, worst]
+        let weight = if self.sides.is_some() { self.side_weight } else { f64::NAN };
+        vec![(squares / f64::max(counted, 1.0)).sqrt(), self.weigher.mean(), self.side_loss, worst, weight]
     }
     fn view(&mut self, key: &str) -> ViewData {
         self.picture(key)

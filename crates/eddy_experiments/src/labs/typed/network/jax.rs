@@ -30,6 +30,9 @@ impl TypedNetwork {
         if !self.training.sought.is_empty() {
             return Err(cannot("coefficients are to be found from data, which it does not do"));
         }
+        if self.training.balance != super::Balance::Fixed {
+            return Err(cannot("the weights of the terms follow the training, which they do not do there"));
+        }
         if self.march.windows > 1 {
             return Err(cannot("it is trained window after window, which it does not do"));
         }

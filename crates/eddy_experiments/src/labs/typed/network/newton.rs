@@ -1,6 +1,6 @@
 //! The loss as a sum of squares, whose residuals are known one by one: what Gauss-Newton needs.
 
-use eddy_nets::graph::NormalEquations;
+use eddy_nets::graph::{NormalEquations, RowTile, Rows};
 
 use super::{TypedNetwork, distance, points::Buffers};
 
@@ -9,27 +9,28 @@ impl TypedNetwork {
     pub(super) fn linearize(&mut self, parameters: &[f64], equations: &mut NormalEquations) {
         self.step += 1;
         equations.clear();
-        self.linearize_inside(parameters, equations);
+        self.rows_inside(parameters, |rows| equations.add(rows));
         equations.finish();
         let mut before = std::mem::take(&mut self.insight.before);
         // The gradient of the loss is twice what the equations have on their right side.
         self.insight.norms = [2.0 * distance(&equations.gradient, None), 0.0, 0.0];
         if let Some(sides) = &mut self.sides {
             equations.gradient.clone_into(&mut before);
-            self.side_loss = sides.add_rows(parameters, self.training.side_weight, equations);
+            self.side_loss = sides.rows(parameters, self.side_weight, |rows| equations.add(rows));
             equations.finish();
             self.insight.norms[1] = 2.0 * distance(&equations.gradient, Some(&before));
         }
         if !self.data.points.is_empty() {
             equations.gradient.clone_into(&mut before);
-            self.linearize_measurements(parameters, equations);
+            self.rows_of_measurements(parameters, |rows| equations.add(rows));
             equations.finish();
             self.insight.norms[2] = 2.0 * distance(&equations.gradient, Some(&before));
         }
         self.insight.before = before;
     }
 
-    fn linearize_inside(&mut self, parameters: &[f64], equations: &mut NormalEquations) {
+    /// Rows of the residuals, whose squares are their part of the loss.
+    pub(super) fn rows_inside(&mut self, parameters: &[f64], take: impl FnMut(&Rows<'_, f64>)) {
         self.put_coefficients(parameters);
         let Self { kernel, residuals, sources, bases, scales, weigher, sought, engine, statement, squares, .. } = self;
         let (dimension, count) = (statement.grid.dimension(), residuals.fields.len());
@@ -39,7 +40,7 @@ impl TypedNetwork {
         squares.clear();
         self.factors.clear();
         let factors = &mut self.factors;
-        let write = |rows: &mut eddy_nets::graph::RowTile<'_, '_, f64>, k: usize| {
+        let write = |rows: &mut RowTile<'_, '_, f64>, k: usize| {
             let tile = &rows.tile;
             if k == 0 {
                 if !buffers.run(kernel, sources, bases, 0, dimension, tile) {
@@ -62,12 +63,12 @@ impl TypedNetwork {
                 }
             }
         };
-        engine.rows(parameters, &self.points, count, write, |rows| equations.add(rows));
+        engine.rows(parameters, &self.points, count, write, take);
     }
 
-    fn linearize_measurements(&mut self, parameters: &[f64], equations: &mut NormalEquations) {
+    pub(super) fn rows_of_measurements(&mut self, parameters: &[f64], take: impl FnMut(&Rows<'_, f64>)) {
         let (data, factors) = (&self.data, self.data_factors());
-        let write = |rows: &mut eddy_nets::graph::RowTile<'_, '_, f64>, o: usize| {
+        let write = |rows: &mut RowTile<'_, '_, f64>, o: usize| {
             let (tile, root) = (&mut rows.tile, factors[o].sqrt());
             for i in 0..tile.len {
                 let gap = tile.jet(o, 0)[i] + data.bases[o][tile.start + i] - data.values[o][tile.start + i];
@@ -75,7 +76,7 @@ impl TypedNetwork {
                 tile.adjoint(o, 0)[i] = root;
             }
         };
-        self.values.rows(parameters, &data.points, factors.len(), write, |rows| equations.add(rows));
+        self.values.rows(parameters, &data.points, factors.len(), write, take);
     }
 
     /// The loss elsewhere, with the weights of the last linearization.
@@ -94,7 +95,7 @@ impl TypedNetwork {
             }
         });
         if let Some(sides) = &mut self.sides {
-            loss += self.training.side_weight * sides.loss(parameters);
+            loss += self.side_weight * sides.loss(parameters);
         }
         if !self.data.points.is_empty() {
             let (data, factors) = (&self.data, self.data_factors());

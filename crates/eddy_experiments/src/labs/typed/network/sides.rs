@@ -2,7 +2,7 @@
 
 use eddy_expr::kernel::Part;
 use eddy_nets::{
-    graph::{Derivatives, GraphEngine, GraphTile, NormalEquations, RowTile},
+    graph::{Derivatives, GraphEngine, GraphTile, RowTile, Rows},
     uniform,
 };
 use eddy_solve::{
@@ -182,8 +182,8 @@ impl Sides {
         })
     }
 
-    /// The same error by error: `weight` times its mean square is added to `equations`.
-    pub fn add_rows(&mut self, parameters: &[f64], weight: f64, equations: &mut NormalEquations) -> f64 {
+    /// The same error by error: the squares of the rows that `take` gets are `weight` times that mean.
+    pub fn rows(&mut self, parameters: &[f64], weight: f64, take: impl FnMut(&Rows<'_, f64>)) -> f64 {
         let (engine, points, terms) = self.terms();
         let (root, mut loss) = ((weight * terms.share).sqrt(), 0.0);
         let write = |rows: &mut RowTile<'_, '_, f64>, _: usize| {
@@ -197,7 +197,7 @@ impl Sides {
                 }
             }
         };
-        engine.rows(parameters, points, 1, write, |rows| equations.add(rows));
+        engine.rows(parameters, points, 1, write, take);
         loss
     }
 

@@ -10,6 +10,7 @@ fn training() -> Training {
         points: 64,
         side_points: 8,
         side_weight: 3.0,
+        balance: Balance::Fixed,
         causality: 0.0,
         windows: 1,
         is_resampled: false,
@@ -88,6 +89,52 @@ fn check_rows(one: &mut TypedNetwork, seed: u64) {
     one.scales[0] *= 1.0 + 1e-6;
     one.linearize(&parameters, &mut equations);
     assert!(gap(&equations) > 1e-8, "a fault is seen");
+}
+
+#[test]
+fn weights_follow_gradients_and_kernels() {
+    let walled = HEAT.replace("[domain]", "boundary.u = \"dirichlet: 0\"\n[domain]");
+    let with = |side_weight, balance| objective(&walled, Training { side_weight, balance, ..training() }).unwrap();
+    let parameters: Vec<f64> = with(0.0, Balance::Fixed).graph().start(5).unwrap();
+    // Gradient, and trace of JᵀJ, of the residual alone and of both terms at weight 1.
+    let [(residual, trace), (both, sum)] = [0.0, 1.0].map(|weight| {
+        let mut one = with(weight, Balance::Fixed);
+        one.draw(0);
+        let mut gradient = vec![0.0; parameters.len()];
+        one.gradient(&parameters, &mut gradient);
+        let mut equations = NormalEquations::new(parameters.len());
+        one.linearize(&parameters, &mut equations);
+        (gradient, equations.gram.iter().step_by(parameters.len() + 1).sum::<f64>())
+    });
+    let norms = distance(&residual, None) / distance(&both, Some(&residual));
+    for (balance, asked) in [(Balance::Norms, norms), (Balance::Kernel, trace / (sum - trace))] {
+        let mut one = with(3.0, balance);
+        one.draw(0);
+        one.step = 99;
+        one.gradient(&parameters, &mut vec![0.0; parameters.len()]);
+        let expected = 0.9 * 3.0 + 0.1 * asked;
+        assert!((one.side_weight - expected).abs() < 1e-9 * expected, "{balance:?}: {} {expected}", one.side_weight);
+        assert!((expected - 3.0).abs() > 1e-3, "it moves");
+        // Not between two looks, and not while the loss must stay one function.
+        one.gradient(&parameters, &mut vec![0.0; parameters.len()]);
+        (one.step, one.is_fixed) = (199, true);
+        one.gradient(&parameters, &mut vec![0.0; parameters.len()]);
+        assert!((one.side_weight - expected).abs() < 1e-9 * expected);
+    }
+}
+
+#[test]
+fn a_weight_that_is_far_too_small_is_mended() {
+    let walled = HEAT.replace("[domain]", "boundary.u = \"dirichlet: 0\"\n[domain]");
+    let error = |balance| {
+        let training = Training { side_weight: 1e-3, balance, is_resampled: true, ..training() };
+        let descent = Descent { method: Method::Adam { rate: 5e-3 }, steps: 1500, seed: 1, record_every: 100 };
+        let mut run = DescentRun::new(objective(&walled, training).unwrap(), descent).unwrap();
+        pollster::block_on(run.advance(Budget::steps(u64::MAX))).unwrap();
+        run.record().latest("error")
+    };
+    let [fixed, norms, kernel] = [Balance::Fixed, Balance::Norms, Balance::Kernel].map(error);
+    assert!(norms < 0.5 * fixed && kernel < 0.5 * fixed, "{fixed} {norms} {kernel}");
 }
 
 #[test]
