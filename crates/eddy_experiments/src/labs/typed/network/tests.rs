@@ -125,11 +125,12 @@ fn weights_follow_gradients_and_kernels() {
 
 #[test]
 fn a_weight_that_is_far_too_small_is_mended() {
-    let walled = HEAT.replace("[domain]", "boundary.u = \"dirichlet: 0\"\n[domain]");
+    // Without its sides the solution is known up to a straight line.
+    let steady = "equations = \"dxx(u) = -4*sin(2*x)\"\nboundary.u = \"dirichlet: 1\"\n[domain]\nx = { max = \"pi\", points = 64 }\n";
     let error = |balance| {
-        let training = Training { side_weight: 1e-3, balance, is_resampled: true, ..training() };
+        let training = Training { side_weight: 1e-4, balance, is_resampled: true, ..training() };
         let descent = Descent { method: Method::Adam { rate: 5e-3 }, steps: 1500, seed: 1, record_every: 100 };
-        let mut run = DescentRun::new(objective(&walled, training).unwrap(), descent).unwrap();
+        let mut run = DescentRun::new(objective(steady, training).unwrap(), descent).unwrap();
         pollster::block_on(run.advance(Budget::steps(u64::MAX))).unwrap();
         run.record().latest("error")
     };
