@@ -6,6 +6,7 @@
 
 mod balance;
 mod candidate;
+mod given;
 mod jax;
 mod march;
 mod newton;
@@ -15,25 +16,25 @@ mod reference;
 mod sides;
 mod spectra;
 
-use eddy_expr::{BlockKernel, Expression, Read, ResidualError, Residuals, Role, program::UniformInput};
+use eddy_expr::{BlockKernel, Read, ResidualError, Residuals, program::UniformInput};
 use eddy_nets::{
     NetError,
     graph::{Derivatives, Graph, GraphEngine, NormalEquations},
-    normal, uniform,
 };
 use eddy_solve::Statement;
 use eddy_spec::{Axis, Better, EddyError, Metric, ViewData};
 
 pub use balance::Balance;
+use candidate::Candidate;
 pub use candidate::Size;
-use candidate::{Candidate, is_solved};
+pub use given::guesses;
+use given::{check_measured, free_fields, measured};
 use march::March;
 use points::Buffers;
 use reference::Reference;
 use sides::Sides;
 use spectra::Insight;
 
-use super::texts::Texts;
 use crate::labs::pinn::{Descent, Objective, Slices, Weigher, refused};
 
 /// How the network is trained.
@@ -409,49 +410,6 @@ impl TypedNetwork {
     }
 }
 
-/// Takes the equations of the fields that are to be found out of the system; returns them with their first guesses.
-fn free_fields(statement: &mut Statement, sought: &[(String, f64)]) -> Result<Vec<(u16, f64)>, EddyError> {
-    let mut free = Vec::new();
-    for (name, guess) in sought {
-        if statement.system.parameter(name).is_some() {
-            continue;
-        }
-        let field = statement.system.variable(name);
-        let field = field.filter(|field| !statement.system.variables[usize::from(*field)].is_complex);
-        if let Some(field) = field.filter(|field| statement.system.free(*field)) {
-            free.push((field, *guess));
-            continue;
-        }
-        let system = &statement.system;
-        let given =
-            system.variables.iter().filter(|v| v.role == Role::Algebraic && !v.is_complex).map(|v| v.name.as_str());
-        let names: Vec<&str> = system.parameters.iter().map(|p| p.name.as_str()).chain(given).collect();
-        let message = format!(
-            "There is no coefficient {name} to be found; there are: {}. A number has a line such as D = 0.1, a field one \
-             such as D = 1 + 0.5*sin(x).",
-            names.join(", ")
-        );
-        return Err(EddyError::start(message).at("sought"));
-    }
-    Ok(free)
-}
-
-/// Whether what is measured has a name here, and whether something is where the initial values are to be found.
-fn check_measured(statement: &Statement, training: &Training) -> Result<(), EddyError> {
-    let names: Vec<&str> =
-        statement.system.variables.iter().filter(|v| is_solved(v.role)).map(|v| v.name.as_str()).collect();
-    if let Some(other) = training.measured.iter().find(|name| !names.contains(&name.as_str())) {
-        let message = format!("There is no field {other} to be measured; there are: {}.", names.join(", "));
-        return Err(EddyError::start(message).at("seen"));
-    }
-    if !training.knows_start && (training.sought.is_empty() || training.windows > 1) {
-        let message = "Initial values can only be found from measurements, over the whole time at once: name a coefficient \
-                       to be found, and take one window.";
-        return Err(EddyError::start(message).at("begins"));
-    }
-    Ok(())
-}
-
 fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
@@ -463,26 +421,6 @@ fn distance(gradient: &[f64], before: Option<&Vec<f64>>) -> f64 {
         Some(before) => gradient.iter().zip(before).map(|(a, b)| (a - b) * (a - b)).sum(),
     };
     square.sqrt()
-}
-
-/// Measurements at random points of the reference.
-fn measured(candidate: &Candidate, reference: &Reference, training: &Training) -> Measurements {
-    let inputs = candidate.inputs;
-    let all = reference.points.len() / inputs;
-    // What is built in need not be measured.
-    let first = if candidate.has_time && training.knows_start { reference.per_time() } else { 0 };
-    let seed = u64::from(training.seed) ^ 0xda7a;
-    let mut data = Measurements { values: vec![Vec::new(); candidate.outputs.len()], ..Measurements::default() };
-    for n in 0..training.data.points as u64 {
-        let at = first + ((all - first) as f64 * uniform(seed, n)) as usize;
-        data.points.extend_from_slice(&reference.points[at * inputs..][..inputs]);
-        for (o, values) in data.values.iter_mut().enumerate() {
-            let noise = normal(seed ^ 1, n * 16 + o as u64) * training.data.noise * reference.deviations[o];
-            values.push(reference.values[o][at] + noise);
-        }
-    }
-    data.bases = (0..candidate.outputs.len()).map(|o| candidate.base(o, [0; 3], 0, &data.points)).collect();
-    data
 }
 
 impl Objective for TypedNetwork {
@@ -591,26 +529,6 @@ impl Objective for TypedNetwork {
     fn view(&mut self, key: &str) -> ViewData {
         self.picture(key)
     }
-}
-
-/// The lines `name = first guess` of a text.
-pub fn guesses(text: &str) -> Result<Vec<(String, f64)>, EddyError> {
-    let texts = Texts { parameters: text.to_owned(), ..Texts::default() };
-    let lines = texts.parameter_values().map_err(|e| e.refusal().at("sought"))?;
-    lines
-        .into_iter()
-        .map(|(name, number)| match number {
-            eddy_solve::problem::Number::Value(value) => Ok((name, value)),
-            eddy_solve::problem::Number::Text(text) => match Expression::constant(&text) {
-                Ok(value) => Ok((name, value)),
-                Err(_) => {
-                    let message =
-                        format!("The first guess of {name} is no number: {text}. Write for example {name} = 0.1.");
-                    Err(EddyError::start(message).at("sought"))
-                }
-            },
-        })
-        .collect()
 }
 
 #[cfg(test)]
