@@ -6,6 +6,8 @@ test.use({ viewport: { width: 1280, height: 1700 } });
 
 test('a field rises to a surface that follows the run and can be turned', async ({ page, url }) => {
   const element = await openExperiment(page, url, 'gray-scott');
+  // It must not come to its end while software draws the surface.
+  await element.evaluate(async (e: any) => (e.pause(), await e.restart(), await e.advanceSteps(500)));
   await page.getByRole('button', { name: 'As a surface' }).click();
   const surface = page.locator('eddy-surface[drawn]').first();
   await expect(surface).toBeVisible();
