@@ -47,12 +47,12 @@ choice! { pub enum Problem {
 params! { pub struct Params {
     /// Benchmark.
     problem: Problem = Problem::Burgers => choice().group("problem"),
-    /// Noise of the measurements, relative to the standard deviation of the field; of the inverse problems.
+    /// Noise of the measurements. Its standard deviation relative to that of the field.
     noise: f64 = 0.01 => range(0.0, 0.2).symbol("\\sigma").group("problem")
         .only_when("problem", &["inverse-burgers", "inverse-navier-stokes"]),
     /// Optimizer.
     optimizer: Optimizer = Optimizer::GaussNewton => choice().group("training"),
-    /// Share of the steps that the benchmark takes.
+    /// Share of the steps. 1 are those that the benchmark takes.
     share: f64 = 1.0 => log(0.05, 20.0).group("training"),
     /// Points per step.
     points: u32 = 2_048 => steps(128, 8_192).group("training"),

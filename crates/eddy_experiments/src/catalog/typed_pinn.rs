@@ -133,7 +133,7 @@ params! { pub struct Params {
     seen: String = String::new() => expression(200).group("data"),
     /// Initial values. Unknown ones are found from the measurements too.
     begins: Begins = Begins::Known => choice().group("data"),
-    /// Noise of the measurements, relative to the standard deviation of the field.
+    /// Noise of the measurements. Its standard deviation relative to that of the field.
     noise: f64 = 0.01 => range(0.0, 1.0).symbol("\\sigma").group("data"),
     /// Weight of the measurements.
     data_weight: f64 = 10.0 => log(1e-3, 1e4).symbol("\\lambda_d").group("data"),
