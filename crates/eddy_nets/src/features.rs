@@ -4,7 +4,6 @@ use crate::{
     JetSpec, NetError, Real,
     functions::sin_cos,
     lanes::Lanes,
-    random::normal,
     real::{Kernel, Level},
 };
 
@@ -34,9 +33,7 @@ impl Features {
     /// Adds `count` wave vectors with normal entries of standard deviation `sigma` (Tancik et al. 2020, "Fourier features
     /// let networks learn high frequency functions", section 4; their 2πB is our wave vector).
     pub fn with_random_waves(mut self, inputs: usize, count: usize, sigma: f64, seed: u64) -> Self {
-        for wave in 0..count {
-            self.waves.push((0..inputs).map(|i| sigma * normal(seed, (wave * inputs + i) as u64)).collect());
-        }
+        self.waves.extend(crate::graph::wave_rows(inputs, count, sigma, seed));
         self
     }
 

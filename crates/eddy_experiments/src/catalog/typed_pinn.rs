@@ -22,6 +22,10 @@
 //! slow ones first. Why, the *tangent kernel* says: what lies along an eigenvector is learnt at a speed proportional to its
 //! eigenvalue, and they fall over many decades. Where the *gradients by term* are far apart one term of the loss is not heard.
 //!
+//! The *network* may be another than the plain one: with layers that add to what they get, with gates between two encoders
+//! (Wang, Teng, Perdikaris 2021), of sines (Sitzmann et al. 2020), or on random Fourier features (Tancik et al. 2020). The last
+//! two learn fast waves from the start, the higher their frequency; too high, and what lies between the points is noise.
+//!
 //! *Neurons* shows what the units of the last hidden layer answer along $x$, those that count most on top: the solution is a
 //! weighted sum of these rows, and a front can stand only where some unit turns.
 //!
@@ -33,7 +37,7 @@ use crate::labs::{
     pinn::{self, Descent, MOST_NEWTON, Method, Objective, start_descent},
     typed::{
         Texts,
-        network::{Balance, Data, Size, Training, TypedNetwork, guesses},
+        network::{Architecture, Balance, Data, Kind, Training, TypedNetwork, guesses},
     },
 };
 use crate::{Baseline, Context, DeviceKind, Experiment, Lab, Run};
@@ -63,6 +67,19 @@ choice! { pub enum Weights {
     Norms = "gradient-norms",
     /// each term is learnt as fast
     Kernel = "tangent-kernel",
+} }
+
+choice! { pub enum Network {
+    /// plain, tanh
+    Plain = "plain",
+    /// residual
+    Residual = "residual",
+    /// modified, two encoders
+    Modified = "modified",
+    /// sines
+    Sines = "sines",
+    /// Fourier features
+    Waves = "fourier-features",
 } }
 
 choice! { pub enum Begins {
@@ -137,6 +154,15 @@ params! { pub struct Params {
     noise: f64 = 0.01 => range(0.0, 1.0).symbol("\\sigma").group("data"),
     /// Weight of the measurements.
     data_weight: f64 = 10.0 => log(1e-3, 1e4).symbol("\\lambda_d").group("data"),
+    /// Fall of that weight. It is divided by this in the course of the training, where weights are as given: values first, the
+    /// equations later.
+    data_fall: f64 = 1.0 => log(1.0, 1e4).group("data")
+        .only_when("optimizer", &["adam", "adam-lbfgs", "gauss-newton"]),
+    /// Network.
+    network: Network = Network::Plain => choice().group("network"),
+    /// Frequency of its first layer. Of sines: the bound of the weights times the inputs. Of Fourier features: the standard
+    /// deviation of their wave numbers, where coordinates run from -1 to 1.
+    frequency: f64 = 3.0 => log(0.1, 100.0).symbol("\\omega").group("network").only_when("network", &["sines", "fourier-features"]),
     /// Units of a hidden layer.
     width: u32 = 24 => steps(2, 96).group("network"),
     /// Hidden layers.
@@ -194,9 +220,25 @@ impl Params {
         })
     }
 
+    /// Steps over which the weight of the measurements falls: the last fifth is for what it has come to.
+    fn fall_steps(&self) -> u64 {
+        u64::from(self.steps) * 4 / 5
+    }
+
     fn training(&self) -> Result<Training, EddyError> {
         Ok(Training {
-            size: Size { width: self.width as usize, layers: self.layers as usize, harmonics: self.harmonics as usize },
+            architecture: Architecture {
+                kind: match self.network {
+                    Network::Plain => Kind::Plain,
+                    Network::Residual => Kind::Residual,
+                    Network::Modified => Kind::Modified,
+                    Network::Sines => Kind::Sines { omega: self.frequency },
+                    Network::Waves => Kind::Waves { sigma: self.frequency, seed: u64::from(self.seed) },
+                },
+                width: self.width as usize,
+                layers: self.layers as usize,
+                harmonics: self.harmonics as usize,
+            },
             points: self.points as usize,
             side_points: self.side_points as usize,
             side_weight: self.side_weight,
@@ -211,7 +253,12 @@ impl Params {
             is_adaptive: self.sampling == Sampling::Residual,
             seed: self.seed,
             sought: guesses(&self.sought)?,
-            data: Data { points: self.measured as usize, noise: self.noise, weight: self.data_weight },
+            data: Data {
+                points: self.measured as usize,
+                noise: self.noise,
+                weight: self.data_weight,
+                fall: (self.data_fall, self.fall_steps()),
+            },
             measured: self.seen.split([',', ';', ' ', '\n']).filter(|n| !n.is_empty()).map(str::to_owned).collect(),
             knows_start: self.begins == Begins::Known,
             shown: self.shown.clone(),

@@ -10,12 +10,14 @@
 mod derivatives;
 mod engine;
 mod kernels;
+mod networks;
 mod rows;
 
 use crate::{Named, NetError, Real, network::named_layer, normal, uniform};
 
 pub use derivatives::{Derivatives, MAX_INPUTS, MAX_ORDER};
 pub use engine::{GraphEngine, GraphTile};
+pub use networks::wave_rows;
 pub use rows::{NormalEquations, RowTile, Rows};
 
 /// A function of one number.
@@ -240,88 +242,6 @@ impl Graph {
             self.reserve(corners.len(), Start::Value(width.max(1e-12).ln()));
         }
         (self.push(Kind::Gaussians { at }, count, true), at)
-    }
-
-    /// Dense layers with `function` between, linear at the end.
-    pub fn mlp(&mut self, from: Node, hidden: &[usize], outputs: usize, function: Function) -> Node {
-        let mut at = from;
-        for &units in hidden {
-            let sums = self.dense(at, units, Initial::Glorot);
-            at = self.apply(sums, function);
-        }
-        self.dense(at, outputs, Initial::Glorot)
-    }
-    /// The modified network: two encoders U and V of the input, and in each layer h ← (1 − z)·U + z·V with z = f(W h + b)
-    /// (Wang, Teng, Perdikaris 2021, "Understanding and mitigating gradient flow pathologies in physics-informed neural
-    /// networks", eqs. 43-47).
-    pub fn modified_mlp(
-        &mut self,
-        from: Node,
-        width: usize,
-        layers: usize,
-        outputs: usize,
-        function: Function,
-    ) -> Node {
-        let encoders = [0, 1].map(|_| {
-            let sums = self.dense(from, width, Initial::Glorot);
-            self.apply(sums, function)
-        });
-        let [u, v] = encoders;
-        let away = self.affine(u, -1.0, 0.0);
-        let difference = self.add(v, away);
-        let mut at = from;
-        for _ in 0..layers {
-            let sums = self.dense(at, width, Initial::Glorot);
-            let gate = self.apply(sums, function);
-            let moved = self.multiply(gate, difference);
-            at = self.add(u, moved);
-        }
-        self.dense(at, outputs, Initial::Glorot)
-    }
-    /// Layers that add to what they get: h ← h + f(W h + b) after a first one h = f(W x + b), linear at the end (He, Zhang, Ren,
-    /// Sun 2016, eq. 1).
-    pub fn residual_mlp(
-        &mut self,
-        from: Node,
-        width: usize,
-        layers: usize,
-        outputs: usize,
-        function: Function,
-    ) -> Node {
-        let sums = self.dense(from, width, Initial::Glorot);
-        let mut at = self.apply(sums, function);
-        for _ in 1..layers {
-            let sums = self.dense(at, width, Initial::Glorot);
-            let added = self.apply(sums, function);
-            at = self.add(at, added);
-        }
-        self.dense(at, outputs, Initial::Glorot)
-    }
-    /// Sines throughout (Sitzmann et al. 2020, "Implicit neural representations with periodic activation functions",
-    /// section 3.2): the first layer's weights within ±ω/inputs, later ones' within ±√(6/inputs), where the factor ω = 30
-    /// and its inverse cancel.
-    pub fn siren(&mut self, from: Node, hidden: &[usize], outputs: usize, omega: f64) -> Node {
-        let mut at = from;
-        for (layer, &units) in hidden.iter().enumerate() {
-            let inputs = self.units(at) as f64;
-            let bound = if layer == 0 { omega / inputs } else { (6.0 / inputs).sqrt() };
-            let sums = self.dense(at, units, Initial::Uniform(bound));
-            at = self.apply(sums, Function::Sin);
-        }
-        let bound = (6.0 / self.units(at) as f64).sqrt() / omega.max(1.0);
-        self.dense(at, outputs, Initial::Uniform(bound))
-    }
-    /// (cos 2πkx/period, sin 2πkx/period) of coordinate `input`, k = 1…harmonics: whatever is built on them has that
-    /// period exactly (Dong and Ni 2021, "A method for representing periodic functions", section 2).
-    pub fn periodic(&mut self, input: usize, period: f64, harmonics: usize) -> Node {
-        let row = |k: usize| -> Vec<f64> {
-            let wave = std::f64::consts::TAU * k as f64 / period;
-            (0..self.inputs).map(|i| if i == input { wave } else { 0.0 }).collect()
-        };
-        let rows: Vec<_> = (1..=harmonics.max(1)).map(row).collect();
-        let phases = self.fixed(Node(0), &rows, &vec![0.0; rows.len()]);
-        let (cos, sin) = (self.apply(phases, Function::Cos), self.apply(phases, Function::Sin));
-        self.join(cos, sin)
     }
 
     /// The parameters by name, in their order: dense layers as `layers.0.weight` and `layers.0.bias`, Gaussians as

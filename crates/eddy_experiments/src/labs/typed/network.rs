@@ -4,6 +4,7 @@
 //! candidate; the same system gives the reference. Conditions at the sides, and measured values where coefficients are to be
 //! found from them, are further terms of the loss.
 
+mod architecture;
 mod balance;
 mod candidate;
 mod given;
@@ -24,9 +25,9 @@ use eddy_nets::{
 use eddy_solve::Statement;
 use eddy_spec::{Axis, Better, EddyError, Metric, ViewData};
 
+pub use architecture::{Architecture, Kind};
 pub use balance::Balance;
 use candidate::Candidate;
-pub use candidate::Size;
 pub use given::guesses;
 use given::{check_measured, free_fields, measured};
 use march::March;
@@ -40,7 +41,7 @@ use crate::labs::pinn::{Descent, Objective, Slices, Weigher, refused};
 /// How the network is trained.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Training {
-    pub size: Size,
+    pub architecture: Architecture,
     /// Points inside, per step.
     pub points: usize,
     /// Points per side.
@@ -76,6 +77,16 @@ pub struct Data {
     /// Standard deviation relative to that of the field.
     pub noise: f64,
     pub weight: f64,
+    /// The weight is divided by this in the course of so many steps, evenly in its logarithm.
+    pub fall: (f64, u64),
+}
+
+impl Data {
+    /// The weight from step `step` on.
+    fn weight_at(&self, step: u64) -> f64 {
+        let (fall, steps) = self.fall;
+        self.weight / fall.powf((step as f64 / steps.max(1) as f64).min(1.0))
+    }
 }
 
 /// Those of every descent, then [`Objective::extras`].
@@ -180,7 +191,7 @@ impl TypedNetwork {
         let mut march = March::new(&mut statement, training.windows, training.causality);
         let free = free_fields(&mut statement, &training.sought)?;
         check_measured(&statement, &training)?;
-        let mut candidate = Candidate::new(&statement, training.size, &free, training.knows_start)?;
+        let mut candidate = Candidate::new(&statement, training.architecture, &free, training.knows_start)?;
         let mut sought = Vec::new();
         let mut asked = Vec::new();
         for (name, guess) in &training.sought {
@@ -318,6 +329,9 @@ impl TypedNetwork {
 
     fn draw_all(&mut self, step: u64) {
         self.draw_inside(step);
+        if self.training.balance == Balance::Fixed {
+            self.data_weight = self.training.data.weight_at(step);
+        }
         if let Some(sides) = &mut self.sides {
             sides.draw(&self.statement, &self.candidate, step);
         }

@@ -1,11 +1,11 @@
 //! The candidate solution: a network with the initial values and the periods built in.
 
 use eddy_expr::{Column, Expression, Inputs, Role, kernel::Part};
-use eddy_nets::graph::{Function, Graph, Node};
+use eddy_nets::graph::{Graph, Node};
 use eddy_solve::Statement;
 use eddy_spec::EddyError;
 
-use super::march::Start;
+use super::{architecture::Architecture, march::Start};
 
 /// One real component of a field: an output of the network.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,15 +40,6 @@ pub struct Candidate {
     dimension: usize,
 }
 
-/// Size of the network.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Size {
-    pub width: usize,
-    pub layers: usize,
-    /// Waves per periodic coordinate.
-    pub harmonics: usize,
-}
-
 /// Order in time that the highest time derivative has.
 fn order_of(role: Role) -> Option<u8> {
     match role {
@@ -69,7 +60,7 @@ impl Candidate {
     /// are built in.
     pub fn new(
         statement: &Statement,
-        size: Size,
+        architecture: Architecture,
         guesses: &[(u16, f64)],
         knows_start: bool,
     ) -> Result<Self, EddyError> {
@@ -113,7 +104,7 @@ impl Candidate {
             let message = "A field that is to be found needs an axis along which it varies. Give x a domain, or look for a number.";
             return Err(EddyError::start(message).at("sought"));
         }
-        let graph = build(statement, &outputs, inputs, has_time, size, knows_start);
+        let graph = build(statement, &outputs, inputs, has_time, architecture, knows_start);
         let (start, parameters) = (statement.start, statement.parameters.clone());
         let mut candidate = Self {
             outputs,
@@ -210,12 +201,12 @@ impl Candidate {
 }
 
 /// What the network sees: of the places, then of the time where there is one.
-fn features(graph: &mut Graph, statement: &Statement, has_time: bool, size: Size) -> Vec<Node> {
+fn features(graph: &mut Graph, statement: &Statement, has_time: bool, architecture: Architecture) -> Vec<Node> {
     let coordinates = graph.coordinates();
     let mut features = Vec::new();
     for (index, axis) in statement.grid.axes.iter().enumerate() {
         features.push(if axis.is_periodic {
-            graph.periodic(index, axis.length(), size.harmonics)
+            graph.periodic(index, axis.length(), architecture.harmonics)
         } else {
             graph.pick(coordinates, index, 2.0 / axis.length(), -(axis.max + axis.min) / axis.length())
         });
@@ -228,13 +219,12 @@ fn features(graph: &mut Graph, statement: &Statement, has_time: bool, size: Size
     features
 }
 
-/// The first hidden layers of the network as a graph of its own: its parameters are the first ones of the whole.
-pub fn neurons(statement: &Statement, inputs: usize, has_time: bool, size: Size) -> Graph {
+/// The hidden layers of the network as a graph of its own: its parameters are the first ones of the whole.
+pub fn neurons(statement: &Statement, inputs: usize, has_time: bool, architecture: Architecture) -> Graph {
     let mut graph = Graph::new(inputs);
-    let features = features(&mut graph, statement, has_time, size);
+    let features = features(&mut graph, statement, has_time, architecture);
     let all = joined(&mut graph, &features);
-    let sums = graph.mlp(all, &vec![size.width; size.layers - 1], size.width, Function::Tanh);
-    graph.apply(sums, Function::Tanh);
+    architecture.hidden(&mut graph, all);
     graph
 }
 
@@ -243,21 +233,20 @@ fn build(
     outputs: &[Output],
     inputs: usize,
     has_time: bool,
-    size: Size,
+    architecture: Architecture,
     knows_start: bool,
 ) -> Graph {
     let mut graph = Graph::new(inputs);
-    let features = features(&mut graph, statement, has_time, size);
-    let hidden = vec![size.width; size.layers];
+    let features = features(&mut graph, statement, has_time, architecture);
     let solved: Vec<&Output> = outputs.iter().filter(|output| output.guess.is_none()).collect();
     let all = joined(&mut graph, &features);
-    let mut network = graph.mlp(all, &hidden, solved.len(), Function::Tanh);
+    let mut network = architecture.network(&mut graph, all, solved.len());
     if has_time && knows_start {
         network = enveloped(&mut graph, network, &solved, statement);
     }
     if solved.len() < outputs.len() {
         let places = joined(&mut graph, &features[..statement.grid.dimension()]);
-        let found = graph.mlp(places, &hidden, outputs.len() - solved.len(), Function::Tanh);
+        let found = architecture.network(&mut graph, places, outputs.len() - solved.len());
         graph.join(network, found);
     }
     graph

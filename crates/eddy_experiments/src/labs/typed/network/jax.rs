@@ -8,9 +8,10 @@ use eddy_expr::{
     lower::numpy::python_name,
     system::{Role, System},
 };
+use eddy_nets::graph::wave_rows;
 use eddy_spec::EddyError;
 
-use super::{SLICES, TypedNetwork};
+use super::{Architecture, Kind, SLICES, TypedNetwork};
 use crate::labs::pinn::{Descent, Method};
 
 const AXES: [&str; 3] = ["x", "y", "z"];
@@ -102,7 +103,7 @@ impl TypedNetwork {
                 for f in ["cos", "sin"] {
                     features.push(format!(
                         "*[np.{f}({wave} * k * {name}) for k in range(1, {})]",
-                        self.training.size.harmonics + 1
+                        self.training.architecture.harmonics + 1
                     ));
                 }
             } else {
@@ -112,16 +113,55 @@ impl TypedNetwork {
         if self.candidate.has_time {
             features.push("2 * (t - start) / length - 1".into());
         }
-        let inputs: usize =
-            grid.axes.iter().map(|a| if a.is_periodic { 2 * self.training.size.harmonics } else { 1 }).sum();
-        let mut widths = vec![(inputs + usize::from(self.candidate.has_time)).to_string()];
-        widths.extend(vec![self.training.size.width.to_string(); self.training.size.layers]);
-        widths.push(self.candidate.outputs.len().to_string());
-        writeln!(out, "\nwidths = [{}]\n\n", widths.join(", ")).ok();
+        let axes =
+            |a: &eddy_solve::grid::Axis| if a.is_periodic { 2 * self.training.architecture.harmonics } else { 1 };
+        let inputs = grid.axes.iter().map(axes).sum::<usize>() + usize::from(self.candidate.has_time);
+        self.write_layers(out, inputs);
         writeln!(out, "def network(weights, {call}):\n    h = np.stack([{}])", features.join(", ")).ok();
-        out.push_str(
-            "    for w, b in weights[:-1]:\n        h = np.tanh(w @ h + b)\n    w, b = weights[-1]\n    return w @ h + b\n\n\n",
-        );
+        let body = match self.training.architecture.kind {
+            Kind::Plain => PLAIN,
+            Kind::Residual => RESIDUAL,
+            Kind::Modified => MODIFIED,
+            Kind::Sines { .. } => SINES,
+            Kind::Waves { .. } => {
+                out.push_str("    h = waves @ h\n    h = np.concatenate([np.cos(h), np.sin(h)])\n");
+                PLAIN
+            }
+        };
+        out.push_str(body);
+        out.push_str("    w, b = weights[-1]\n    return w @ h + b\n\n\n");
+    }
+
+    /// Sizes of the layers, within which bounds their weights begin, and what of the network is not trained.
+    fn write_layers(&self, out: &mut String, mut inputs: usize) {
+        let architecture = self.training.architecture;
+        let Architecture { kind, width, layers, .. } = architecture;
+        out.push('\n');
+        if let Kind::Waves { sigma, seed } = kind {
+            let rows = wave_rows(inputs, architecture.waves(), sigma, seed);
+            let line = |row: &Vec<f64>| row.iter().map(|v| number(*v)).collect::<Vec<_>>().join(", ");
+            let rows: Vec<String> = rows.iter().map(|row| format!("    [{}],\n", line(row))).collect();
+            writeln!(out, "waves = np.array([\n{}])", rows.concat()).ok();
+            inputs = 2 * architecture.waves();
+        }
+        let mut sizes = vec![(inputs, width)];
+        if kind == Kind::Modified {
+            sizes.extend([(inputs, width); 2]);
+        }
+        sizes.extend(vec![(width, width); layers - 1]);
+        sizes.push((width, self.candidate.outputs.len()));
+        let sizes: Vec<String> = sizes.iter().map(|(n, m)| format!("({n}, {m})")).collect();
+        writeln!(out, "layers = [{}]  # units that are read, units", sizes.join(", ")).ok();
+        match kind {
+            Kind::Sines { omega } => {
+                writeln!(out, "omega = {}", number(omega)).ok();
+                out.push_str(
+                    "bounds = [(6 / n) ** 0.5 for n, m in layers]\nbounds[0] = omega / layers[0][0]\n\
+                     bounds[-1] /= max(omega, 1)\nbias = 1  # within the same bounds\n\n\n",
+                );
+            }
+            _ => out.push_str("bounds = [(6 / (n + m)) ** 0.5 for n, m in layers]\nbias = 0\n\n\n"),
+        }
     }
 
     fn write_fields(&self, out: &mut String, system: &System, call: &str) -> Result<(), EddyError> {
@@ -244,6 +284,23 @@ jax.config.update(\"jax_enable_x64\", True)
 
 ";
 
+const PLAIN: &str = "    for w, b in weights[:-1]:
+        h = np.tanh(w @ h + b)
+";
+const RESIDUAL: &str = "    w, b = weights[0]
+    h = np.tanh(w @ h + b)
+    for w, b in weights[1:-1]:
+        h = h + np.tanh(w @ h + b)
+";
+const MODIFIED: &str = "    u, v = [np.tanh(w @ h + b) for w, b in weights[:2]]
+    for w, b in weights[2:-1]:
+        z = np.tanh(w @ h + b)
+        h = (1 - z) * u + z * v
+";
+const SINES: &str = "    for w, b in weights[:-1]:
+        h = np.sin(w @ h + b)
+";
+
 const DERIVATIVE: &str = "
 
 def d(f, *orders):
@@ -307,12 +364,11 @@ const TAIL: &str = "adam = optax.adam(rate)
 
 
 def begin(key):
-    \"\"\"Uniform within sqrt(6 / (inputs + outputs)), biases zero.\"\"\"
     weights = []
-    for n, m in zip(widths, widths[1:]):
-        key, part = jax.random.split(key)
-        bound = (6 / (n + m)) ** 0.5
-        weights.append((jax.random.uniform(part, (m, n), minval=-bound, maxval=bound), np.zeros(m)))
+    for (n, m), bound in zip(layers, bounds):
+        key, one, two = jax.random.split(key, 3)
+        w, b = jax.random.uniform(one, (m, n), minval=-1), jax.random.uniform(two, (m,), minval=-1)
+        weights.append((bound * w, bias * bound * b))
     return weights
 
 
@@ -320,8 +376,7 @@ def load(path):
     from safetensors.numpy import load_file
 
     file = load_file(path)
-    layers = range(len(widths) - 1)
-    return [(np.asarray(file[f\"layers.{i}.weight\"]), np.asarray(file[f\"layers.{i}.bias\"])) for i in layers]
+    return [tuple(np.asarray(file[f\"layers.{i}.{part}\"]) for part in [\"weight\", \"bias\"]) for i in range(len(layers))]
 
 
 @jax.jit

@@ -158,9 +158,10 @@ impl TypedNetwork {
     /// time), the unit with the largest weights on top.
     fn neurons(&mut self) -> ViewData {
         const PLACES: usize = 129;
-        let (statement, size) = (&self.statement, self.training.size);
+        let (statement, architecture) = (&self.statement, self.training.architecture);
+        let width = architecture.width;
         let (inputs, has_time) = (self.candidate.inputs, self.candidate.has_time);
-        let graph = neurons(statement, inputs, has_time, size);
+        let graph = neurons(statement, inputs, has_time, architecture);
         let parameters = self.insight.parameters();
         let engine = Derivatives::all(inputs, 0).and_then(|values| GraphEngine::<f64>::new(&graph, &values));
         let (Ok(mut engine), Some(own)) = (engine, parameters.get(..graph.parameters())) else {
@@ -180,11 +181,10 @@ impl TypedNetwork {
         // The weights that read the units follow those of the hidden layers, [output][unit].
         let solved = self.candidate.outputs.len() - self.free().count();
         let reads = parameters.get(graph.parameters()..).unwrap_or_default();
-        let weight =
-            |unit: usize| (0..solved).filter_map(|o| reads.get(o * size.width + unit)).map(|w| w * w).sum::<f64>();
-        let mut order: Vec<usize> = (0..size.width).collect();
+        let weight = |unit: usize| (0..solved).filter_map(|o| reads.get(o * width + unit)).map(|w| w * w).sum::<f64>();
+        let mut order: Vec<usize> = (0..width).collect();
         order.sort_by(|a, b| weight(*a).total_cmp(&weight(*b)));
-        let mut data = vec![0.0; PLACES * size.width];
+        let mut data = vec![0.0; PLACES * width];
         engine.evaluate(own, &points, |tile| {
             for (row, unit) in order.iter().enumerate() {
                 for (i, value) in tile.jet(*unit, 0).iter().enumerate() {
@@ -192,8 +192,10 @@ impl TypedNetwork {
                 }
             }
         });
-        let y = (0.0, size.width as f64);
-        ViewData::Field { nx: PLACES, ny: size.width, data, x: span, y, range: (-1.0, 1.0) }
+        // Layers that add to what they get may answer more than 1.
+        let most = data.iter().fold(1.0, |m: f32, v| m.max(v.abs()));
+        let y = (0.0, width as f64);
+        ViewData::Field { nx: PLACES, ny: width, data, x: span, y, range: (-f64::from(most), f64::from(most)) }
     }
 
     fn coefficients_so_far(&self) -> ViewData {

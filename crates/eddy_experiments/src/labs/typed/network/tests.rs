@@ -6,7 +6,7 @@ use eddy_spec::Outcome;
 
 fn training() -> Training {
     Training {
-        size: Size { width: 12, layers: 2, harmonics: 2 },
+        architecture: Architecture { kind: Kind::Plain, width: 12, layers: 2, harmonics: 2 },
         points: 64,
         side_points: 8,
         side_weight: 3.0,
@@ -17,7 +17,7 @@ fn training() -> Training {
         is_adaptive: false,
         seed: 3,
         sought: Vec::new(),
-        data: Data { points: 40, noise: 0.01, weight: 10.0 },
+        data: Data { points: 40, noise: 0.01, weight: 10.0, fall: (1.0, 1) },
         measured: Vec::new(),
         knows_start: true,
         shown: String::new(),
@@ -154,7 +154,7 @@ fn gauss_newton_converges_where_adam_has_hardly_begun() {
 #[test]
 fn initial_values_are_found_from_measurements() {
     let sought = vec![("D".to_owned(), 0.4)];
-    let data = Data { points: 400, noise: 0.0, weight: 10.0 };
+    let data = Data { points: 400, noise: 0.0, weight: 10.0, fall: (1.0, 1) };
     let training = Training { sought, data, knows_start: false, points: 256, is_resampled: true, ..training() };
     let descent = Descent { method: Method::GaussNewton, steps: 60, seed: 1, record_every: 10 };
     let mut run = DescentRun::new(objective(HEAT, training.clone()).unwrap(), descent).unwrap();
@@ -177,7 +177,7 @@ fn what_is_not_measured_is_found_too() {
         let training = Training {
             sought: vec![("k".to_owned(), 0.5)],
             measured: measured.iter().map(|name| (*name).to_owned()).collect(),
-            data: Data { points: 60, noise: 0.0, weight: 10.0 },
+            data: Data { points: 60, noise: 0.0, weight: 10.0, fall: (1.0, 1) },
             points: 128,
             is_resampled: true,
             ..training()
@@ -207,7 +207,7 @@ fn patchy(training: Training) -> Result<TypedNetwork, EddyError> {
 #[test]
 fn a_coefficient_that_varies_is_found() {
     let sought = vec![("D".to_owned(), 0.2)];
-    let data = Data { points: 400, noise: 0.0, weight: 100.0 };
+    let data = Data { points: 400, noise: 0.0, weight: 100.0, fall: (1.0, 1) };
     let one = patchy(Training { sought, data, points: 256, ..training() }).unwrap();
     let descent = Descent { method: Method::Lbfgs, steps: 500, seed: 1, record_every: 50 };
     let mut run = DescentRun::new(one, descent).unwrap();
@@ -345,7 +345,7 @@ fn the_script_says_what_is_trained() {
         "d(u, 0, 1)(x, t)",
         "(0, 0, -1.0, (1.0, 0.0, 0.0, 0.0), lambda x, t: -(",
         "(0, 0, 1.0, (2.0, 1.0, 0.0, 0.0), lambda x, t: -(",
-        "widths = [2, 12, 12, 1]",
+        "layers = [(2, 12), (12, 12), (12, 1)]",
         "steps = 700",
         "cosine_decay_schedule(0.003,",
     ] {
@@ -358,6 +358,54 @@ fn the_script_says_what_is_trained() {
     let sought = vec![("D".to_owned(), 0.4)];
     let refused = objective(HEAT, Training { sought, ..training() }).unwrap().script(&adam).unwrap().unwrap_err();
     assert!(refused.message.contains("from data"), "{refused}");
+}
+
+/// Each kind of network: gradient and rows against differences, what is drawn of its units, and its layers in the script.
+#[test]
+fn networks_of_every_kind_are_trained_drawn_and_scripted() {
+    let adam = Descent { method: Method::Adam { rate: 3e-3 }, steps: 700, seed: 4, record_every: 20 };
+    let kinds = [
+        (Kind::Residual, "layers = [(5, 12), (12, 12), (12, 1)]", "h = h + np.tanh(w @ h + b)"),
+        (Kind::Modified, "layers = [(5, 12), (5, 12), (5, 12), (12, 12), (12, 1)]", "h = (1 - z) * u + z * v"),
+        (Kind::Sines { omega: 2.0 }, "bounds[-1] /= max(omega, 1)", "h = np.sin(w @ h + b)"),
+        (Kind::Waves { sigma: 1.5, seed: 3 }, "layers = [(12, 12), (12, 12), (12, 1)]", "h = waves @ h"),
+    ];
+    let of = |kind: Kind| {
+        let architecture = Architecture { kind, ..training().architecture };
+        objective(HEAT, Training { architecture, ..training() }).unwrap()
+    };
+    for (kind, layers, body) in kinds {
+        check_objective(&mut of(kind), 5);
+        check_rows(&mut of(kind), 5);
+        let script = of(kind).script(&adam).unwrap().unwrap();
+        assert!(script.contains(layers) && script.contains(body), "{kind:?}\n{script}");
+        let mut run = DescentRun::new(of(kind), adam).unwrap();
+        pollster::block_on(run.advance(Budget::steps(20))).unwrap();
+        let drawn = pollster::block_on(run.view("neurons")).unwrap();
+        let ViewData::Field { data, ny, .. } = &drawn else { panic!("{kind:?}: {drawn:?}") };
+        assert!(*ny == 12 && data.iter().any(|v| v.abs() > 0.01), "{kind:?}");
+        let tensors = run.weights();
+        let stated = script.split("layers = [").nth(1).unwrap().split(']').next().unwrap().matches('(').count();
+        assert_eq!(2 * stated, tensors.len(), "{kind:?}: weights and biases of each layer");
+    }
+}
+
+/// The weight of the measurements falls by the factor asked for, and stays there.
+#[test]
+fn measurements_count_less_as_the_training_goes_on() {
+    let sought = vec![("D".to_owned(), 0.4)];
+    let data = Data { fall: (100.0, 8), ..training().data };
+    let of = |balance| Training { sought: sought.clone(), data, balance, is_resampled: true, ..training() };
+    let mut falling = objective(HEAT, of(Balance::Fixed)).unwrap();
+    let mut weight = |step: u64| {
+        falling.draw(step);
+        falling.data_factors()[0]
+    };
+    let (first, half, end, after) = (weight(0), weight(4), weight(8), weight(20));
+    assert!((first / half - 10.0).abs() < 1e-9 && (first / end - 100.0).abs() < 1e-9 && end == after);
+    let mut balanced = objective(HEAT, of(Balance::Norms)).unwrap();
+    balanced.draw(8);
+    assert_eq!(balanced.data_factors()[0], first, "that weight follows the training");
 }
 
 /// The tangent kernel is made of rows: each against central differences of the residual at its point, and one with a planted
