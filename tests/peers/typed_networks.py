@@ -2,13 +2,15 @@
 the same size (its points are other random ones).
 
     pip install jax optax safetensors numpy
-    python tests/peers/typed_networks.py            # every preset; exit status 1 on a difference
+    python tests/peers/typed_networks.py            # every preset and kind of network; exit status 1 on a difference
+    EDDY=target/release/eddy python tests/peers/typed_networks.py   # another binary than ./eddy
 
 The script is made by `eddy run typed-pinn --script`; derivatives there are JAX's, so this also checks residuals and
 conditions of the typed system on a path that shares no code with ours. A planted fault (`--fault`: weights 1 % off) must be seen.
 """
 
 import json
+import os
 import runpy
 import subprocess
 import sys
@@ -17,15 +19,17 @@ from pathlib import Path
 
 import numpy
 
-EDDY = str(Path(__file__).resolve().parents[2] / "eddy")
+EDDY = os.environ.get("EDDY") or str(Path(__file__).resolve().parents[2] / "eddy")
 PRESETS = (
     "burgers burgers-steepening heat bistable fisher-kpp wave-damped klein-gordon kdv beam nls-soliton "
     "schroedinger-harmonic black-scholes oscillator van-der-pol poisson"
 ).split()
+NETWORKS = ["residual", "modified", "sines", "fourier-features"]
+PROBLEMS = [(preset, "plain") for preset in PRESETS] + [("heat", network) for network in NETWORKS]
 
 
-def compare(preset, folder, fault):
-    link = f"typed-pinn?preset={preset}&points=512&width=16&layers=2"
+def compare(preset, network, folder, fault):
+    link = f"typed-pinn?preset={preset}&points=512&width=16&layers=2&network={network}"
     script, weights, arrays = (str(folder / name) for name in ("script.py", "weights.safetensors", "out.npz"))
     eddy = lambda *more: subprocess.run([EDDY, "run", link, *more], check=True, capture_output=True, text=True).stdout
     eddy("--script", script)
@@ -37,7 +41,7 @@ def compare(preset, folder, fault):
 
     loaded = [(w * (1 + fault), b) for w, b in theirs["load"](weights)]
     loss = float(theirs["loss"](loaded, jax.random.PRNGKey(1)))
-    print(f"{preset}: loss {meta['metrics']['loss']:.4g}, in JAX {loss:.4g}", end="")
+    print(f"{preset}, {network}: loss {meta['metrics']['loss']:.4g}, in JAX {loss:.4g}", end="")
     is_near = 0.5 < loss / meta["metrics"]["loss"] < 2
     field = ours["solution"] if "solution" in ours.files else None
     if field is None or field.ndim != 2 or len(theirs["low"]) != 2:
@@ -62,6 +66,6 @@ def compare(preset, folder, fault):
 if __name__ == "__main__":
     fault = 0.01 if "--fault" in sys.argv else 0.0
     with tempfile.TemporaryDirectory() as name:
-        bad = [preset for preset in PRESETS if not compare(preset, Path(name), fault)]
+        bad = [f"{preset}/{network}" for preset, network in PROBLEMS if not compare(preset, network, Path(name), fault)]
     print("differ:", " ".join(bad) if bad else "none")
     sys.exit(bool(bad))
