@@ -183,7 +183,7 @@ params! { pub struct Params {
     /// Strictness of causal weights. Earlier times first; 0 weighs all alike, and L-BFGS always does.
     causality: f64 = 0.0 => range(0.0, 1000.0).symbol("\\varepsilon").group("training"),
     /// Windows in time, trained one after the other. Each has its share of the steps and begins where the network of the one
-    /// before ended; for equations of first order in time along one periodic axis, or none.
+    /// before ended.
     windows: u32 = 1 => steps(1, 40).group("training"),
     /// Optimizer.
     optimizer: Optimizer = Optimizer::Adam => choice().group("training"),

@@ -138,12 +138,28 @@ fn negative_sum(row: &[f64]) -> f64 {
     sorted.iter().sum()
 }
 
+/// Coefficients of Σ c_k T_k(z) become those of its derivative in x = `half`·z: c'_{k-1} = c'_{k+1} + 2k c_k, downwards, and
+/// half of that for c'_0.
+pub fn differentiated(coefficients: &mut [f64], half: f64) {
+    // c'_{k+1} and c'_{k+2} of the last two.
+    let (mut above, mut two_above) = (0.0, 0.0);
+    for k in (0..coefficients.len()).rev() {
+        let own = coefficients[k];
+        coefficients[k] = above / half;
+        (above, two_above) = (two_above + 2.0 * k as f64 * own, above);
+    }
+    if let Some(first) = coefficients.first_mut() {
+        *first *= 0.5;
+    }
+}
+
 /// Derivatives by a cosine transform: O(n log n), for large n.
 pub struct ChebyshevTransform<R: Real> {
     transform: TrigTransform<R>,
     half: f64,
     spectrum: Vec<R>,
-    coefficients: Vec<f64>,
+    /// The spectrum while it is differentiated.
+    wide: Vec<f64>,
 }
 
 impl<R: Real> ChebyshevTransform<R> {
@@ -153,7 +169,7 @@ impl<R: Real> ChebyshevTransform<R> {
             transform: TrigTransform::new(TrigKind::Cosine1, points),
             half: grid.half(),
             spectrum: vec![R::of(0.0); points],
-            coefficients: vec![0.0; points + 2],
+            wide: Vec::with_capacity(points),
         }
     }
 
@@ -194,17 +210,11 @@ impl<R: Real> ChebyshevTransform<R> {
     pub fn derivative(&mut self, derivative: usize, u: &[R], out: &mut [R]) {
         let mut spectrum = std::mem::take(&mut self.spectrum);
         self.coefficients(u, &mut spectrum);
-        let n = spectrum.len() - 1;
-        for _ in 0..derivative {
-            // c'_{k-1} = c'_{k+1} + 2k c_k, downwards; c'_0 is half of that.
-            self.coefficients.fill(0.0);
-            for k in (1..=n).rev() {
-                self.coefficients[k - 1] = self.coefficients[k + 1] + 2.0 * k as f64 * spectrum[k].to_f64();
-            }
-            self.coefficients[0] *= 0.5;
-            for (s, c) in spectrum.iter_mut().zip(&self.coefficients) {
-                *s = R::of(c / self.half);
-            }
+        if derivative > 0 {
+            self.wide.clear();
+            self.wide.extend(spectrum.iter().map(|s| s.to_f64()));
+            (0..derivative).for_each(|_| differentiated(&mut self.wide, self.half));
+            spectrum.iter_mut().zip(&self.wide).for_each(|(s, c)| *s = R::of(*c));
         }
         self.values(&spectrum, out);
         self.spectrum = spectrum;

@@ -16,6 +16,7 @@ mod points;
 mod reference;
 mod sides;
 mod spectra;
+mod start;
 
 use eddy_expr::{BlockKernel, Read, ResidualError, Residuals, program::UniformInput};
 use eddy_nets::{
@@ -253,8 +254,15 @@ impl TypedNetwork {
             });
         }
         let engine = GraphEngine::new(&candidate.graph, &derivatives).map_err(refused)?;
-        let values =
-            GraphEngine::new(&candidate.graph, &Derivatives::all(inputs, 0).map_err(refused)?).map_err(refused)?;
+        // A later window begins with the velocities at the end of the one before.
+        let carries = training.windows > 1 && candidate.outputs.iter().any(|output| output.order == 2);
+        let known = if carries {
+            let velocity: Vec<usize> = (0..inputs).map(|i| usize::from(i + 1 == inputs)).collect();
+            Derivatives::new(inputs, &[&velocity])
+        } else {
+            Derivatives::all(inputs, 0)
+        };
+        let values = GraphEngine::new(&candidate.graph, &known.map_err(refused)?).map_err(refused)?;
         let length = statement.end - statement.start;
         let scales = residuals
             .fields
@@ -270,7 +278,7 @@ impl TypedNetwork {
         };
         let sides = Sides::new(&statement, &mut candidate, training.side_points, training.seed)?;
         let reference = Reference::new(&truth, &candidate)?;
-        march.check(&statement, &candidate, &reference, !training.sought.is_empty())?;
+        march.check(&candidate, &reference, !training.sought.is_empty())?;
         march.look(&statement, &candidate, &reference);
         // What is not reached yet stands where it began.
         let solution = (0..candidate.outputs.len()).map(|o| candidate.base(o, [0; 3], 0, &reference.points)).collect();
@@ -333,7 +341,7 @@ impl TypedNetwork {
             self.data_weight = self.training.data.weight_at(step);
         }
         if let Some(sides) = &mut self.sides {
-            sides.draw(&self.statement, &self.candidate, step);
+            sides.draw(&self.statement, &self.candidate, self.march.offset(), step);
         }
     }
 

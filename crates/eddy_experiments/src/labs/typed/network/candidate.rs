@@ -5,7 +5,7 @@ use eddy_nets::graph::{Graph, Node};
 use eddy_solve::Statement;
 use eddy_spec::EddyError;
 
-use super::{architecture::Architecture, march::Start};
+use super::{architecture::Architecture, start::Start};
 
 /// One real component of a field: an output of the network.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,8 +33,8 @@ pub struct Candidate {
     pub graph: Graph,
     /// Of each derivative asked for so far.
     known: Vec<((usize, [u8; 3]), Option<Expression>)>,
-    /// By output: what a later window begins with, in place of the initial values.
-    starts: Vec<Option<Start>>,
+    /// By output: what a later window begins with in place of the initial values, then the velocity where there is one.
+    starts: Vec<Vec<Start>>,
     start: f64,
     parameters: Vec<f64>,
     dimension: usize,
@@ -150,21 +150,31 @@ impl Candidate {
         Ok(())
     }
 
-    /// From now on an output of first order in time begins with `start`.
-    pub fn begin(&mut self, output: usize, start: Start) {
-        self.starts.resize(self.outputs.len(), None);
-        if self.outputs[output].order == 1 {
-            self.starts[output] = Some(start);
-        }
+    /// From now on an output begins with `start`: with as many fields as its equation has orders in time.
+    pub fn begin(&mut self, output: usize, start: Vec<Start>) {
+        self.starts.resize(self.outputs.len(), Vec::new());
+        self.starts[output] = start;
     }
 
     /// The part of a derivative of an output that is not the network's, at points [point][input]. Needs
     /// [`need`](Self::need) before.
     pub fn base(&self, output: usize, orders: [u8; 3], time: u8, points: &[f64]) -> Vec<f64> {
         let count = points.len() / self.inputs;
-        if let Some(Some(start)) = self.starts.get(output) {
-            let places = points.chunks_exact(self.inputs).map(|point| point[0]);
-            return if time == 0 { start.derivative(orders[0], places) } else { vec![0.0; count] };
+        if let Some(start) = self.starts.get(output).filter(|start| !start.is_empty()) {
+            let of = |field: &Start| {
+                let places = points.chunks_exact(self.inputs).map(|point| &point[..self.dimension]);
+                field.derivative([orders[0], orders[1]], places)
+            };
+            let velocity = start.get(1).filter(|_| time <= 1).map(of);
+            return match (time, velocity) {
+                (0, None) => of(&start[0]),
+                (0, Some(velocity)) => {
+                    let passed = points.iter().skip(self.dimension).step_by(self.inputs).map(|t| t - self.start);
+                    of(&start[0]).iter().zip(velocity).zip(passed).map(|((u, v), t)| u + t * v).collect()
+                }
+                (1, Some(velocity)) => velocity,
+                _ => vec![0.0; count],
+            };
         }
         let guess = self.outputs[output].guess.filter(|_| orders == [0; 3] && time == 0);
         let mut values = vec![guess.unwrap_or(0.0); count];

@@ -124,7 +124,8 @@ impl Sides {
         self.held.iter().any(|one| one.variable == variable && one.condition.coefficients[0] != 0.0)
     }
 
-    pub fn draw(&mut self, statement: &Statement, candidate: &Candidate, step: u64) {
+    /// New points of step `step`, in a window that begins `offset` after the run.
+    pub fn draw(&mut self, statement: &Statement, candidate: &Candidate, offset: f64, step: u64) {
         let inputs = candidate.inputs;
         let mut counter = step * (self.held.len() * self.count * inputs) as u64;
         self.points.clear();
@@ -155,7 +156,7 @@ impl Sides {
                 }
                 let mut at = [0.0; 3];
                 at[..dimension].copy_from_slice(&point[..dimension]);
-                let time = if candidate.has_time { point[dimension] } else { statement.start };
+                let time = if candidate.has_time { point[dimension] + offset } else { statement.start };
                 let (re, im) = one.condition.value(at, time, &self.parameters);
                 -if one.part == Part::Real { re } else { im }
             }));
