@@ -7,7 +7,7 @@ const progress = (element: Locator) => element.evaluate((e: any) => e.model.pane
 const latest = (element: Locator, key: string) =>
   element.evaluate((e: any, key) => e.model.panes[0]?.latest[e.model.experiment.metrics.findIndex((m: any) => m.key === key) + 1] ?? NaN, key);
 
-const SMALL = 'width=12&layers=2&points=128&steps=3000';
+const SMALL = 'optimizer=adam&width=12&layers=2&points=128&steps=3000';
 
 test('typed equations train a network, and what is wrong with them stands at their text', async ({ page, url }) => {
   test.slow();

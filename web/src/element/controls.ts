@@ -78,8 +78,11 @@ export class EddyControls extends LitElement {
     const preset = model.values.get('equations')?.trim() ? '' : (model.values.get('preset') ?? '');
     if (preset === this.standsFor) return;
     this.standsFor = preset;
-    const facts = preset ? await model.ask<{ texts: Record<string, string | number> }>('analyse', JSON.stringify({ preset })).catch(() => undefined) : undefined;
-    if (preset === this.standsFor) this.stand = Object.fromEntries(Object.entries(facts?.texts ?? {}).map(([key, text]) => [key, String(text)]));
+    const facts = preset ? await model.ask<{ texts: Record<string, string | number>; network_end?: string }>('analyse', JSON.stringify({ preset })).catch(() => undefined) : undefined;
+    if (preset !== this.standsFor) return;
+    // Networks are given shorter times than the solver.
+    const end = model.experiment.id === 'typed-pinn' && facts?.network_end;
+    this.stand = Object.fromEntries(Object.entries({ ...facts?.texts, ...(end && { end }) }).map(([key, text]) => [key, String(text)]));
   }
 
   private notices(model: RunModel) {

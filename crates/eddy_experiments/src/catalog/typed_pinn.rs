@@ -13,10 +13,12 @@
 //! found too: with a line such as `D = 1 + 0.5*sin(x)` in the equations and `D = 1` to be found, a second network, of the
 //! place alone, stands for $D$. Show it by its name under *Field shown*.
 //!
-//! What to look for: diffusion comes easily, long times and sharp fronts do not. Try the causal weights where the later
-//! times stay wrong, *windows* where the time is long, and L-BFGS where Adam no longer gets better. *Gauss-Newton* solves for all
-//! weights together in each step: where it finds its way, a hundred steps of it do more than thousands of Adam. It wants more
-//! points than the network has weights, and over long times it may settle on a solution that begins wrongly.
+//! *Gauss-Newton* solves for all weights together in each step: a hundred steps of it do more than thousands of Adam, and most
+//! presets take some seconds. It wants more points than the network has weights. Switch to Adam to see what is customary.
+//!
+//! What to look for: long times are hard. Presets end earlier here than in the solver's lab; give a later *end*, and the network
+//! may settle on a solution that begins wrongly, with hardly any residual. *Windows* in time cure that, each beginning where the
+//! one before ended. With Adam, try causal weights where the later times stay wrong.
 //!
 //! Take the points of the last step to see where the residual is large. The *spectrum of the error* shows which waves are learnt:
 //! slow ones first. Why, the *tangent kernel* says: what lies along an eigenvector is learnt at a speed proportional to its
@@ -37,7 +39,7 @@ use crate::labs::{
     pinn::{self, Descent, MOST_NEWTON, Method, Objective, start_descent},
     typed::{
         Texts,
-        network::{Architecture, Balance, Data, Kind, Training, TypedNetwork, guesses},
+        network::{Architecture, Balance, Data, Kind, Training, TypedNetwork, guesses, network_end},
     },
 };
 use crate::{Baseline, Context, DeviceKind, Experiment, Lab, Run};
@@ -164,13 +166,13 @@ params! { pub struct Params {
     /// deviation of their wave numbers, where coordinates run from -1 to 1.
     frequency: f64 = 3.0 => log(0.1, 100.0).symbol("\\omega").group("network").only_when("network", &["sines", "fourier-features"]),
     /// Units of a hidden layer.
-    width: u32 = 24 => steps(2, 96).group("network"),
+    width: u32 = 20 => steps(2, 96).group("network"),
     /// Hidden layers.
     layers: u32 = 3 => steps(1, 8).group("network"),
-    /// Waves of a periodic coordinate that the network sees.
-    harmonics: u32 = 3 => steps(1, 16).group("network"),
+    /// Waves of a periodic coordinate that the network sees. 0: as many as the initial values have, 3 at least.
+    harmonics: u32 = 0 => steps(0, 16).group("network"),
     /// Points per step.
-    points: u32 = 512 => steps(32, 8_192).group("training"),
+    points: u32 = 1_024 => steps(32, 8_192).group("training"),
     /// Places of the points. Where the residual is large: half of them, redrawn every fifty steps.
     sampling: Sampling = Sampling::Uniform => choice().group("training"),
     /// Points per side and condition.
@@ -186,9 +188,9 @@ params! { pub struct Params {
     /// before ended.
     windows: u32 = 1 => steps(1, 40).group("training"),
     /// Optimizer.
-    optimizer: Optimizer = Optimizer::Adam => choice().group("training"),
-    /// Training steps.
-    steps: u32 = 5_000 => steps(10, 100_000).group("training"),
+    optimizer: Optimizer = Optimizer::GaussNewton => choice().group("training"),
+    /// Training steps. 0: 200 of Gauss-Newton, 5,000 of the others.
+    steps: u32 = 0 => steps(0, 100_000).group("training"),
     /// Steps of Adam before L-BFGS. Of each window.
     first: u32 = 2_000 => steps(1, 100_000).group("training").only_when("optimizer", &["adam-lbfgs"]),
     /// Learning rate of Adam. It falls to a hundredth along half a cosine.
@@ -210,7 +212,10 @@ impl Params {
             boundary: self.boundary.clone(),
             initial: self.initial.clone(),
             parameters: self.parameters.clone(),
-            end: self.end.clone(),
+            end: match network_end(self.preset.key()) {
+                Some(end) if self.end.trim().is_empty() && self.equations.trim().is_empty() => end.to_owned(),
+                _ => self.end.clone(),
+            },
             space: "auto".into(),
             time: "auto".into(),
             dealias: "auto".into(),
@@ -220,9 +225,17 @@ impl Params {
         })
     }
 
+    fn steps(&self) -> u64 {
+        match (self.steps, self.optimizer) {
+            (0, Optimizer::GaussNewton) => 200,
+            (0, _) => 5_000,
+            (steps, _) => u64::from(steps),
+        }
+    }
+
     /// Steps over which the weight of the measurements falls: the last fifth is for what it has come to.
     fn fall_steps(&self) -> u64 {
-        u64::from(self.steps) * 4 / 5
+        self.steps() * 4 / 5
     }
 
     fn training(&self) -> Result<Training, EddyError> {
@@ -333,7 +346,7 @@ impl Experiment for TypedPinn {
         };
         // A step of Gauss-Newton is worth many of the others, and takes as long.
         let record_every = if method == Method::GaussNewton { 5 } else { 20 };
-        let descent = Descent { method, steps: u64::from(p.steps), seed: p.seed, record_every };
+        let descent = Descent { method, steps: p.steps(), seed: p.seed, record_every };
         let network = TypedNetwork::new(statement, p.training()?)?;
         let weights = network.graph().parameters();
         if method == Method::GaussNewton && weights > MOST_NEWTON {

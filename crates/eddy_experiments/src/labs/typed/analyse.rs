@@ -47,6 +47,7 @@ pub fn analyse(texts: &Texts) -> Value {
     let toml = problem.as_ref().and_then(|problem| problem.to_toml().ok());
     json!({
         "texts": filled,
+        "network_end": super::network::network_end(&texts.preset),
         "about": about,
         "errors": errors,
         "dimension": statement.as_ref().map(|s| s.grid.dimension()),

@@ -13,6 +13,7 @@ mod march;
 mod newton;
 mod pictures;
 mod points;
+mod presets;
 mod reference;
 mod sides;
 mod spectra;
@@ -33,6 +34,7 @@ pub use given::guesses;
 use given::{check_measured, free_fields, measured};
 use march::March;
 use points::Buffers;
+pub use presets::network_end;
 use reference::Reference;
 use sides::Sides;
 use spectra::Insight;
@@ -188,7 +190,10 @@ impl TypedNetwork {
     pub fn new(statement: Statement, training: Training) -> Result<Self, EddyError> {
         // The solver knows what the network has to find.
         let truth = statement.clone();
-        let mut statement = statement;
+        let (mut statement, mut training) = (statement, training);
+        if training.architecture.harmonics == 0 {
+            training.architecture.harmonics = architecture::harmonics_of(&statement);
+        }
         let mut march = March::new(&mut statement, training.windows, training.causality);
         let free = free_fields(&mut statement, &training.sought)?;
         check_measured(&statement, &training)?;

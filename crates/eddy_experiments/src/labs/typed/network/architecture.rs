@@ -1,6 +1,10 @@
 //! What the network is made of.
 
+use eddy_expr::{Column, Inputs};
 use eddy_nets::graph::{Function, Graph, Initial, Node};
+use eddy_solve::Statement;
+
+use super::start::amplitudes;
 
 /// How its layers are put together.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -18,13 +22,57 @@ pub enum Kind {
     Waves { sigma: f64, seed: u64 },
 }
 
+/// Fewest and most waves that are given to a network by themselves.
+const HARMONICS: (usize, usize) = (3, 16);
+/// Share of the highest amplitude from which on a wave counts.
+const COUNTS: f64 = 0.02;
+/// Places along an axis.
+const PLACES: usize = 128;
+
+/// Waves of the initial values along periodic axes, through two places of the others.
+pub fn harmonics_of(statement: &Statement) -> usize {
+    let axes = &statement.grid.axes;
+    let mut most = HARMONICS.0;
+    // As its own derivative of order 0 an expression asks for no random numbers; what is random has none.
+    let initial = |position| statement.initial_expression(position).and_then(|e| e.derivative([0; 3]));
+    for expression in (0..statement.stepped().len()).filter_map(initial) {
+        for (own, axis) in axes.iter().enumerate().filter(|(_, axis)| axis.is_periodic) {
+            let along: Vec<f64> = (0..PLACES).map(|i| axis.min + axis.length() * i as f64 / PLACES as f64).collect();
+            for share in [0.31, 0.77] {
+                let column = |other: usize| match axes.get(other) {
+                    Some(_) if other == own => Column::Values(&along),
+                    Some(axis) => Column::Constant(axis.min + share * axis.length()),
+                    None => Column::Constant(0.0),
+                };
+                let inputs = Inputs {
+                    coordinates: [column(0), column(1), column(2)],
+                    time: statement.start,
+                    parameters: &statement.parameters,
+                    fields: &[],
+                };
+                let (mut re, mut im) = (vec![0.0; PLACES], vec![0.0; PLACES]);
+                if expression.eval_block_complex(&inputs, &mut re, &mut im).is_err() {
+                    continue;
+                }
+                for values in [re, im] {
+                    let found = amplitudes(axis, &values);
+                    let largest = found.iter().copied().fold(0.0, f64::max);
+                    let last = found.iter().rposition(|a| *a > COUNTS * largest).unwrap_or(0);
+                    most = most.max(last);
+                }
+            }
+        }
+    }
+    most.min(HARMONICS.1)
+}
+
 /// Kind and size of the network.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Architecture {
     pub kind: Kind,
     pub width: usize,
     pub layers: usize,
-    /// Waves per periodic coordinate.
+    /// Waves per periodic coordinate; 0 for as many as the initial values have, within [`HARMONICS`].
     pub harmonics: usize,
 }
 

@@ -95,6 +95,13 @@ impl Line {
     }
 }
 
+/// Amplitudes of waves 0, 1, … of values at equal distances along a periodic axis.
+pub fn amplitudes(axis: &Axis, values: &[f64]) -> Vec<f64> {
+    let coefficients = Line::new(axis).coefficients(values);
+    let pairs = coefficients[1..].chunks(2).map(|pair| pair.iter().map(|c| c * c).sum::<f64>().sqrt());
+    std::iter::once(coefficients[0].abs()).chain(pairs).collect()
+}
+
 /// Where values along the axes have to be known: [axis][place]. Of the upper end of a period is left out.
 pub fn places(axes: &[Axis]) -> Vec<Vec<f64>> {
     let which = usize::from(axes.len() > 1);

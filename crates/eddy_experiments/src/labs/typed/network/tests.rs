@@ -390,6 +390,19 @@ fn networks_of_every_kind_are_trained_drawn_and_scripted() {
     }
 }
 
+#[test]
+fn a_network_sees_the_waves_that_the_initial_values_have() {
+    let of = |initial: &str| {
+        let architecture = Architecture { harmonics: 0, ..training().architecture };
+        let text = HEAT.replace("sin(x)", initial);
+        objective(&text, Training { architecture, ..training() }).unwrap().training.architecture.harmonics
+    };
+    assert_eq!(
+        [of("sin(x)"), of("cos(8*x) + cos(9*x)"), of("1 + 0.01*cos(9*x)"), of("exp(-40*(x-3)^2)")],
+        [3, 9, 3, 16]
+    );
+}
+
 /// The weight of the measurements falls by the factor asked for, and stays there.
 #[test]
 fn measurements_count_less_as_the_training_goes_on() {
