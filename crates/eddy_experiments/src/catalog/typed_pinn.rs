@@ -169,7 +169,8 @@ params! { pub struct Params {
     width: u32 = 20 => steps(2, 96).group("network"),
     /// Hidden layers.
     layers: u32 = 3 => steps(1, 8).group("network"),
-    /// Waves of a periodic coordinate that the network sees. 0: as many as the initial values have, 3 at least.
+    /// Waves of a periodic coordinate (0: automatic). The network sees no others; by itself as many as the initial values have,
+    /// 3 at least.
     harmonics: u32 = 0 => steps(0, 16).group("network"),
     /// Points per step.
     points: u32 = 1_024 => steps(32, 8_192).group("training"),
@@ -189,7 +190,7 @@ params! { pub struct Params {
     windows: u32 = 1 => steps(1, 40).group("training"),
     /// Optimizer.
     optimizer: Optimizer = Optimizer::GaussNewton => choice().group("training"),
-    /// Training steps. 0: 200 of Gauss-Newton, 5,000 of the others.
+    /// Training steps (0: automatic). By themselves 200 of Gauss-Newton, 5,000 of the others.
     steps: u32 = 0 => steps(0, 100_000).group("training"),
     /// Steps of Adam before L-BFGS. Of each window.
     first: u32 = 2_000 => steps(1, 100_000).group("training").only_when("optimizer", &["adam-lbfgs"]),

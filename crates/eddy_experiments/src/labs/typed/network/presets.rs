@@ -1,8 +1,8 @@
 //! How long the solver's presets last where a network learns them.
 
 /// The end that a network is given, where it is not the solver's: errors of an instant grow with the time that hangs on it, and
-/// ahead of Fisher's front, say, e-fold in each unit of it. With these ends each preset is learnt to 2 % or better within some
-/// ten seconds (measured: docs/performance.md, "Gauss-Newton for networks").
+/// ahead of Fisher's front, say, e-fold in each unit of it. With these ends each preset is learnt to 2 % or better within half
+/// a minute (measured: docs/performance.md, "Gauss-Newton for networks").
 pub fn network_end(preset: &str) -> Option<&'static str> {
     Some(match preset {
         "burgers-steepening" => "1.5",
