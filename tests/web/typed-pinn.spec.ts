@@ -92,3 +92,28 @@ test('the equation lab leads to the network with the same problem', async ({ pag
   await expect(page.locator('.lab-method')).toBeVisible();
   await expect(page.locator('.lab-network')).toHaveCount(0);
 });
+
+test('a network and its baseline are compared at equal steps and at equal time', async ({ page, url }) => {
+  await page.goto(`${url}/#/e/typed-pinn?preset=heat&width=12&layers=2&points=256&steps=40`);
+  const element = widget(page);
+  await ready(element);
+  await element.evaluate((e: any) => e.play());
+  await expect.poll(() => progress(element), { timeout: 60_000 }).toBe(40);
+  const heading = page.locator('eddy-plots section:visible h2', { hasText: 'Relative error' });
+  const time = page.locator('eddy-plots section', { hasText: 'Time against' });
+  await expect(heading).toHaveText('Relative error against training steps');
+  await expect(time).toBeVisible();
+  await page.getByRole('radiogroup', { name: 'Plots against' }).getByLabel('time').check();
+  await expect(heading).toHaveText('Relative error against time');
+  // The time against itself says nothing.
+  await expect(page.locator('#metric-seconds')).toBeHidden();
+  const plot = page.locator('#metric-error .u-wrap');
+  await expect(plot).toBeVisible();
+  // The last row of each pane lies where its own clock stood.
+  const ends = await page.locator('eddy-plots').evaluate((e: any) => {
+    const columns = e.plots.get('metric-error').plot.data;
+    return { last: columns[0].at(-1), clocks: [0, 1].map((i) => e.model.panes[i].latest[e.model.experiment.metrics.findIndex((m: any) => m.key === 'seconds') + 1]) };
+  });
+  expect(ends.clocks[0]).not.toBe(ends.clocks[1]);
+  expect(ends.last).toBe(Math.max(...ends.clocks));
+});

@@ -1,5 +1,17 @@
 import { css } from 'lit';
 
+/** A choice of few, side by side. */
+export const segmentStyles = css`
+  .segments { display: grid; grid-auto-flow: column; grid-auto-columns: 1fr; border: 1px solid var(--line-strong); border-radius: var(--radius); overflow: hidden; font-size: 13px; }
+  .segments label { position: relative; border-right: 1px solid var(--line-strong); display: grid; cursor: pointer; }
+  .segments label:last-child { border-right: 0; }
+  .segments input { position: absolute; inset: 0; opacity: 0; margin: 0; cursor: pointer; }
+  .segments span { padding: 6px 4px; text-align: center; color: var(--ink-soft); line-height: 1.25; align-self: center; }
+  .segments label:has(:checked) { background: var(--ink); }
+  .segments :checked + span { color: var(--paper); }
+  .segments label:has(:focus-visible) { outline: 2px solid var(--accent); outline-offset: -3px; }
+`;
+
 export const controlStyles = css`
   /* Columns of even height: groups differ in length, and a row of them would leave gaps. */
   :host { display: block; columns: auto 290px; column-gap: 16px; margin-bottom: -16px; }
@@ -53,14 +65,7 @@ export const controlStyles = css`
   }
   fieldset { border: 0; margin: 0; padding: 0; min-width: 0; }
   legend { padding: 0; margin-bottom: 5px; }
-  .segments { display: grid; grid-auto-flow: column; grid-auto-columns: 1fr; border: 1px solid var(--line-strong); border-radius: var(--radius); overflow: hidden; font-size: 13px; }
-  .segments label { position: relative; border-right: 1px solid var(--line-strong); display: grid; cursor: pointer; }
-  .segments label:last-child { border-right: 0; }
-  .segments input { position: absolute; inset: 0; opacity: 0; margin: 0; cursor: pointer; }
-  .segments span { padding: 6px 4px; text-align: center; color: var(--ink-soft); line-height: 1.25; align-self: center; }
-  .segments label:has(:checked) { background: var(--ink); }
-  .segments :checked + span { color: var(--paper); }
-  .segments label:has(:focus-visible) { outline: 2px solid var(--accent); outline-offset: -3px; }
+  ${segmentStyles}
   .stacked { display: grid; gap: 5px; }
   .select { position: relative; display: grid; align-items: center; }
   .select .icon { position: absolute; right: 9px; pointer-events: none; color: var(--ink-faint); }

@@ -1,6 +1,6 @@
 /** Plots below the stage: each metric against the run's axis, and curve views, with the baseline in grey. */
 import { LitElement, css, html, nothing } from 'lit';
-import { customElement, property } from 'lit/decorators.js';
+import { customElement, property, state } from 'lit/decorators.js';
 import type uPlot from 'uplot';
 import type { Axis, Metric, ViewSpec } from '../lib/catalog';
 import { curveViews } from '../lib/catalog';
@@ -9,6 +9,7 @@ import { paneLabel } from '../lib/labels';
 import type { RunModel } from '../lib/run-model';
 import { onTheme } from '../lib/theme';
 import { shared } from '../styles/shared';
+import { segmentStyles } from './control-styles';
 import { Watch } from './watch';
 
 type Uplot = typeof uPlot;
@@ -212,7 +213,10 @@ function aligned(lists: { xs: ArrayLike<number>; ys: ArrayLike<number> }[]): { x
 export class EddyPlots extends LitElement {
   static override styles = [
     shared,
+    segmentStyles,
     css`
+      .against { display: flex; align-items: center; justify-content: flex-end; gap: 10px; margin: 0 0 12px; font-size: 13px; color: var(--ink-soft); }
+      .against .segments span { padding: 6px 12px; }
       .grid { display: grid; gap: 16px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 360px), 1fr)); }
       .card { padding: 14px 16px 8px; min-width: 0; }
       .head { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 2px 16px; align-items: baseline; margin-bottom: 4px; }
@@ -224,6 +228,8 @@ export class EddyPlots extends LitElement {
     `,
   ];
   @property({ attribute: false }) model?: RunModel;
+  /** Metrics against the time spent in place of the run's axis: what two settings reach in equal time. */
+  @state() private byTime = false;
   private names = '';
   private plots = new Map<string, Plot>();
   private waiting = false;
@@ -272,12 +278,13 @@ export class EddyPlots extends LitElement {
     if (sheet && root.adoptedStyleSheets && !root.adoptedStyleSheets.includes(sheet)) root.adoptedStyleSheets.push(sheet);
     const style = getComputedStyle(this);
     const color = (name: string) => style.getPropertyValue(name).trim();
-    const { metrics, axis } = model.experiment;
+    const { metrics } = model.experiment;
+    const { axis, column } = this.abscissa(model);
     const panes = model.hasBaseline ? [0, 1] : [0];
     const records = panes.map((i) => recordColumns(model.records[i], metrics.length));
     if (this.namesNow !== this.names) this.requestUpdate();
     metrics.forEach((metric, m) => {
-      const lists = records.map((r) => ({ xs: r.x, ys: r.columns[m]! }));
+      const lists = records.map((r) => ({ xs: column < 0 ? r.x : r.columns[column]!, ys: r.columns[m]! }));
       const curves = panes.map((i): Curve => ({ name: paneLabel(model, i), color: color(i ? '--plot-b' : '--plot-a'), width: i ? 1.6 : 2.2, dots: lists[i]!.xs.length < 30 }));
       // The baseline lies below the experiment.
       // A metric that this setting does not have (an error without a known solution) takes no room.
@@ -316,6 +323,12 @@ export class EddyPlots extends LitElement {
     }
   }
 
+  /** What metrics are drawn against: the run's axis (−1), or the column of a metric. */
+  private abscissa(model: RunModel): { axis: Axis; column: number } {
+    const column = this.byTime ? model.experiment.metrics.findIndex((m: Metric) => m.key === 'seconds') : -1;
+    return { axis: model.experiment.metrics[column]?.axis ?? model.experiment.axis, column };
+  }
+
   private plotOf(Uplot: Uplot, id: string, x: Axis, y: Axis): Plot | undefined {
     let plot = this.plots.get(id);
     const box = this.renderRoot.querySelector<HTMLElement>(`#${CSS.escape(id)}`);
@@ -325,7 +338,7 @@ export class EddyPlots extends LitElement {
   }
 
   protected override willUpdate(changed: Map<string, unknown>): void {
-    if (changed.has('model')) {
+    if (changed.has('model') || changed.has('byTime')) {
       this.plots.forEach((p) => p.destroy());
       this.plots.clear();
     }
@@ -343,8 +356,14 @@ export class EddyPlots extends LitElement {
       <div class="head"><h2 class="heading" title=${doc || nothing}>${title}</h2>${baseline ? keys : nothing}</div>
       <div class="box" id=${id} role="img" aria-label=${summary}></div>
     </section>`;
-    const against = `against ${model.experiment.axis.label}`;
-    return html`<div class="grid">
+    const { axis, metrics } = model.experiment;
+    const clock = metrics.find((m: Metric) => m.key === 'seconds')?.axis;
+    const against = `against ${this.abscissa(model).axis.label}`;
+    const choice = (label: string, byTime: boolean) => html`<label><input type="radio" name="against" .checked=${this.byTime === byTime}
+      @change=${() => (this.byTime = byTime)} /><span>${label}</span></label>`;
+    return html`${clock
+      ? html`<div class="against" role="radiogroup" aria-label="Plots against">Plots against<div class="segments">${choice(axis.label, false)}${choice(clock.label, true)}</div></div>`
+      : nothing}<div class="grid">
       ${curveViews(model.experiment).map((v: ViewSpec) => card(`view-${v.key}`, capital(v.label), '', `Plot of ${v.label}; the Data tab has the numbers.`))}
       ${model.experiment.metrics.map((m: Metric) => card(`metric-${m.key}`, `${capital(m.axis.label)} ${against}`, m.doc, `Plot of ${m.axis.label} ${against}; the Data tab has the numbers.`))}
     </div>`;
