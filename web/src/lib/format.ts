@@ -53,6 +53,8 @@ const COMMANDS: Record<string, string> = {
 /** A LaTeX symbol as plain text, for canvases and drawings where KaTeX cannot stand. */
 export function plainSymbol(latex: string): string {
   let text = latex
+    // A name ends before a font: \theta\mathcal L is no \thetaL.
+    .replace(/(\\[A-Za-z]+)(?=\\(?:math|text|bm|bold|oper))/g, '$1 ')
     .replace(/\\(?:left|right|big|Big|bigl|bigr|displaystyle)(?![A-Za-z])/g, '')
     .replace(/\\(?:mathrm|mathbf|mathcal|operatorname|text|textrm|boldsymbol|bm|mathit)(?:\s*\{([^{}]*)\}|\s+(\S))/g, '$1$2')
     .replace(/\\[td]?frac\s*(\d)\s*(\d)/g, (_, a: string, b: string) => (a === '1' && b === '2' ? '½' : `${a}/${b}`))
