@@ -29,7 +29,7 @@ PROBLEMS = [(preset, "plain") for preset in PRESETS] + [("heat", network) for ne
 
 
 def compare(preset, network, folder, fault):
-    link = f"typed-pinn?preset={preset}&points=512&width=16&layers=2&network={network}"
+    link = f"typed-pinn?preset={preset}&points=512&width=16&layers=2&network={network}&optimizer=adam"
     script, weights, arrays = (str(folder / name) for name in ("script.py", "weights.safetensors", "out.npz"))
     eddy = lambda *more: subprocess.run([EDDY, "run", link, *more], check=True, capture_output=True, text=True).stdout
     eddy("--script", script)

@@ -65,6 +65,8 @@ impl TypedNetwork {
         self.write_residuals(&mut out, &system, &lines, &call);
         let has_sides = self.write_sides(&mut out, &system, &call);
         self.write_loss(&mut out, has_sides);
+        // A step of Gauss-Newton does more than 25 of Adam.
+        let steps = descent.steps * if descent.method == Method::GaussNewton { 25 } else { 1 };
         let rate = match descent.method {
             Method::Adam { rate } => rate,
             Method::AdamLbfgs { rate, .. } => {
@@ -77,8 +79,7 @@ impl TypedNetwork {
                 5e-3
             }
         };
-        writeln!(out, "steps = {}\nrate = optax.cosine_decay_schedule({}, steps, 0.01)", descent.steps, number(rate))
-            .ok();
+        writeln!(out, "steps = {}\nrate = optax.cosine_decay_schedule({}, steps, 0.01)", steps, number(rate)).ok();
         writeln!(out, "key = jax.random.PRNGKey({})", descent.seed).ok();
         out.push_str(TAIL);
         let names: Vec<String> = self.fields().into_iter().map(|name| format!("{name:?}")).collect();

@@ -355,6 +355,10 @@ fn the_script_says_what_is_trained() {
     // Periods by sines and cosines, and no conditions at sides.
     let heat = script(HEAT).unwrap();
     assert!(heat.contains("np.cos(1.0 * k * x)") && !heat.contains("SIDES"), "{heat}");
+    // Steps of Gauss-Newton are not worth one of Adam each.
+    let newton = Descent { method: Method::GaussNewton, ..adam };
+    let written = objective(HEAT, training()).unwrap().script(&newton).unwrap().unwrap();
+    assert!(written.contains("by Gauss-Newton") && written.contains("steps = 17500"), "{written}");
     let sought = vec![("D".to_owned(), 0.4)];
     let refused = objective(HEAT, Training { sought, ..training() }).unwrap().script(&adam).unwrap().unwrap_err();
     assert!(refused.message.contains("from data"), "{refused}");
