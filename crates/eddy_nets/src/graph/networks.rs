@@ -28,18 +28,6 @@ impl Graph {
             self.add(u, moved)
         })
     }
-    /// [`modified_layers`](Self::modified_layers), linear at the end.
-    pub fn modified_mlp(
-        &mut self,
-        from: Node,
-        width: usize,
-        layers: usize,
-        outputs: usize,
-        function: Function,
-    ) -> Node {
-        let at = self.modified_layers(from, width, layers, function);
-        self.dense(at, outputs, Initial::Glorot)
-    }
 
     /// Layers that add to what they get: h ← h + f(W h + b) after a first one h = f(W x + b) (He, Zhang, Ren, Sun 2016, eq. 1).
     pub fn residual_layers(&mut self, from: Node, width: usize, layers: usize, function: Function) -> Node {
@@ -48,18 +36,6 @@ impl Graph {
             let added = self.layer(at, width, function);
             self.add(at, added)
         })
-    }
-    /// [`residual_layers`](Self::residual_layers), linear at the end.
-    pub fn residual_mlp(
-        &mut self,
-        from: Node,
-        width: usize,
-        layers: usize,
-        outputs: usize,
-        function: Function,
-    ) -> Node {
-        let at = self.residual_layers(from, width, layers, function);
-        self.dense(at, outputs, Initial::Glorot)
     }
 
     /// Sines throughout (Sitzmann et al. 2020, "Implicit neural representations with periodic activation functions",
@@ -90,16 +66,19 @@ impl Graph {
             (0..self.inputs).map(|i| if i == input { wave } else { 0.0 }).collect()
         };
         let rows: Vec<_> = (1..=harmonics.max(1)).map(row).collect();
-        let phases = self.fixed(Node(0), &rows, &vec![0.0; rows.len()]);
-        let (cos, sin) = (self.apply(phases, Function::Cos), self.apply(phases, Function::Sin));
-        self.join(cos, sin)
+        self.waves(Node(0), &rows)
     }
     /// (cos B z, sin B z) of what `from` says, with `count` rows of normal numbers of deviation `sigma` in B, which is not trained
     /// (Tancik et al. 2020, "Fourier features let networks learn high frequency functions in low dimensional domains", section 4;
     /// their 2πB is our B).
     pub fn random_waves(&mut self, from: Node, count: usize, sigma: f64, seed: u64) -> Node {
         let rows = wave_rows(self.units(from), count, sigma, seed);
-        let phases = self.fixed(from, &rows, &vec![0.0; rows.len()]);
+        self.waves(from, &rows)
+    }
+
+    /// (cos z, sin z) of z = `rows` · `from`.
+    fn waves(&mut self, from: Node, rows: &[Vec<f64>]) -> Node {
+        let phases = self.fixed(from, rows, &vec![0.0; rows.len()]);
         let (cos, sin) = (self.apply(phases, Function::Cos), self.apply(phases, Function::Sin));
         self.join(cos, sin)
     }

@@ -102,7 +102,8 @@ fn everything() -> Graph {
     let x = g.coordinates();
     let periodic = g.periodic(0, 2.0, 2);
     let inputs = g.join(periodic, x);
-    let network = g.modified_mlp(inputs, 6, 2, 1, Function::Tanh);
+    let hidden = g.modified_layers(inputs, 6, 2, Function::Tanh);
+    let network = g.dense(hidden, 1, Initial::Glorot);
     let left = g.pick(x, 1, 1.0, 0.0);
     let right = g.pick(x, 1, -1.0, 1.0);
     let distance = g.multiply(left, right);
@@ -335,7 +336,8 @@ fn layers_that_add_nothing_change_nothing() {
     };
     let (mut deep, mut plain) = (Graph::new(2), Graph::new(2));
     let (x, y) = (deep.coordinates(), plain.coordinates());
-    deep.residual_mlp(x, 5, 3, 1, Function::Tanh);
+    let hidden = deep.residual_layers(x, 5, 3, Function::Tanh);
+    deep.dense(hidden, 1, Initial::Glorot);
     plain.mlp(y, &[5], 1, Function::Tanh);
     let mut parameters: Vec<f64> = deep.start(2).unwrap();
     assert_eq!(parameters.len(), 15 + 2 * 30 + 6);
@@ -349,7 +351,8 @@ fn layers_that_add_nothing_change_nothing() {
     // One layer of them by hand.
     let mut two = Graph::new(1);
     let z = two.coordinates();
-    two.residual_mlp(z, 1, 2, 1, Function::Tanh);
+    let hidden = two.residual_layers(z, 1, 2, Function::Tanh);
+    two.dense(hidden, 1, Initial::Glorot);
     let mut engine = GraphEngine::<f64>::new(&two, &Derivatives::all(1, 0).unwrap()).unwrap();
     engine.evaluate(&[0.7, 0.1, -1.2, 0.3, 2.0, -0.5], &[0.4], |tile| {
         let first = (0.7f64 * 0.4 + 0.1).tanh();
