@@ -150,10 +150,9 @@ impl Candidate {
         Ok(())
     }
 
-    /// From now on an output begins with `start`: with as many fields as its equation has orders in time.
-    pub fn begin(&mut self, output: usize, start: Vec<Start>) {
-        self.starts.resize(self.outputs.len(), Vec::new());
-        self.starts[output] = start;
+    /// From now on outputs begin with `starts`: each with as many fields as its equation has orders in time.
+    pub fn begin(&mut self, starts: Vec<Vec<Start>>) {
+        self.starts = starts;
     }
 
     /// The part of a derivative of an output that is not the network's, at points [point][input]. Needs

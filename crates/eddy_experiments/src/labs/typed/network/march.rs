@@ -97,8 +97,8 @@ impl TypedNetwork {
         let mut orders = vec![0; self.candidate.inputs];
         orders[self.candidate.inputs - 1] = 1;
         let velocity = self.values.derivatives().component(&orders);
-        // Of each output its value, and its velocity where the equation is of second order.
-        let parts = |order: u8| [Some(0), velocity.filter(|_| order == 2)].into_iter().flatten();
+        // Of each output with a time derivative its value, and its velocity where the equation is of second order.
+        let parts = |order: u8| [(order > 0).then_some(0), velocity.filter(|_| order == 2)].into_iter().flatten();
         let ends: Vec<(usize, usize)> = (self.candidate.outputs.iter().enumerate())
             .flat_map(|(o, output)| parts(output.order).map(move |component| (o, component)))
             .collect();
@@ -111,12 +111,11 @@ impl TypedNetwork {
                 own.iter_mut().zip(tile.jet(*o, *component)).for_each(|(v, j)| *v += j);
             }
         });
-        let starts: Vec<Start> = found.iter().map(|values| Start::new(axes, values)).collect();
-        for (o, order) in self.candidate.outputs.iter().map(|output| output.order).enumerate().collect::<Vec<_>>() {
-            let own = ends.iter().zip(&starts).filter(|((other, _), _)| order > 0 && *other == o);
-            let own = own.map(|(_, start)| start.clone()).collect();
-            self.candidate.begin(o, own);
+        let mut starts: Vec<Vec<Start>> = vec![Vec::new(); self.candidate.outputs.len()];
+        for ((o, _), values) in ends.iter().zip(&found) {
+            starts[*o].push(Start::new(axes, values));
         }
+        self.candidate.begin(starts);
         self.march.done += 1;
         self.training.causality = self.march.causality;
         self.march.look(&self.statement, &self.candidate, &self.reference);
