@@ -6,7 +6,7 @@
 mod flux;
 mod residual;
 
-pub use residual::{Read, ResidualError, Residuals};
+pub use residual::{Conditions, Read, ResidualError, Residuals};
 
 use std::collections::HashMap;
 

@@ -44,7 +44,7 @@ pub use block::{BLOCK, BlockKernel, Column, EvalError, Field, Row};
 pub use check::Integral;
 pub use diagnostic::{Code, Diagnostic, Span};
 pub use expression::{Expression, ExpressionKernel, Inputs, Names};
-pub use kernel::{Discretization, Kernel, KernelError, Read, ResidualError, Residuals};
+pub use kernel::{Conditions, Discretization, Kernel, KernelError, Read, ResidualError, Residuals};
 pub use real::Real;
 pub use split::{Flux, LinearTerm, NoiseTerm, Split};
 pub use system::{Equation, LinearSymbol, Options, Parameter, Role, System, Variable};

@@ -181,6 +181,9 @@ pub struct Problem {
     /// See [`eddy_expr::Options::fields`].
     #[serde(skip)]
     pub fields: Vec<String>,
+    /// See [`eddy_expr::Options::is_nonlinear`]; for those who do not hand the statement to a solver.
+    #[serde(skip)]
+    pub is_nonlinear: bool,
 }
 
 impl Problem {

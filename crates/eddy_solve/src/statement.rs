@@ -50,6 +50,7 @@ impl Statement {
             dimension: Some(dimension),
             parameters: given,
             fields: problem.fields.clone(),
+            is_nonlinear: problem.is_nonlinear,
             ..Options::default()
         };
         let parse = |options: &Options| {

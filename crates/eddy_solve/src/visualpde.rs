@@ -246,6 +246,7 @@ fn from_options(options: Map<String, Value>) -> Result<Import, SolveError> {
         exact: BTreeMap::new(),
         about: None,
         fields: Vec::new(),
+        is_nonlinear: false,
     };
     Ok(Import { problem, notes })
 }

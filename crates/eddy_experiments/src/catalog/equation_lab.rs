@@ -117,6 +117,7 @@ impl Params {
             dealias: self.dealias.key().to_owned(),
             seed: self.seed,
             fields: Vec::new(),
+            ..Texts::default()
         }
     }
 

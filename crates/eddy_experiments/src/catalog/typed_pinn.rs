@@ -33,12 +33,13 @@
 //!
 //! Three coordinates at most with time, derivatives to order four, no noise and no integrals.
 
+use eddy_solve::Statement;
 use eddy_spec::{Axis, Citation, Claim, ColorMap, Cost, EddyError, Metric, ViewSpec, choice, params};
 
 use crate::labs::{
     pinn::{self, Descent, MOST_NEWTON, Method, Objective, start_descent},
     typed::{
-        Texts,
+        Conditioned, Texts,
         network::{Architecture, Balance, Data, Kind, Training, TypedNetwork, guesses, network_end},
     },
 };
@@ -122,6 +123,18 @@ choice! { pub enum Preset {
     VanDerPol = "van-der-pol",
     /// Poisson
     Poisson = "poisson",
+    /// bound state of a harmonic well
+    HarmonicWell = "harmonic-well",
+    /// condensate in a harmonic well
+    Condensate = "condensate",
+    /// tone of a square drum
+    Drum = "drum",
+    /// tone of a clamped beam
+    BeamModes = "beam-modes",
+    /// Poisson in a closed box
+    ClosedBox = "closed-box",
+    /// Bratu
+    Bratu = "bratu",
 } }
 
 params! { pub struct Params {
@@ -141,13 +154,15 @@ params! { pub struct Params {
     initial: String = String::new() => expression(2000).group("problem"),
     /// Parameters. Values that replace those in the equations: nu = 0.1.
     parameters: String = String::new() => expression(800).group("problem"),
+    /// Conditions on integrals over the domain. Lines such as integral(psi^2) = 1 or mean(u) = 0, at all times.
+    integrals: String = String::new() => expression(800).group("problem"),
     /// End. The network learns all times until then.
     end: String = String::new() => expression(60).symbol("T").group("problem"),
     /// Coefficients to be found. Lines of a parameter, or of a line that gives a coefficient at each place, and a first guess:
-    /// nu = 0.5. The reference has the true ones.
+    /// nu = 0.5. The reference has the true ones. An eigenvalue is the one nearest to its guess.
     sought: String = String::new() => expression(400).group("data"),
-    /// Measured points. They are used where coefficients are to be found.
-    measured: u32 = 200 => steps(1, 5_000).group("data"),
+    /// Measured points. They are used where coefficients are to be found, but for eigenvalues.
+    measured: u32 = 200 => steps(0, 5_000).group("data"),
     /// Measured fields. Their names; all where empty.
     seen: String = String::new() => expression(200).group("data"),
     /// Initial values. Unknown ones are found from the measurements too.
@@ -180,6 +195,8 @@ params! { pub struct Params {
     side_points: u32 = 32 => steps(4, 512).group("training"),
     /// Weight of the conditions at the sides.
     side_weight: f64 = 10.0 => log(1e-3, 1e4).symbol("\\lambda").group("training"),
+    /// Weight of the conditions on integrals.
+    integral_weight: f64 = 10.0 => log(1e-3, 1e4).symbol("\\lambda_g").group("training"),
     /// Weights of sides and measurements. As given, or moved every hundred steps of Adam, from there on: by the norms of the
     /// gradients, or by the tangent kernels.
     weights: Weights = Weights::Fixed => choice().group("training").only_when("optimizer", &["adam", "adam-lbfgs"]),
@@ -221,9 +238,20 @@ impl Params {
             time: "auto".into(),
             dealias: "auto".into(),
             seed: self.seed,
-            fields: guesses(&self.sought)?.into_iter().map(|(name, _)| name).collect(),
+            integrals: self.integrals.clone(),
+            sought: self.sought.clone(),
+            is_nonlinear: true,
             ..Texts::default()
         })
+    }
+
+    /// The texts with the preset's in place of empty ones, what they state, and what they state of integrals.
+    fn problem(&self) -> Result<(Texts, Statement, Option<Conditioned>), EddyError> {
+        let mut texts = self.texts()?.filled().map_err(|e| e.refusal())?;
+        texts.fields = guesses(&texts.sought)?.into_iter().map(|(name, _)| name).collect();
+        let (_, statement) = texts.statement(false)?;
+        let conditioned = texts.conditioned(false)?;
+        Ok((texts, statement, conditioned))
     }
 
     fn steps(&self) -> u64 {
@@ -239,7 +267,7 @@ impl Params {
         self.steps() * 4 / 5
     }
 
-    fn training(&self) -> Result<Training, EddyError> {
+    fn training(&self, sought: &str) -> Result<Training, EddyError> {
         Ok(Training {
             architecture: Architecture {
                 kind: match self.network {
@@ -261,12 +289,14 @@ impl Params {
                 Weights::Norms => Balance::Norms,
                 Weights::Kernel => Balance::Kernel,
             },
+            integral_weight: self.integral_weight,
+            hold: self.steps() / 10,
             causality: self.causality,
             windows: self.windows as usize,
             is_resampled: self.optimizer != Optimizer::Lbfgs,
             is_adaptive: self.sampling == Sampling::Residual,
             seed: self.seed,
-            sought: guesses(&self.sought)?,
+            sought: guesses(sought)?,
             data: Data {
                 points: self.measured as usize,
                 noise: self.noise,
@@ -338,7 +368,7 @@ impl Experiment for TypedPinn {
     const COST: Cost = Cost::Slow;
 
     fn start(p: &Params, context: &Context) -> Result<Box<dyn Run>, EddyError> {
-        let (_, statement) = p.texts()?.statement(false)?;
+        let (texts, statement, conditioned) = p.problem()?;
         let method = match p.optimizer {
             Optimizer::Adam => Method::Adam { rate: p.rate },
             Optimizer::Lbfgs => Method::Lbfgs,
@@ -348,7 +378,7 @@ impl Experiment for TypedPinn {
         // A step of Gauss-Newton is worth many of the others, and takes as long.
         let record_every = if method == Method::GaussNewton { 5 } else { 20 };
         let descent = Descent { method, steps: p.steps(), seed: p.seed, record_every };
-        let network = TypedNetwork::new(statement, p.training()?)?;
+        let network = TypedNetwork::new(statement, conditioned, p.training(&texts.sought)?)?;
         let weights = network.graph().parameters();
         if method == Method::GaussNewton && weights > MOST_NEWTON {
             let message = format!(

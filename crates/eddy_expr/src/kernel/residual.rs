@@ -36,6 +36,22 @@ pub struct Residuals {
     pub parameter_slopes: Vec<(usize, usize)>,
 }
 
+/// Conditions on integrals over the domain, `integral(u^2) = 1` say, as functions of those integrals.
+#[derive(Clone, Debug)]
+pub struct Conditions {
+    /// The integrands at a point, in place of residuals: `fields` counts the integrals.
+    pub integrands: Residuals,
+    /// By integral: whether it is divided by the size of the domain.
+    pub is_mean: Vec<bool>,
+    /// Left less right of each condition, then one for each of `integral_slopes`, then one for each of `parameter_slopes`. What
+    /// it reads are uniforms: integrals by their place in `integrands`, parameters, the time.
+    pub program: Program,
+    /// (condition, integral): derivatives that do not vanish identically.
+    pub integral_slopes: Vec<(usize, usize)>,
+    /// (condition, position in the parameters asked for), likewise.
+    pub parameter_slopes: Vec<(usize, usize)>,
+}
+
 /// Why a system has no residuals of this kind.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ResidualError {
@@ -45,6 +61,14 @@ pub enum ResidualError {
     Integral,
     #[error("noise has no residual: take it out")]
     Noise,
+    #[error("condition {} differs from place to place: fields stand within integral(…) or mean(…) there", .0 + 1)]
+    Local(usize),
+    #[error("condition {} has no integral over the domain: write integral(…) or mean(…) of a field", .0 + 1)]
+    NoIntegral(usize),
+    #[error("condition {} is complex: take its real and imaginary parts", .0 + 1)]
+    Complex(usize),
+    #[error("an integral within another one is not worked out")]
+    Nested,
 }
 
 impl From<RewriteError> for ResidualError {
@@ -73,21 +97,88 @@ impl System {
         }
         let mut real = Graph::new(0);
         let pairs = complex::split(&self.graph, &mut real, &roots);
-        let mut fields = Vec::new();
-        let mut times = Vec::new();
         let mut values = Vec::new();
         for ((variable, time, _), pair) in lines.iter().zip(&pairs) {
             let is_complex = self.variables[usize::from(*variable)].is_complex;
             for (part, value) in [(Part::Real, pair.0), (Part::Imaginary, pair.1)] {
                 if part == Part::Real || is_complex {
-                    fields.push((*variable, part));
-                    times.push(*time);
-                    values.push(value);
+                    values.push((*variable, part, *time, value));
                 }
             }
         }
+        self.pointwise(&real, &values, parameters)
+    }
+
+    /// Conditions on integrals, each the node whose value is to vanish; with their derivatives with respect to `parameters`.
+    pub fn conditions(&mut self, conditions: &[Id], parameters: &[u16]) -> Result<Conditions, ResidualError> {
+        let conditions = self.inlined(conditions)?;
+        let conditions = self.graph.expand_derivatives(&conditions)?;
+        let mut used: Vec<u16> = Vec::new();
+        for (index, condition) in conditions.iter().enumerate() {
+            let mut has_one = false;
+            for leaf in self.graph.leaves(&[*condition]) {
+                match leaf {
+                    Leaf::Integral(k) => {
+                        has_one = true;
+                        if !used.contains(&k) {
+                            used.push(k);
+                        }
+                    }
+                    Leaf::Variable(_) | Leaf::Coordinate(_) => return Err(ResidualError::Local(index)),
+                    Leaf::Noise(_) => return Err(ResidualError::Noise),
+                    _ => {}
+                }
+            }
+            if self.graph.is_complex(*condition) {
+                return Err(ResidualError::Complex(index));
+            }
+            if !has_one {
+                return Err(ResidualError::NoIntegral(index));
+            }
+        }
+        let integrals: Vec<_> = used.iter().map(|k| self.integrals[usize::from(*k)]).collect();
+        let roots: Vec<Id> = integrals.iter().map(|integral| integral.integrand).collect();
+        let roots = self.inlined(&roots)?;
+        let roots = centred_upwind(&mut self.graph, &roots)?;
+        let roots = self.graph.expand_derivatives(&roots)?;
+        if self.graph.leaves(&roots).iter().any(|leaf| matches!(leaf, Leaf::Integral(_))) {
+            return Err(ResidualError::Nested);
+        }
+        let mut real = Graph::new(0);
+        let pairs = complex::split(&self.graph, &mut real, &roots);
+        let values: Vec<_> = (0u16..).zip(&pairs).map(|(k, pair)| (k, Part::Real, 0, pair.0)).collect();
+        let integrands = self.pointwise(&real, &values, parameters)?;
+        let mut target = Graph::new(0);
+        let outer: Vec<Id> = complex::split(&self.graph, &mut target, &conditions).iter().map(|pair| pair.0).collect();
+        let outer = target.map(&outer, |graph, _, node| match node {
+            Node::Leaf(Leaf::Integral(k)) => {
+                let place = used.iter().position(|other| *other == k).unwrap_or(0);
+                Some(graph.leaf(Leaf::Integral(place as u16)))
+            }
+            _ => None,
+        })?;
+        let mut roots = outer.clone();
+        let integral_leaves: Vec<Leaf> = (0..used.len() as u16).map(Leaf::Integral).collect();
+        let integral_slopes = slopes_of(&mut target, &outer, &integral_leaves, &mut roots)?;
+        let parameter_leaves: Vec<Leaf> = parameters.iter().map(|p| Leaf::Parameter(*p)).collect();
+        let parameter_slopes = slopes_of(&mut target, &outer, &parameter_leaves, &mut roots)?;
+        let simplified = simplify::simplify(&mut target, &roots);
+        let program = Program::compile(&target, &simplified, &[])?;
+        let is_mean = integrals.iter().map(|integral| integral.is_mean).collect();
+        Ok(Conditions { integrands, is_mean, program, integral_slopes, parameter_slopes })
+    }
+
+    /// Values at a point, each with the field, the part and the order in time of what it is the right side of, as a program.
+    fn pointwise(
+        &self,
+        real: &Graph,
+        lines: &[(u16, Part, u8, Id)],
+        parameters: &[u16],
+    ) -> Result<Residuals, ResidualError> {
+        let values: Vec<Id> = lines.iter().map(|line| line.3).collect();
+        let fields: Vec<(u16, Part)> = lines.iter().map(|line| (line.0, line.1)).collect();
         let mut lowering = Lowering {
-            source: &real,
+            source: real,
             target: Graph::new(0),
             slots: Vec::new(),
             discretization: Discretization::Pointwise,
@@ -117,7 +208,7 @@ impl System {
         })?;
         reads.push(Read::Time);
         let mut residuals = Vec::with_capacity(values.len());
-        for (((variable, part), time), value) in fields.iter().zip(&times).zip(&lowered) {
+        for ((variable, part, time, _), value) in lines.iter().zip(&lowered) {
             residuals.push(if *time == 0 {
                 *value
             } else {
@@ -127,30 +218,38 @@ impl System {
             });
         }
         let mut roots = residuals.clone();
-        let (mut slopes, mut parameter_slopes) = (Vec::new(), Vec::new());
-        for (index, residual) in residuals.iter().enumerate() {
-            for read in (0..reads.len()).filter(|read| reads[*read] != Read::Time) {
-                let leaf = array(&mut target, read);
-                let slope = target.differentiate(*residual, leaf)?;
-                if target.real_value(slope) != Some(0.0) {
-                    slopes.push((index, read));
-                    roots.push(slope);
-                }
-            }
-        }
-        for (index, residual) in residuals.iter().enumerate() {
-            for (position, parameter) in parameters.iter().enumerate() {
-                let leaf = target.leaf(Leaf::Parameter(*parameter));
-                let slope = target.differentiate(*residual, leaf)?;
-                if target.real_value(slope) != Some(0.0) {
-                    parameter_slopes.push((index, position));
-                    roots.push(slope);
-                }
-            }
-        }
+        let jets: Vec<usize> = (0..reads.len()).filter(|read| reads[*read] != Read::Time).collect();
+        let leaf = |slot: &usize| Leaf::Array { slot: *slot as u16, offset: [0; 3] };
+        let jet_leaves: Vec<Leaf> = jets.iter().map(leaf).collect();
+        let slopes = slopes_of(&mut target, &residuals, &jet_leaves, &mut roots)?;
+        let slopes = slopes.into_iter().map(|(index, jet)| (index, jets[jet])).collect();
+        let parameter_leaves: Vec<Leaf> = parameters.iter().map(|p| Leaf::Parameter(*p)).collect();
+        let parameter_slopes = slopes_of(&mut target, &residuals, &parameter_leaves, &mut roots)?;
         let simplified = simplify::simplify(&mut target, &roots);
-        let arrays: Vec<Leaf> = (0..reads.len() as u16).map(|slot| Leaf::Array { slot, offset: [0; 3] }).collect();
+        let arrays: Vec<Leaf> = (0..reads.len()).map(|slot| leaf(&slot)).collect();
         let program = Program::compile(&target, &simplified, &arrays)?;
         Ok(Residuals { program, reads, fields, slopes, parameter_slopes })
     }
+}
+
+/// Derivatives of values with respect to leaves, those that do not vanish: they are appended to `roots`, and named by value
+/// and leaf.
+fn slopes_of(
+    graph: &mut Graph,
+    values: &[Id],
+    leaves: &[Leaf],
+    roots: &mut Vec<Id>,
+) -> Result<Vec<(usize, usize)>, ResidualError> {
+    let mut found = Vec::new();
+    for (index, value) in values.iter().enumerate() {
+        for (position, leaf) in leaves.iter().enumerate() {
+            let leaf = graph.leaf(*leaf);
+            let slope = graph.differentiate(*value, leaf)?;
+            if graph.real_value(slope) != Some(0.0) {
+                found.push((index, position));
+                roots.push(slope);
+            }
+        }
+    }
+    Ok(found)
 }

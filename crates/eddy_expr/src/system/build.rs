@@ -25,7 +25,7 @@ pub(super) fn build(
     let mut complex_names: Vec<String> = options.complex_fields.clone();
     for _ in 0..=MAX_FIELDS + lines.definitions.len() {
         let before = complex_names.len();
-        let pass = build_once(lines, names, dimension, &options.fields, &mut complex_names);
+        let pass = build_once(lines, names, dimension, options, &mut complex_names);
         if complex_names.len() > before {
             continue;
         }
@@ -48,7 +48,7 @@ fn build_once(
     lines: &Lines,
     names: &HashMap<String, Meaning>,
     dimension: u8,
-    field_names: &[String],
+    options: &Options,
     complex_names: &mut Vec<String>,
 ) -> (System, Vec<Diagnostic>) {
     let mut graph = Graph::new(0);
@@ -83,7 +83,7 @@ fn build_once(
     let mut checker =
         Checker::new(&mut graph, dimension, names, &lines.functions, lines.definitions.clone(), &known_complex);
     checker.velocities = velocities.clone();
-    checker.field_names = field_names;
+    checker.field_names = &options.fields;
     checker.next_variable = variables.len() as u16;
     let mut evolution = Vec::new();
     let mut elliptic = Vec::new();
@@ -117,7 +117,7 @@ fn build_once(
                 if let (Some(left_id), Some(right)) = (left_id, right) {
                     note(&checker, left_id);
                     note(&checker, right);
-                    check_linear(&mut checker, index, left_id, right, left.span, &field.name);
+                    check_elliptic(&mut checker, index, left_id, right, left.span, &field.name, options.is_nonlinear);
                     elliptic.push(Equation::Elliptic { variable: index, left: left_id, right, span: field.span });
                 }
             }
@@ -182,14 +182,15 @@ fn build_once(
     (system, errors)
 }
 
-/// An elliptic line must be linear in its unknown, and must hold it.
-fn check_linear(
+/// An elliptic line must be linear in its unknown, where that is asked for, and must hold it.
+fn check_elliptic(
     checker: &mut Checker<'_>,
     variable: u16,
     left: crate::ir::Id,
     right: crate::ir::Id,
     span: Span,
     name: &str,
+    may_be_nonlinear: bool,
 ) {
     let graph = &mut *checker.graph;
     let difference = graph.sub(left, right);
@@ -216,7 +217,7 @@ fn check_linear(
         }
     }
     let has_derivative = leaves.iter().any(|leaf| matches!(graph.node(*leaf), Node::Derivative(..)));
-    if !linear {
+    if !linear && !may_be_nonlinear {
         let _: Option<Value> = checker.fail(
             Code::System,
             span,

@@ -33,6 +33,9 @@ pub struct Options {
     pub complex_fields: Vec<String>,
     /// Definitions to be fields although they read none, such as `D = 1 + 0.5*sin(x)` where D is to be found from data.
     pub fields: Vec<String>,
+    /// Whether lines such as `lap(u) = u^3` are allowed: elliptic ones that are not linear in their unknown. The solvers
+    /// want linear ones.
+    pub is_nonlinear: bool,
 }
 
 impl Options {
@@ -163,6 +166,16 @@ impl System {
             self.variables[usize::from(wanted)].role = Role::Elliptic;
         }
         is_freed
+    }
+
+    /// Takes out the line of an algebraic field that no other line reads, and returns its value.
+    pub fn take(&mut self, wanted: u16) -> Option<Id> {
+        let is_it = |e: &Equation| matches!(e, Equation::Algebraic { variable, .. } if *variable == wanted);
+        let at = self.equations.iter().position(is_it)?;
+        match self.equations.remove(at) {
+            Equation::Algebraic { value, .. } => Some(value),
+            _ => None,
+        }
     }
 
     /// ∂variable/∂t, for variables that are stepped.

@@ -1,8 +1,8 @@
 //! Residuals: by hand where they are short, their slopes against central differences, an exact solution put in.
 
 use eddy_expr::{
-    BlockKernel, Column, Expression, Field, Names, Options, Read, ResidualError, Residuals, Row, System, kernel::Part,
-    program::UniformInput,
+    BlockKernel, Column, Conditions, Expression, Field, Names, Options, Read, ResidualError, Residuals, Row, System,
+    kernel::Part, program::UniformInput,
 };
 
 fn residuals(text: &str, dimension: u8, parameters: &[&str]) -> (System, Residuals) {
@@ -144,4 +144,79 @@ fn expressions_have_derivatives() {
     assert!((g.eval([x, y, 0.0], 0.0, &[k]).0 - expected).abs() < 1e-14);
     let random = Expression::parse("rand*x", &names.clone().with_fields(["rand"])).unwrap();
     assert!(random.derivative([1, 0, 0]).is_none());
+}
+
+/// The lines of `conditions` as definitions, and what becomes of them.
+fn conditions(lines: &str, names: &[&str]) -> Result<(System, Conditions), ResidualError> {
+    let text = format!("-dxx(u) + x^2*u = E*u; E = 1.5; {lines}");
+    let fields = names.iter().map(|n| (*n).to_owned()).collect();
+    let mut system = System::parse(&text, &Options { fields, ..Options::new(1) }).unwrap();
+    let nodes: Vec<_> = names.iter().map(|n| system.take(system.variable(n).unwrap()).unwrap()).collect();
+    let wanted = [system.parameter("E").unwrap()];
+    let found = system.conditions(&nodes, &wanted)?;
+    Ok((system, found))
+}
+
+#[test]
+fn conditions_are_functions_of_integrals() {
+    let lines = "c = integral(u^2) - 1; d = integral(dx(u)^2 + E*x*u)/integral(u^2) - E*mean(u)";
+    let (system, found) = conditions(lines, &["c", "d"]).unwrap();
+    assert_eq!((found.is_mean.as_slice(), found.integrands.fields.len()), (&[false, false, true][..], 3));
+    // Integrands at u = 0.5, u' = -2, x = 0.3 with E = 1.5.
+    let value = |read: &Read| match read {
+        Read::Time => 0.0,
+        Read::Jet { orders: [0, ..], .. } => 0.5,
+        Read::Jet { .. } => -2.0,
+    };
+    let reads: Vec<f64> = found.integrands.reads.iter().map(value).collect();
+    let out = at(&found.integrands, &reads, [0.3, 0.0, 0.0], &system.parameter_values());
+    let mut integrands = out[..3].to_vec();
+    integrands.sort_by(f64::total_cmp);
+    let expected = [0.25, 0.5, 4.225];
+    assert!(integrands.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-14), "{integrands:?}");
+    assert_eq!(found.integrands.parameter_slopes.len(), 1);
+    // Outside: with I = (∫u², ∫…, mean) by the size of their integrands, and slopes against differences.
+    let outer = |integrals: [f64; 3], e: f64| -> Vec<f64> {
+        let mut block = BlockKernel::<f64>::new(found.program.clone());
+        block.set_uniforms(|input| match input {
+            UniformInput::Integral(k) => integrals[usize::from(k)],
+            UniformInput::Parameter(_) => e,
+            _ => f64::NAN,
+        });
+        let row = Row { fields: &[], strides: [1, 0, 0], coordinates: [Column::Constant(0.0); 3] };
+        let mut outputs = vec![[0.0]; found.program.outputs.len()];
+        let mut slices: Vec<&mut [f64]> = outputs.iter_mut().map(|output| output.as_mut_slice()).collect();
+        block.run(&row, &mut slices).unwrap();
+        outputs.into_iter().map(|[x]| x).collect()
+    };
+    let integrals = [0, 1, 2].map(|k| out[k]);
+    let base = outer(integrals, 1.5);
+    assert!((base[0] + 0.75).abs() < 1e-14 && (base[1] - (4.225 / 0.25 - 1.5 * 0.5)).abs() < 1e-13, "{base:?}");
+    for (n, (condition, k)) in found.integral_slopes.iter().enumerate() {
+        let moved = |by: f64| {
+            let mut all = integrals;
+            all[*k] += by;
+            outer(all, 1.5)[*condition]
+        };
+        let difference = (moved(1e-6) - moved(-1e-6)) / 2e-6;
+        assert!((base[2 + n] - difference).abs() < 1e-6 * difference.abs(), "{n}: {} {difference}", base[2 + n]);
+    }
+    assert_eq!((found.integral_slopes.len(), found.parameter_slopes.as_slice()), (4, &[(1, 0)][..]));
+    assert!((base[6] + 0.5).abs() < 1e-14);
+}
+
+#[test]
+fn what_is_no_condition_is_refused() {
+    for (lines, expected) in [
+        ("c = integral(u^2) - u", ResidualError::Local(0)),
+        ("c = integral(u^2) - x", ResidualError::Local(0)),
+        ("c = E - 1", ResidualError::NoIntegral(0)),
+        ("c = integral(u*mean(u)) - 1", ResidualError::Nested),
+    ] {
+        assert_eq!(conditions(lines, &["c"]).unwrap_err(), expected, "{lines}");
+    }
+    // Elliptic lines that are not linear, for those who ask for them.
+    let text = "lap(u) = u^3 - x";
+    assert!(System::parse(text, &Options::new(1)).is_err());
+    assert!(System::parse(text, &Options { is_nonlinear: true, ..Options::new(1) }).is_ok());
 }

@@ -216,6 +216,23 @@ impl NormalEquations {
         }
     }
 
+    /// Takes one residual by itself, such as one of an integral, with its derivatives.
+    ///
+    /// # Panics
+    /// If there is not one derivative per parameter.
+    pub fn add_one(&mut self, residual: f64, slopes: &[f64]) {
+        assert_eq!(slopes.len(), self.parameters, "one derivative per parameter");
+        self.loss += residual * residual;
+        for (p, slope) in slopes.iter().enumerate() {
+            self.gradient[p] += slope * residual;
+            self.waiting[p * WIDE + self.filled] = *slope;
+        }
+        self.filled += 1;
+        if self.filled == WIDE {
+            self.finish();
+        }
+    }
+
     /// Makes the products of all that was added.
     pub fn finish(&mut self) {
         let used = self.filled.next_multiple_of(8);

@@ -6,11 +6,12 @@
 //! polynomial (equation 9). l, s and b are numbers per coordinate and λ: l = E[σ ∂ε_i/∂x_i] makes the Jacobian of f small
 //! (equation 5), s and b are the least-squares line of f' over f (equation 11).
 
+use crate::quadrature::gauss_legendre;
 use std::{collections::VecDeque, sync::Arc};
 
 use super::{
     Batch, Denoiser, DiffusionError, Node, Prediction, Sampler, Schedule, Spacing, grid, methods::DpmMultistep,
-    ode::gauss_legendre, trapezoid_rule::TrapezoidRule,
+    trapezoid_rule::TrapezoidRule,
 };
 use crate::rng::Philox;
 

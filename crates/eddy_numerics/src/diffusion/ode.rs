@@ -87,44 +87,9 @@ pub fn dormand_prince(
     Err(OdeError::TooManySteps)
 }
 
-/// Points and weights of Gauss-Legendre on [-1, 1], by Newton's method on the Legendre polynomial.
-pub fn gauss_legendre(n: usize) -> (Vec<f64>, Vec<f64>) {
-    let mut points = vec![0.0; n];
-    let mut weights = vec![0.0; n];
-    for i in 0..n {
-        let mut x = (std::f64::consts::PI * (i as f64 + 0.75) / (n as f64 + 0.5)).cos();
-        let mut slope = 1.0;
-        // Newton converges quadratically from this start (Tricomi); 8 steps reach rounding for any n.
-        for _ in 0..8 {
-            let (mut p, mut before) = (1.0, 0.0);
-            for k in 0..n {
-                let k = k as f64;
-                (p, before) = (((2.0 * k + 1.0) * x * p - k * before) / (k + 1.0), p);
-            }
-            slope = n as f64 * (x * p - before) / (x * x - 1.0);
-            x -= p / slope;
-        }
-        points[i] = x;
-        weights[i] = 2.0 / ((1.0 - x * x) * slope * slope);
-    }
-    (points, weights)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn quadrature_is_exact_to_degree_2n_minus_1() {
-        let (x, w) = gauss_legendre(6);
-        for p in 0..12 {
-            let got: f64 = x.iter().zip(&w).map(|(x, w)| w * x.powi(p)).sum();
-            let exact = if p % 2 == 0 { 2.0 / f64::from(p + 1) } else { 0.0 };
-            assert!((got - exact).abs() < 1e-14, "{p}");
-        }
-        let beyond: f64 = x.iter().zip(&w).map(|(x, w)| w * x.powi(12)).sum();
-        assert!((beyond - 2.0 / 13.0).abs() > 1e-6);
-    }
 
     #[test]
     fn integrates_an_oscillator_to_tolerance() {

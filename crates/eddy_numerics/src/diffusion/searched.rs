@@ -7,9 +7,10 @@
 //! corrector. The paper spends its few true scores through a trained predictor; a schedule here takes a millisecond to
 //! score, so every score is true.
 
+use crate::quadrature::gauss_legendre;
 use std::collections::VecDeque;
 
-use super::{Batch, Denoiser, Node, Prediction, Schedule, ode::gauss_legendre};
+use super::{Batch, Denoiser, Node, Prediction, Schedule};
 use crate::rng::{Philox, Stream};
 
 /// How one step is made.

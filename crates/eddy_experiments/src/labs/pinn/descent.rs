@@ -26,6 +26,11 @@ pub trait Objective: 'static {
     /// From here on the loss must be the function whose gradient is given, as line searches need it: what depends on the
     /// course of the run, such as causal weights, is left out.
     fn fix(&mut self) {}
+    /// Lets go what was held fixed at first. Called where Gauss-Newton can go no further; whether there was such a thing, so
+    /// that it can now.
+    fn release(&mut self) -> bool {
+        false
+    }
     /// Windows in time that are trained one after the other, each with its share of the steps and an optimizer of its own.
     fn windows(&self) -> u64 {
         1
@@ -240,7 +245,8 @@ impl<O: Objective> DescentRun<O> {
                 let is_finite = equations.loss.is_finite();
                 let step = solver.step_normal(parameters, equations, |p| objective.loss_there(p));
                 self.loss = step.loss;
-                if is_finite && !step.moved && self.is_stalled {
+                let is_stalled = !step.moved && self.is_stalled;
+                if is_finite && is_stalled && !objective.release() {
                     return (!self.begin_window()).then_some(Outcome::Finished);
                 }
                 self.is_stalled = !step.moved;

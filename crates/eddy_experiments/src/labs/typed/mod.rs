@@ -4,6 +4,7 @@
 //! runs it, [`network`] trains a network on it. [`analyse`] checks a form without running it.
 
 mod analyse;
+mod conditioned;
 pub mod gpu;
 pub mod network;
 mod overlays;
@@ -14,6 +15,7 @@ mod spectra;
 mod texts;
 
 pub use analyse::{analyse, import_link, presets_json};
+pub use conditioned::Conditioned;
 pub use refine::Refinement;
 pub use run::{Shown, TypedRun};
 pub use texts::{FormError, Texts};

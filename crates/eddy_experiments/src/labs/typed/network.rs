@@ -7,38 +7,42 @@
 mod architecture;
 mod balance;
 mod candidate;
+mod collocation;
 mod given;
+mod integrals;
 mod jax;
 mod march;
 mod newton;
 mod pictures;
 mod points;
 mod presets;
+mod reads;
 mod reference;
 mod sides;
 mod spectra;
 mod start;
 
 use eddy_expr::{BlockKernel, Read, ResidualError, Residuals, program::UniformInput};
-use eddy_nets::{
-    NetError,
-    graph::{Derivatives, Graph, GraphEngine, NormalEquations},
-};
+use eddy_nets::graph::{Derivatives, Graph, GraphEngine, NormalEquations};
 use eddy_solve::Statement;
 use eddy_spec::{Axis, Better, EddyError, Metric, ViewData};
 
 pub use architecture::{Architecture, Kind};
 pub use balance::Balance;
 use candidate::Candidate;
+use collocation::Steady;
 pub use given::guesses;
 use given::{check_measured, free_fields, measured};
+use integrals::Integrals;
 use march::March;
 use points::Buffers;
-pub use presets::network_end;
+pub use presets::{network_end, network_preset};
+use reads::{Sources, sources};
 use reference::Reference;
 use sides::Sides;
 use spectra::Insight;
 
+use super::Conditioned;
 use crate::labs::pinn::{Descent, Objective, Slices, Weigher, refused};
 
 /// How the network is trained.
@@ -53,6 +57,10 @@ pub struct Training {
     pub side_weight: f64,
     /// Whether that factor, and the one of the measurements, follow the training; they are the first ones then.
     pub balance: Balance,
+    /// Factor of the conditions on integrals.
+    pub integral_weight: f64,
+    /// Steps for which eigenvalues stay at their first guesses, so that the state becomes the one that belongs to them.
+    pub hold: u64,
     /// Strictness of the causal weights; 0 for none.
     pub causality: f64,
     /// Windows in time, trained one after the other.
@@ -121,6 +129,12 @@ const METRICS: &[Metric] = &[
         Better::Neither,
         "Factor of the conditions at the sides in the loss; not defined without such.",
     ),
+    Metric::new(
+        "integrals",
+        Axis::log("mean squared error of the integrals", "\\overline{g^2}"),
+        Better::Lower,
+        "Mean of the squared error of the conditions on integrals; not defined without such.",
+    ),
 ];
 
 /// Slices in time.
@@ -136,7 +150,7 @@ pub struct TypedNetwork {
     kernel: BlockKernel<f64>,
     engine: GraphEngine<f64>,
     /// By read: output and component of the network's derivatives; none for the time.
-    sources: Vec<Option<(usize, usize)>>,
+    sources: Sources,
     /// What is added to each read, [read][point].
     bases: Vec<Vec<f64>>,
     /// Factor of each residual: T for rates, T² for second order.
@@ -145,10 +159,16 @@ pub struct TypedNetwork {
     points: Vec<f64>,
     weigher: Weigher,
     sides: Option<Sides>,
+    integrals: Option<Integrals>,
     values: GraphEngine<f64>,
     data: Measurements,
     sought: Vec<Sought>,
     side_loss: f64,
+    integral_loss: f64,
+    /// Sums of these, of the size of the reference, solve an eigenproblem as well as the reference.
+    space: Vec<Vec<Vec<f64>>>,
+    /// Whether numbers that are looked for stay where they are.
+    is_held: bool,
     side_weight: f64,
     data_weight: f64,
     /// Whether the loss must stay one function.
@@ -186,11 +206,20 @@ impl TypedNetwork {
     /// What a run records.
     pub const METRICS: &'static [Metric] = METRICS;
 
-    /// An error names the text of the form that it is about.
-    pub fn new(statement: Statement, training: Training) -> Result<Self, EddyError> {
+    /// A network for a statement, and for conditions on integrals beside it. An error names the text of the form that it is
+    /// about.
+    pub fn new(
+        statement: Statement,
+        conditioned: Option<Conditioned>,
+        mut training: Training,
+    ) -> Result<Self, EddyError> {
         // The solver knows what the network has to find.
         let truth = statement.clone();
-        let (mut statement, mut training) = (statement, training);
+        let is_nonlinear = statement.problem.is_nonlinear;
+        let (mut statement, nodes) = match conditioned {
+            Some(Conditioned { statement, nodes }) => (statement, nodes),
+            None => (statement, Vec::new()),
+        };
         if training.architecture.harmonics == 0 {
             training.architecture.harmonics = architecture::harmonics_of(&statement);
         }
@@ -213,51 +242,39 @@ impl TypedNetwork {
             }
             e => EddyError::start(format!("A network cannot be trained on this: {e}.")).at("equations"),
         })?;
+        let conditions = match nodes.is_empty() {
+            true => None,
+            false => Some(statement.system.conditions(&nodes, &asked).map_err(|e| {
+                EddyError::start(format!("These conditions cannot be trained on: {e}.")).at("integrals")
+            })?),
+        };
+        let integrands = conditions.as_ref().map(|c| &c.integrands);
+        let heard = || [Some(&residuals), integrands].into_iter().flatten();
         let unheard = |name: &str| {
             let message = format!("{name} does not stand in the equations, so nothing can be learnt of it.");
             EddyError::start(message).at("sought")
         };
-        if let Some(idle) = (0..asked.len()).find(|k| !residuals.parameter_slopes.iter().any(|(_, other)| other == k)) {
+        let is_asked = |k: usize| {
+            let outer = conditions.iter().flat_map(|c| &c.parameter_slopes);
+            heard().flat_map(|r| &r.parameter_slopes).chain(outer).any(|(_, other)| *other == k)
+        };
+        if let Some(idle) = (0..asked.len()).find(|k| !is_asked(*k)) {
             return Err(unheard(&statement.system.parameters[usize::from(asked[idle])].name));
         }
-        let is_read =
-            |field: u16| residuals.reads.iter().any(|r| matches!(r, Read::Jet { variable, .. } if *variable == field));
+        let is_read = |field: u16| {
+            let mut reads = heard().flat_map(|r| &r.reads);
+            reads.any(|r| matches!(r, Read::Jet { variable, .. } if *variable == field))
+        };
         if let Some((idle, _)) = free.iter().find(|(field, _)| !is_read(*field)) {
             return Err(unheard(&statement.system.variables[usize::from(*idle)].name));
         }
         let inputs = candidate.inputs;
-        let orders_of = |read: &Read, dimension: usize, has_time: bool| match read {
-            Read::Time => vec![0; inputs],
-            Read::Jet { orders, time, .. } => {
-                let mut all: Vec<usize> = orders[..dimension].iter().map(|o| usize::from(*o)).collect();
-                all.extend(has_time.then_some(usize::from(*time)));
-                all
-            }
+        let has_time = candidate.has_time;
+        let (derivatives, sources) = sources(&residuals.reads, &statement, &mut candidate)?;
+        let integrals = match conditions {
+            Some(conditions) => Some(Integrals::new(&statement, &mut candidate, conditions, training.seed)?),
+            None => None,
         };
-        let (dimension, has_time) = (statement.grid.dimension(), candidate.has_time);
-        let wanted: Vec<Vec<usize>> = residuals.reads.iter().map(|r| orders_of(r, dimension, has_time)).collect();
-        let net = |e: NetError| match e {
-            NetError::TooManyDerivatives { order, .. } => EddyError::start(format!(
-                "The equations differentiate {order} times; networks are differentiated at most {} times here.",
-                eddy_nets::graph::MAX_ORDER
-            ))
-            .at("equations"),
-            e => refused(e),
-        };
-        let derivatives =
-            Derivatives::new(inputs, &wanted.iter().map(Vec::as_slice).collect::<Vec<_>>()).map_err(net)?;
-        let mut sources = Vec::new();
-        for (read, orders) in residuals.reads.iter().zip(&wanted) {
-            sources.push(match read {
-                Read::Time => None,
-                Read::Jet { variable, part, orders: space, .. } => {
-                    // Algebraic fields are put in, so what is read has an output.
-                    let output = candidate.output(*variable, *part).unwrap_or(0);
-                    candidate.need(&statement, output, *space)?;
-                    derivatives.component(orders).map(|component| (output, component))
-                }
-            });
-        }
         let engine = GraphEngine::new(&candidate.graph, &derivatives).map_err(refused)?;
         // A later window begins with the velocities at the end of the one before.
         let carries = training.windows > 1 && candidate.outputs.iter().any(|output| output.order == 2);
@@ -282,21 +299,38 @@ impl TypedNetwork {
             false => Slices { count: 1, points: training.points.max(1), end: 1.0 },
         };
         let sides = Sides::new(&statement, &mut candidate, training.side_points, training.seed)?;
-        let reference = Reference::new(&truth, &candidate)?;
+        let problem = Steady {
+            statement: &statement,
+            candidate: &candidate,
+            residuals: &residuals,
+            sides: sides.as_ref(),
+            conditions: integrals.as_ref().map(|i| &i.conditions),
+            numbers: sought.iter().enumerate().map(|(p, one)| (one.parameter, p, training.sought[p].1)).collect(),
+        };
+        let (reference, space, eigenvalues) = given::reference(&truth, is_nonlinear, problem, &free)?;
+        let is_eigen = !eigenvalues.is_empty();
+        for (one, value) in sought.iter().zip(eigenvalues) {
+            statement.parameters[one.parameter] = value;
+        }
         march.check(&candidate, &reference, !training.sought.is_empty())?;
         march.look(&statement, &candidate, &reference);
         // What is not reached yet stands where it began.
         let solution = (0..candidate.outputs.len()).map(|o| candidate.base(o, [0; 3], 0, &reference.points)).collect();
-        let data = match training.sought.is_empty() {
-            true => Measurements::default(),
-            false => measured(&candidate, &reference, &training),
-        };
+        let is_measured = !training.sought.is_empty() && !is_eigen && training.data.points > 0;
+        if !training.sought.is_empty() && !is_eigen && !is_measured && integrals.is_none() {
+            let message = "Nothing says what the coefficients are: give measured points, or conditions on integrals.";
+            return Err(EddyError::start(message).at("measured"));
+        }
+        let data = if is_measured { measured(&candidate, &reference, &training) } else { Measurements::default() };
         Ok(Self {
             kernel: BlockKernel::new(residuals.program.clone()),
             bases: vec![Vec::new(); residuals.reads.len()],
             points: Vec::new(),
             weigher: Weigher::new(slices),
             side_loss: f64::NAN,
+            integral_loss: f64::NAN,
+            space,
+            is_held: is_eigen && training.hold > 0,
             side_weight: training.side_weight,
             data_weight: training.data.weight,
             is_fixed: false,
@@ -315,6 +349,7 @@ impl TypedNetwork {
             sources,
             scales,
             sides,
+            integrals,
             values,
             data,
             sought,
@@ -348,6 +383,32 @@ impl TypedNetwork {
         if let Some(sides) = &mut self.sides {
             sides.draw(&self.statement, &self.candidate, self.march.offset(), step);
         }
+        if let Some(integrals) = &mut self.integrals {
+            integrals.draw(&self.statement, &self.candidate, self.march.offset(), step);
+        }
+    }
+
+    /// Adds the conditions on integrals to the gradient, and returns their part of the loss.
+    fn at_integrals(&mut self, parameters: &[f64], gradient: &mut [f64]) -> f64 {
+        let (coefficients, dimension) = (self.coefficients(parameters), self.statement.grid.dimension());
+        let (weight, sought) = (self.training.integral_weight, if self.is_held { &[][..] } else { &self.sought[..] });
+        let Some(integrals) = &mut self.integrals else { return 0.0 };
+        self.integral_loss = integrals.rows(parameters, &coefficients, sought, dimension, weight, |value, slopes| {
+            gradient.iter_mut().zip(slopes).for_each(|(g, s)| *g += 2.0 * value * s);
+        });
+        weight * self.integral_loss
+    }
+
+    fn count_step(&mut self) {
+        self.step += 1;
+        if self.step > self.training.hold {
+            self.let_go();
+        }
+    }
+
+    /// Lets eigenvalues go from their first guesses; false where none is held.
+    fn let_go(&mut self) -> bool {
+        std::mem::take(&mut self.is_held)
     }
 
     fn inside(&mut self, parameters: &[f64], gradient: &mut [f64]) -> f64 {
@@ -389,8 +450,10 @@ impl TypedNetwork {
             total += loss;
             loss
         });
-        for (one, slope) in sought.iter().zip(moved) {
-            gradient[one.at] += one.scale * slope;
+        if !self.is_held {
+            for (one, slope) in sought.iter().zip(moved) {
+                gradient[one.at] += one.scale * slope;
+            }
         }
         total
     }
@@ -433,6 +496,7 @@ impl TypedNetwork {
         let output = &self.candidate.outputs[output];
         output.order == 0
             && output.guess.is_none()
+            && self.integrals.is_none()
             && !self.sides.as_ref().is_some_and(|sides| sides.fixes(output.variable))
     }
 }
@@ -475,16 +539,20 @@ impl Objective for TypedNetwork {
     fn points(&self) -> usize {
         self.points.len() / self.candidate.inputs
     }
+    fn release(&mut self) -> bool {
+        self.let_go()
+    }
     fn fix(&mut self) {
         self.is_fixed = true;
+        self.let_go();
         self.training.causality = 0.0;
     }
     fn gradient(&mut self, parameters: &[f64], gradient: &mut [f64]) -> f64 {
-        self.step += 1;
+        self.count_step();
         gradient.fill(0.0);
         let mut loss = self.inside(parameters, gradient);
         let mut before = std::mem::take(&mut self.insight.before);
-        self.insight.norms = [distance(gradient, None), 0.0, 0.0];
+        self.insight.norms = [distance(gradient, None), 0.0, 0.0, 0.0];
         if let Some(sides) = &mut self.sides {
             gradient.clone_into(&mut before);
             self.side_loss = sides.add_gradient(parameters, self.side_weight, gradient);
@@ -495,6 +563,11 @@ impl Objective for TypedNetwork {
             gradient.clone_into(&mut before);
             loss += self.at_measurements(parameters, gradient);
             self.insight.norms[2] = distance(gradient, Some(&before));
+        }
+        if self.integrals.is_some() {
+            gradient.clone_into(&mut before);
+            loss += self.at_integrals(parameters, gradient);
+            self.insight.norms[3] = distance(gradient, Some(&before));
         }
         self.insight.before = before;
         self.balance(parameters);
@@ -520,6 +593,9 @@ impl Objective for TypedNetwork {
                 there.iter_mut().zip(tile.jet(o, 0)).for_each(|(v, j)| *v += j);
             }
         });
+        if !self.space.is_empty() {
+            self.reference.values = collocation::nearest(&self.space, &solution, &self.reference.values);
+        }
         let (mut squares, mut counted, mut worst) = (0.0, 0.0, f64::NAN);
         for o in 0..outputs {
             let reference = &self.reference.values[o][..reached];
@@ -551,12 +627,15 @@ impl Objective for TypedNetwork {
             self.history.push((self.step as f64, found));
         }
         let weight = if self.sides.is_some() { self.side_weight } else { f64::NAN };
-        vec![(squares / f64::max(counted, 1.0)).sqrt(), self.weigher.mean(), self.side_loss, worst, weight]
+        let error = (squares / f64::max(counted, 1.0)).sqrt();
+        vec![error, self.weigher.mean(), self.side_loss, worst, weight, self.integral_loss]
     }
     fn view(&mut self, key: &str) -> ViewData {
         self.picture(key)
     }
 }
 
+#[cfg(test)]
+mod steady_tests;
 #[cfg(test)]
 mod tests;

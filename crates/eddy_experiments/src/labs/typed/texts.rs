@@ -44,6 +44,13 @@ pub struct Texts {
     pub time: String,
     pub dealias: String,
     pub seed: u32,
+    /// Conditions on integrals, lines `integral(u^2) = 1`; of networks only.
+    pub integrals: String,
+    /// Coefficients to be found with their first guesses; of networks only.
+    pub sought: String,
+    /// Whether steady lines may be other than linear; no text of the form.
+    #[serde(skip)]
+    pub is_nonlinear: bool,
     /// Definitions that are fields whatever they read ([`eddy_expr::Options::fields`]); no text of the form.
     #[serde(skip)]
     pub fields: Vec<String>,
@@ -76,7 +83,7 @@ const POINTS: [u32; 3] = [128, 96, 32];
 const AXES: [&str; 3] = ["x", "y", "z"];
 
 impl FormError {
-    fn whole(key: &str, text: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub(super) fn whole(key: &str, text: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self {
             key: key.into(),
             start: 0,
@@ -144,6 +151,9 @@ impl Texts {
             time: problem.method.time.clone(),
             dealias: problem.method.dealias.clone(),
             seed: problem.method.seed,
+            integrals: String::new(),
+            sought: String::new(),
+            is_nonlinear: false,
             fields: problem.fields.clone(),
         }
     }
@@ -153,7 +163,10 @@ impl Texts {
         if !self.equations.trim().is_empty() {
             return Ok(self.clone());
         }
-        let base = Self::of(&self.preset_problem()?);
+        let base = match super::network::network_preset(self.preset.trim()) {
+            Some(texts) => texts,
+            None => Self::of(&self.preset_problem()?),
+        };
         let or = |own: &String, preset: String| if own.trim().is_empty() { preset } else { own.clone() };
         let auto = |own: &String, preset: String| if matches!(own.trim(), "" | "auto") { preset } else { own.clone() };
         Ok(Self {
@@ -174,6 +187,9 @@ impl Texts {
             time: auto(&self.time, base.time),
             dealias: auto(&self.dealias, base.dealias),
             seed: self.seed,
+            integrals: or(&self.integrals, base.integrals),
+            sought: or(&self.sought, base.sought),
+            is_nonlinear: self.is_nonlinear,
             fields: self.fields.clone(),
         })
     }
@@ -233,14 +249,6 @@ impl Texts {
             Some((start, end)) => (start, end),
             None => ("0", self.end.as_str()),
         };
-        let Some(end) = number(end) else {
-            return Err(FormError::whole(
-                "end",
-                &self.end,
-                "There is no end.",
-                "Give the time at which to stop, such as 10.",
-            ));
-        };
         let or_auto = |text: &str| if text.trim().is_empty() { "auto".to_owned() } else { text.trim().to_owned() };
         Ok(Problem {
             equations: self.equations.clone(),
@@ -250,7 +258,8 @@ impl Texts {
             parameters: self.parameter_values()?.into_iter().collect(),
             time: TimeText {
                 start: number(start).unwrap_or(Number::Value(0.0)),
-                end: Some(end),
+                // Without a time there is no need of an end.
+                end: number(end),
                 save_every: number(&self.every),
                 dt: number(&self.dt),
                 tolerance: number(&self.tolerance),
@@ -266,6 +275,7 @@ impl Texts {
             exact: exact.into_iter().map(|line| (line.name, line.value)).collect(),
             about: None,
             fields: self.fields.clone(),
+            is_nonlinear: false,
         })
     }
 
@@ -273,7 +283,13 @@ impl Texts {
     pub fn statement(&self, is_single: bool) -> Result<(Self, Statement), EddyError> {
         let filled = self.filled().map_err(|e| e.refusal())?;
         let problem = filled.problem(is_single).map_err(|e| e.refusal())?;
-        let statement = Statement::new(problem).map_err(|e| filled.refusal(&e))?;
+        let statement = match Statement::new(problem.clone()) {
+            Err(SolveError::Text { .. }) if filled.is_nonlinear => {
+                Statement::new(Problem { is_nonlinear: true, ..problem })
+            }
+            read => read,
+        };
+        let statement = statement.map_err(|e| filled.refusal(&e))?;
         Ok((filled, statement))
     }
 
@@ -308,6 +324,8 @@ impl Texts {
             "space" => &self.space,
             "time" => &self.time,
             "dealias" => &self.dealias,
+            "integrals" => &self.integrals,
+            "sought" => &self.sought,
             _ => &self.equations,
         }
     }
@@ -426,7 +444,7 @@ fn parse_axis(key: &'static str, text: &str, points: u32) -> Result<Option<AxisT
 }
 
 /// Pieces between the separators, with their first character's position.
-fn pieces(text: &str, is_separator: fn(char) -> bool) -> Vec<(usize, String)> {
+pub(super) fn pieces(text: &str, is_separator: fn(char) -> bool) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     let mut piece = String::new();
     let mut start = 0;
@@ -444,7 +462,7 @@ fn pieces(text: &str, is_separator: fn(char) -> bool) -> Vec<(usize, String)> {
     found
 }
 
-fn line_or_semicolon(character: char) -> bool {
+pub(super) fn line_or_semicolon(character: char) -> bool {
     matches!(character, '\n' | ';')
 }
 

@@ -1,5 +1,6 @@
 use super::{Method, Variable, may_end_clean};
-use crate::diffusion::{Combination, Interval, Node, Plan, Schedule, Source, ode::gauss_legendre};
+use crate::diffusion::{Combination, Interval, Node, Plan, Schedule, Source};
+use crate::quadrature::gauss_legendre;
 
 /// How the integrals of DEIS are computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

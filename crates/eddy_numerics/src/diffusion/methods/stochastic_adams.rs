@@ -2,7 +2,8 @@
 //! sampling of diffusion models", NeurIPS 2023).
 
 use super::{Method, multistep::stage};
-use crate::diffusion::{Combination, Interval, Node, Plan, Prediction, Source, ode::gauss_legendre};
+use crate::diffusion::{Combination, Interval, Node, Plan, Prediction, Source};
+use crate::quadrature::gauss_legendre;
 
 /// Predictor and corrector of Adams's kind on the family of reverse SDEs with noise of scale τ, whose marginals are the
 /// same for every τ: 0 is the flow, 1 the usual reverse SDE. The value (x₀ or ε) is replaced by the polynomial in λ

@@ -8,6 +8,7 @@ use eddy_spec::EddyError;
 use super::{
     Measurements, Training,
     candidate::{Candidate, is_solved},
+    collocation::Steady,
     reference::Reference,
 };
 use crate::labs::typed::Texts;
@@ -73,6 +74,36 @@ pub(super) fn measured(candidate: &Candidate, reference: &Reference, training: &
     }
     data.bases = (0..candidate.outputs.len()).map(|o| candidate.base(o, [0; 3], 0, &data.points)).collect();
     data
+}
+
+/// The reference of a training; what solves an eigenproblem as well as it, and the eigenvalues.
+pub(super) fn reference(
+    truth: &Statement,
+    is_nonlinear: bool,
+    mut problem: Steady<'_>,
+    free: &[(u16, f64)],
+) -> Result<(Reference, Vec<Vec<Vec<f64>>>, Vec<f64>), EddyError> {
+    let has_time = problem.candidate.has_time;
+    if has_time && is_nonlinear {
+        let message = "A line without a time derivative is linear in its unknown where others have one. Write its time \
+                       derivative, and let it settle.";
+        return Err(EddyError::start(message).at("equations"));
+    }
+    if has_time || (!is_nonlinear && problem.conditions.is_none()) {
+        return Ok((Reference::new(truth, problem.candidate)?, Vec::new(), Vec::new()));
+    }
+    if !free.is_empty() {
+        let message = "A field is found from measurements of a linear problem without conditions on integrals. Look for a \
+                       number, or take the conditions away.";
+        return Err(EddyError::start(message).at("sought"));
+    }
+    let is_eigen = problem.conditions.is_some() && !problem.numbers.is_empty() && problem.is_homogeneous();
+    if !is_eigen {
+        // The equations give what is to be found from measurements.
+        problem.numbers.clear();
+    }
+    let (reference, solution) = Reference::steady(&problem)?;
+    Ok((reference, solution.space, solution.numbers))
 }
 
 /// The lines `name = first guess` of a text.

@@ -7,13 +7,13 @@ use super::{TypedNetwork, distance, points::Buffers};
 impl TypedNetwork {
     /// Normal equations of the whole loss. Causal weights are those of this state, also for [`loss_there`](Self::loss_there).
     pub(super) fn linearize(&mut self, parameters: &[f64], equations: &mut NormalEquations) {
-        self.step += 1;
+        self.count_step();
         equations.clear();
         self.rows_inside(parameters, |rows| equations.add(rows));
         equations.finish();
         let mut before = std::mem::take(&mut self.insight.before);
         // The gradient of the loss is twice what the equations have on their right side.
-        self.insight.norms = [2.0 * distance(&equations.gradient, None), 0.0, 0.0];
+        self.insight.norms = [2.0 * distance(&equations.gradient, None), 0.0, 0.0, 0.0];
         if let Some(sides) = &mut self.sides {
             equations.gradient.clone_into(&mut before);
             self.side_loss = sides.rows(parameters, self.side_weight, |rows| equations.add(rows));
@@ -26,7 +26,21 @@ impl TypedNetwork {
             equations.finish();
             self.insight.norms[2] = 2.0 * distance(&equations.gradient, Some(&before));
         }
+        if self.integrals.is_some() {
+            equations.gradient.clone_into(&mut before);
+            self.rows_of_integrals(parameters, equations);
+            self.insight.norms[3] = 2.0 * distance(&equations.gradient, Some(&before));
+        }
         self.insight.before = before;
+    }
+
+    fn rows_of_integrals(&mut self, parameters: &[f64], equations: &mut NormalEquations) {
+        let (coefficients, dimension) = (self.coefficients(parameters), self.statement.grid.dimension());
+        let (weight, sought) = (self.training.integral_weight, if self.is_held { &[][..] } else { &self.sought[..] });
+        let Some(integrals) = &mut self.integrals else { return };
+        let take = |value: f64, slopes: &[f64]| equations.add_one(value, slopes);
+        self.integral_loss = integrals.rows(parameters, &coefficients, sought, dimension, weight, take);
+        equations.finish();
     }
 
     /// Rows of the residuals, whose squares are their part of the loss.
@@ -34,6 +48,7 @@ impl TypedNetwork {
         self.put_coefficients(parameters);
         let Self { kernel, residuals, sources, bases, scales, weigher, sought, engine, statement, squares, .. } = self;
         let (dimension, count) = (statement.grid.dimension(), residuals.fields.len());
+        let is_held = self.is_held;
         weigher.begin(self.training.causality);
         let mut buffers = Buffers::new(residuals);
         let mut roots = Vec::new();
@@ -56,7 +71,7 @@ impl TypedNetwork {
             }
             let factor = |i: usize| scales[k] * roots[i];
             buffers.write(rows, k, residuals, sources, factor);
-            for (slope, position) in buffers.parameter_slopes(residuals, k) {
+            for (slope, position) in buffers.parameter_slopes(residuals, k).filter(|_| !is_held) {
                 let one = &sought[position];
                 for (i, (to, slope)) in rows.slopes(one.at).iter_mut().zip(slope).enumerate() {
                     *to += one.scale * factor(i) * slope;
@@ -96,6 +111,12 @@ impl TypedNetwork {
         });
         if let Some(sides) = &mut self.sides {
             loss += self.side_weight * sides.loss(parameters);
+        }
+        if self.integrals.is_some() {
+            let coefficients = self.coefficients(parameters);
+            let dimension = self.statement.grid.dimension();
+            let own = self.integrals.as_mut().map_or(0.0, |i| i.loss(parameters, &coefficients, dimension));
+            loss += self.training.integral_weight * own;
         }
         if !self.data.points.is_empty() {
             let (data, factors) = (&self.data, self.data_factors());

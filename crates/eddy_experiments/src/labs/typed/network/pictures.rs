@@ -74,13 +74,17 @@ impl TypedNetwork {
             values[row * per + (middle(2) * ny + middle(1)) * nx..][..nx].to_vec()
         };
         let mut series = Vec::new();
+        let name = |row: usize| match self.candidate.has_time {
+            true => format!("t = {:.3}", self.reference.times[row]),
+            false => self.candidate.outputs[o].name.clone(),
+        };
         for row in &rows {
-            let name = format!("t = {:.3}, reference", self.reference.times[*row]);
+            let known = self.reference.error.map_or(String::new(), |e| format!(" (to {e:.0e})"));
+            let name = format!("{}, reference{known}", name(*row));
             series.push(Series::line(name, Role::Reference, xs.clone(), at(&self.reference.values[o], *row)));
         }
         for (row, role) in rows.iter().zip(ROLES.iter().rev().skip(3 - rows.len())) {
-            let name = format!("t = {:.3}", self.reference.times[*row]);
-            series.push(Series::line(name, *role, xs.clone(), at(&self.solution[o], *row)));
+            series.push(Series::line(name(*row), *role, xs.clone(), at(&self.solution[o], *row)));
         }
         let axis = &self.statement.grid.axes[0];
         ViewData::Lines { series, x: (axis.min, axis.max), y: Self::limits(self.reference.values[o].iter()) }

@@ -1,12 +1,12 @@
 //! Where the residual is asked for, and its values there.
 
-use eddy_expr::{BlockKernel, Column, Field, Read, Residuals, Row};
+use eddy_expr::{BlockKernel, Column, Field, Residuals, Row};
 use eddy_nets::{
     graph::{GraphTile, RowTile},
     uniform,
 };
 
-use super::TypedNetwork;
+use super::{TypedNetwork, reads::bases};
 
 /// Steps between two draws of points that follow the residual.
 const FOLLOWED: u64 = 50;
@@ -142,19 +142,9 @@ impl TypedNetwork {
 
     /// What is not the network's of everything that is read at the points.
     fn read_bases(&mut self) {
-        let (inputs, dimension) = (self.candidate.inputs, self.statement.grid.dimension());
         let offset = self.march.offset();
-        for ((read, source), base) in self.residuals.reads.iter().zip(&self.sources).zip(&mut self.bases) {
-            *base = match (read, source) {
-                (Read::Jet { orders, time, .. }, Some((output, _))) => {
-                    self.candidate.base(*output, *orders, *time, &self.points)
-                }
-                _ if self.candidate.has_time => {
-                    self.points.iter().skip(dimension).step_by(inputs).map(|t| t + offset).collect()
-                }
-                _ => vec![self.statement.start; self.points.len() / inputs],
-            };
-        }
+        self.bases =
+            bases(&self.residuals.reads, &self.sources, &self.statement, &self.candidate, &self.points, offset);
     }
 
     /// Size of the residual at the points, with the network as last measured.

@@ -7,7 +7,10 @@ use eddy_solve::{Outcome, Simulation, Statement};
 use eddy_spec::EddyError;
 use web_time::Instant;
 
-use super::candidate::Candidate;
+use super::{
+    candidate::Candidate,
+    collocation::{Solution, Steady},
+};
 
 /// Longest time the solver may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -27,12 +30,21 @@ pub struct Reference {
     pub sizes: Vec<f64>,
     /// Standard deviation over all points, by output.
     pub deviations: Vec<f64>,
+    /// Its own relative error, where it is known.
+    pub error: Option<f64>,
 }
 
-impl Reference {
-    pub fn new(statement: &Statement, candidate: &Candidate) -> Result<Self, EddyError> {
-        let refused = |e: eddy_solve::SolveError| EddyError::start(e.to_string()).at("equations");
-        let mut simulation = Simulation::<f64>::new(statement.clone()).map_err(refused)?;
+/// Where values are kept.
+struct Layout {
+    times: Vec<f64>,
+    axes: Vec<Vec<f64>>,
+    /// Indices on the solver's grid.
+    places: Vec<[usize; 3]>,
+    points: Vec<f64>,
+}
+
+impl Layout {
+    fn new(statement: &Statement, candidate: &Candidate) -> Self {
         let rows = match (candidate.has_time, statement.grid.dimension()) {
             (false, _) => 1,
             (true, 0) => 201,
@@ -57,7 +69,6 @@ impl Reference {
                 kept.iter().map(|index| all[*index]).collect()
             })
             .collect();
-        let shape = grid.shape();
         let range = |axis: usize| kept.get(axis).cloned().unwrap_or_else(|| vec![0]);
         let mut places = Vec::new();
         for z in range(2) {
@@ -67,10 +78,27 @@ impl Reference {
                 }
             }
         }
-        let mut values = vec![Vec::new(); candidate.outputs.len()];
         let mut points = Vec::new();
-        let begun = Instant::now();
         for time in &times {
+            for place in &places {
+                points.extend(grid.axes.iter().zip(place).map(|(axis, index)| axis.at(*index)));
+                points.extend(candidate.has_time.then_some(*time));
+            }
+        }
+        Self { times, axes, places, points }
+    }
+}
+
+impl Reference {
+    /// By the lab's solver.
+    pub fn new(statement: &Statement, candidate: &Candidate) -> Result<Self, EddyError> {
+        let refused = |e: eddy_solve::SolveError| EddyError::start(e.to_string()).at("equations");
+        let mut simulation = Simulation::<f64>::new(statement.clone()).map_err(refused)?;
+        let layout = Layout::new(statement, candidate);
+        let shape = statement.grid.shape();
+        let mut values = vec![Vec::new(); candidate.outputs.len()];
+        let begun = Instant::now();
+        for time in &layout.times {
             if *time > simulation.time && !simulation.advance(*time, || begun.elapsed() < PATIENCE) {
                 return Err(stopped(&simulation));
             }
@@ -81,13 +109,21 @@ impl Reference {
                     return Err(EddyError::start(format!("The solver has no values of {name}.")).at("equations"));
                 };
                 let part = if output.part == Part::Real { &field.re } else { &field.im };
-                values.extend(places.iter().map(|[x, y, z]| part[(z * shape[1] + y) * shape[0] + x]));
-            }
-            for place in &places {
-                points.extend(grid.axes.iter().zip(place).map(|(axis, index)| axis.at(*index)));
-                points.extend(candidate.has_time.then_some(*time));
+                values.extend(layout.places.iter().map(|[x, y, z]| part[(z * shape[1] + y) * shape[0] + x]));
             }
         }
+        Ok(Self::of(layout, values))
+    }
+
+    /// By collocation; with it what else solves the problem, and the numbers that were unknown.
+    pub fn steady(problem: &Steady<'_>) -> Result<(Self, Solution), EddyError> {
+        let layout = Layout::new(problem.statement, problem.candidate);
+        let solution = problem.solve(&layout.points)?;
+        let reference = Self { error: Some(solution.error), ..Self::of(layout, solution.values.clone()) };
+        Ok((reference, solution))
+    }
+
+    fn of(layout: Layout, values: Vec<Vec<f64>>) -> Self {
         let largest = |values: &Vec<f64>| values.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
         let sizes = values.iter().map(largest).collect();
         let deviation = |values: &Vec<f64>| {
@@ -95,7 +131,7 @@ impl Reference {
             (values.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / values.len() as f64).sqrt()
         };
         let deviations = values.iter().map(deviation).collect();
-        Ok(Self { times, axes, values, points, sizes, deviations })
+        Self { times: layout.times, axes: layout.axes, values, points: layout.points, sizes, deviations, error: None }
     }
 
     /// Points at one time.

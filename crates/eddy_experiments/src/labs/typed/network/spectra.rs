@@ -19,12 +19,12 @@ pub(super) struct Insight {
     at: u64,
     /// The picture of the kernel, and the step for which it was made.
     kernel: Option<(u64, ViewData)>,
-    /// Norms of the gradients of residual, sides and data at the last step.
-    pub norms: [f64; 3],
+    /// Norms of the gradients of residual, sides, data and integrals at the last step.
+    pub norms: [f64; 4],
     /// Memory for the gradient before a term is added.
     pub before: Vec<f64>,
     /// The step, and those norms at it.
-    history: Vec<(f64, [f64; 3])>,
+    history: Vec<(f64, [f64; 4])>,
 }
 
 impl Insight {
@@ -79,6 +79,9 @@ impl TypedNetwork {
         }
         if !self.data.points.is_empty() {
             series.push(of("data", Role::Third, 2));
+        }
+        if self.integrals.is_some() {
+            series.push(of("integrals", if self.data.points.is_empty() { Role::Third } else { Role::Reference }, 3));
         }
         let all = series.iter().flat_map(|s| &s.ys).filter(|v| **v > 0.0);
         let (low, high) = all.fold((f64::MAX, 0.0), |(l, h): (f64, f64), v| (l.min(*v), h.max(*v)));

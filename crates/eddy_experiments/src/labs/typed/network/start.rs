@@ -21,7 +21,7 @@ const WALL_PLACES: [usize; 2] = [129, 49];
 
 /// Functions along an axis.
 #[derive(Clone, Debug)]
-enum Line {
+pub enum Line {
     /// 1, cos kz, sin kz, … with z = wave·(x − origin).
     Waves { origin: f64, wave: f64 },
     /// T_k((x − middle)/half).
@@ -29,7 +29,7 @@ enum Line {
 }
 
 impl Line {
-    fn new(axis: &Axis) -> Self {
+    pub fn new(axis: &Axis) -> Self {
         match axis.is_periodic {
             true => Self::Waves { origin: axis.min, wave: TAU / axis.length() },
             false => Self::Polynomials { middle: 0.5 * (axis.min + axis.max), half: 0.5 * axis.length() },
@@ -37,7 +37,7 @@ impl Line {
     }
 
     /// Coefficients of values at the places of the axis.
-    fn coefficients(&self, values: &[f64]) -> Vec<f64> {
+    pub fn coefficients(&self, values: &[f64]) -> Vec<f64> {
         let n = values.len();
         match self {
             Self::Waves { .. } => {
@@ -57,7 +57,7 @@ impl Line {
     }
 
     /// Coefficients of the derivative.
-    fn derivative(&self, coefficients: &mut [f64]) {
+    pub fn derivative(&self, coefficients: &mut [f64]) {
         match self {
             Self::Waves { wave, .. } => {
                 coefficients[0] = 0.0;
@@ -71,7 +71,7 @@ impl Line {
     }
 
     /// The functions at `x`.
-    fn basis(&self, x: f64, out: &mut [f64]) {
+    pub fn basis(&self, x: f64, out: &mut [f64]) {
         out[0] = 1.0;
         match self {
             Self::Waves { origin, wave } => {

@@ -4,12 +4,14 @@ use crate::{Budget, Run};
 use eddy_solve::Problem;
 use eddy_spec::Outcome;
 
-fn training() -> Training {
+pub(super) fn training() -> Training {
     Training {
         architecture: Architecture { kind: Kind::Plain, width: 12, layers: 2, harmonics: 2 },
         points: 64,
         side_points: 8,
         side_weight: 3.0,
+        integral_weight: 7.0,
+        hold: 0,
         balance: Balance::Fixed,
         causality: 0.0,
         windows: 1,
@@ -25,7 +27,7 @@ fn training() -> Training {
 }
 
 fn objective(text: &str, training: Training) -> Result<TypedNetwork, EddyError> {
-    TypedNetwork::new(Statement::new(Problem::parse(text).unwrap()).unwrap(), training)
+    TypedNetwork::new(Statement::new(Problem::parse(text).unwrap()).unwrap(), None, training)
 }
 
 const HEAT: &str = "equations = \"u_t = D*lap(u); D = 0.1\"\ninitial.u = \"sin(x)\"\n\
@@ -71,7 +73,7 @@ fn gradients_equal_central_differences() {
 }
 
 /// The loss taken residual by residual is the loss, and so is its gradient; and with a residual's weight that is off.
-fn check_rows(one: &mut TypedNetwork, seed: u64) {
+pub(super) fn check_rows(one: &mut TypedNetwork, seed: u64) {
     let parameters: Vec<f64> = one.graph().start(seed).unwrap();
     one.draw(0);
     let mut gradient = vec![0.0; parameters.len()];
@@ -201,7 +203,7 @@ fn patchy(training: Training) -> Result<TypedNetwork, EddyError> {
                 [domain]\nx = { max = \"2*pi\", points = 48 }\n[time]\nend = 2\n";
     let mut problem = Problem::parse(text).unwrap();
     problem.fields = training.sought.iter().map(|(name, _)| name.clone()).collect();
-    TypedNetwork::new(Statement::new(problem).unwrap(), training)
+    TypedNetwork::new(Statement::new(problem).unwrap(), None, training)
 }
 
 #[test]

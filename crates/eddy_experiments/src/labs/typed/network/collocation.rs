@@ -1,0 +1,575 @@
+//! Steady problems that the lab's solvers do not take, as references: eigenproblems, conditions on integrals, equations that
+//! are not linear.
+//!
+//! Fields are polynomials through Chebyshev's points between sides and waves on periods (Trefethen 2000, chapters 6 and 3).
+//! Residuals at the points of a quadrature, conditions at the sides and conditions on integrals are made small together, by
+//! Newton's method in the sense of least squares, so that nothing hangs on how many conditions an equation needs (the
+//! rectangular collocation of Driscoll and Hale 2016, with all rows kept). Errors fall faster than any power of the number of
+//! points where the solution is smooth. Cost: n³ a step for n unknowns.
+
+use std::collections::HashMap;
+
+use eddy_expr::{BlockKernel, Column, Conditions, Field, Read, Residuals, Row, program::UniformInput};
+use eddy_nets::uniform;
+use eddy_numerics::{least_squares::Qr, space::chebyshev::Chebyshev};
+use eddy_solve::{Statement, grid::Axis};
+use eddy_spec::EddyError;
+
+use super::{
+    candidate::Candidate,
+    integrals::{Outer, rule, tensor},
+    sides::Sides,
+    start::Line,
+};
+
+/// Points along an axis by dimension, and where some derivative is of order 3 or 4: rounding grows with the points to twice
+/// that power.
+const POINTS: [usize; 4] = [1, 128, 22, 8];
+const POINTS_HIGH: [usize; 4] = [1, 48, 18, 8];
+/// Most unknowns.
+const UNKNOWNS: f64 = 900.0;
+/// Share of the points of the second solution, whose distance is the error.
+const COARSER: f64 = 0.75;
+/// Largest error of a reference, relative.
+const RESOLVED: f64 = 1e-2;
+/// What counts as an equation that does not hold, relative to its terms.
+const CONTRADICTION: f64 = 1e-3;
+/// Most steps of Newton's method.
+const STEPS: usize = 60;
+/// Eigenvalues nearer than this, relative, are one.
+const SAME: f64 = 1e-4;
+
+/// A steady problem. Numbers that are looked for come with a first guess; they are unknowns of the problem itself.
+pub(super) struct Steady<'a> {
+    pub statement: &'a Statement,
+    pub candidate: &'a Candidate,
+    pub residuals: &'a Residuals,
+    pub sides: Option<&'a Sides>,
+    pub conditions: Option<&'a Conditions>,
+    /// Index of a parameter, position of it among the slopes of the residuals, first guess.
+    pub numbers: Vec<(usize, usize, f64)>,
+}
+
+/// A solution at some points.
+pub(super) struct Solution {
+    /// By output.
+    pub values: Vec<Vec<f64>>,
+    pub numbers: Vec<f64>,
+    /// What solves it as well: any sum of these, of the same size. Each by output.
+    pub space: Vec<Vec<Vec<f64>>>,
+    /// Largest relative distance from the solution with three quarters of the points.
+    pub error: f64,
+}
+
+impl Steady<'_> {
+    /// Whether zero fulfils the equations and the conditions at the sides, so that numbers that are looked for are eigenvalues.
+    pub fn is_homogeneous(&self) -> bool {
+        let held = self.sides.iter().flat_map(|sides| sides.held());
+        let mut all = held.into_iter();
+        all.all(|one| one.condition.is_homogeneous) && {
+            let grid = Grid::new(self, 0.5);
+            grid.system(&grid.zero(None), None).largest_residual == 0.0
+        }
+    }
+
+    /// The solution nearest to zero, or of an eigenproblem the state whose eigenvalue is nearest to the guess, at `points`
+    /// [point][axis].
+    pub fn solve(&self, points: &[f64]) -> Result<Solution, EddyError> {
+        let (fine, coarse) = (Grid::new(self, 1.0), Grid::new(self, COARSER));
+        let is_eigen = !self.numbers.is_empty() && self.is_homogeneous();
+        let none = |why: &str| {
+            let message = format!(
+                "Nothing was found that the network could be compared with: {why}. Check the conditions at the sides and on \
+                 integrals, and take a nearer first guess."
+            );
+            EddyError::start(message).at(if self.conditions.is_some() { "integrals" } else { "equations" })
+        };
+        let found = fine.solve(is_eigen).map_err(|why| none(&why))?;
+        let other = coarse.solve(is_eigen).map_err(|why| none(&why))?;
+        let (values, theirs) = (fine.interpolate(&found, points), coarse.interpolate(&other, points));
+        let space = if is_eigen { fine.space(&found) } else { Vec::new() };
+        let space: Vec<_> = space.iter().map(|y| fine.interpolate(y, points)).collect();
+        let (numbers, coarser) = (found[fine.fields()..].to_vec(), &other[coarse.fields()..]);
+        let gaps = numbers.iter().zip(coarser).map(|(a, b)| (a - b).abs() / a.abs().max(1e-12));
+        let error = gaps.fold(distance(&nearest(&space, &theirs, &values), &theirs), f64::max);
+        if !(error < RESOLVED) {
+            return Err(none(&format!(
+                "{} points along x and {} give solutions that are {error:.1e} apart",
+                coarse.axes[0].nodes.len(),
+                fine.axes[0].nodes.len()
+            )));
+        }
+        Ok(Solution { values, numbers, space, error })
+    }
+}
+
+/// |a - b| relative to |a|, over all fields.
+fn distance(a: &[Vec<f64>], b: &[Vec<f64>]) -> f64 {
+    let pairs = || a.iter().flatten().zip(b.iter().flatten());
+    let gap: f64 = pairs().map(|(a, b)| (a - b) * (a - b)).sum();
+    (gap / pairs().map(|(a, _)| a * a).sum::<f64>().max(1e-300)).sqrt()
+}
+
+/// The sum of `space` that is nearest to `values`, with the size that `like` has. `like` where there is none.
+pub(super) fn nearest(space: &[Vec<Vec<f64>>], values: &[Vec<f64>], like: &[Vec<f64>]) -> Vec<Vec<f64>> {
+    let flat = |all: &[Vec<f64>]| all.concat();
+    let (target, columns) = (flat(values), space.iter().map(|s| flat(s)).collect::<Vec<_>>());
+    let found = if space.is_empty() { None } else { Qr::new(columns).and_then(|qr| qr.solve(target)) };
+    let Some(factors) = found else { return like.to_vec() };
+    let mut sum: Vec<Vec<f64>> = like.iter().map(|values| vec![0.0; values.len()]).collect();
+    for (state, factor) in space.iter().zip(&factors) {
+        sum.iter_mut().flatten().zip(state.iter().flatten()).for_each(|(s, v)| *s += factor * v);
+    }
+    let size = |all: &[Vec<f64>]| all.iter().flatten().map(|v| v * v).sum::<f64>().sqrt();
+    let scale = size(like) / size(&sum);
+    if !scale.is_finite() {
+        return like.to_vec();
+    }
+    sum.iter_mut().flatten().for_each(|v| *v *= scale);
+    sum
+}
+
+/// Functions along one axis, by their values at nodes.
+struct Along {
+    line: Line,
+    nodes: Vec<f64>,
+    /// [order][node]: coefficients of the derivative of what is 1 at the node and 0 at the others.
+    coefficients: Vec<Vec<Vec<f64>>>,
+    samples: Vec<f64>,
+    weights: Vec<f64>,
+}
+
+impl Along {
+    fn new(axis: &Axis, count: usize) -> Self {
+        let line = Line::new(axis);
+        // Of an odd number of waves each sine has its cosine.
+        let count = if axis.is_periodic { count | 1 } else { count };
+        let nodes: Vec<f64> = match axis.is_periodic {
+            true => (0..count).map(|i| axis.min + axis.length() * i as f64 / count as f64).collect(),
+            false => Chebyshev::new(count, axis.min, axis.max).x().to_vec(),
+        };
+        let unit = |j: usize| (0..count).map(|i| f64::from(u8::from(i == j))).collect::<Vec<f64>>();
+        let mut coefficients = vec![(0..count).map(|j| line.coefficients(&unit(j))).collect::<Vec<_>>()];
+        for order in 0..eddy_nets::graph::MAX_ORDER {
+            let mut next = coefficients[order].clone();
+            next.iter_mut().for_each(|c| line.derivative(c));
+            coefficients.push(next);
+        }
+        let (samples, weights) = rule(axis, count);
+        Self { line, nodes, coefficients, samples, weights }
+    }
+
+    /// The derivative at `x` by the values at the nodes.
+    fn row(&self, x: f64, order: usize) -> Vec<f64> {
+        let all = &self.coefficients[order];
+        let mut basis = vec![0.0; all[0].len()];
+        self.line.basis(x, &mut basis);
+        all.iter().map(|c| c.iter().zip(&basis).map(|(c, b)| c * b).sum()).collect()
+    }
+}
+
+/// A problem on so many points.
+struct Grid<'a> {
+    problem: &'a Steady<'a>,
+    axes: Vec<Along>,
+    /// [sample][axis], and their weights.
+    samples: Vec<Vec<f64>>,
+    weights: Vec<f64>,
+    nodes: usize,
+    volume: f64,
+    /// [sample][node] of each derivative that is read.
+    matrices: HashMap<[u8; 3], Vec<Vec<f64>>>,
+}
+
+/// Left less right of everything, and its derivatives by all unknowns, by column.
+struct System {
+    rows: Vec<f64>,
+    columns: Vec<Vec<f64>>,
+    /// Of the residuals of the equations alone.
+    largest_residual: f64,
+    /// Largest residual, error at a side and error of an integral, each relative to its terms.
+    mismatch: f64,
+    /// Of conditions at the sides and on integrals.
+    weight: f64,
+}
+
+impl<'a> Grid<'a> {
+    fn new(problem: &'a Steady<'a>, share: f64) -> Self {
+        let axes = &problem.statement.grid.axes;
+        let integrands = problem.conditions.map(|c| &c.integrands);
+        let reads = || problem.residuals.reads.iter().chain(integrands.into_iter().flat_map(|i| &i.reads));
+        let orders = || {
+            reads().filter_map(|read| match read {
+                Read::Jet { orders, .. } => Some(*orders),
+                Read::Time => None,
+            })
+        };
+        let is_high = orders().flatten().any(|order| order > 2);
+        let wanted = if is_high { POINTS_HIGH } else { POINTS }[axes.len()] as f64;
+        let most = (UNKNOWNS / problem.candidate.outputs.len() as f64).powf(1.0 / axes.len() as f64);
+        let count = (share * wanted.min(most)) as usize;
+        let along: Vec<Along> = axes.iter().map(|axis| Along::new(axis, count.max(6))).collect();
+        let list = |of: fn(&Along) -> &Vec<f64>| along.iter().map(|a| of(a).clone()).collect::<Vec<_>>();
+        let samples = tensor(&list(|a| &a.samples));
+        let weights = tensor(&list(|a| &a.weights)).iter().map(|all| all.iter().product()).collect();
+        let nodes = along.iter().map(|a| a.nodes.len()).product();
+        let mut grid = Self {
+            problem,
+            samples,
+            weights,
+            nodes,
+            volume: axes.iter().map(Axis::length).product(),
+            matrices: HashMap::new(),
+            axes: along,
+        };
+        for orders in orders().chain([[0; 3]]) {
+            if !grid.matrices.contains_key(&orders) {
+                let rows = grid.samples.iter().map(|sample| grid.row(sample, orders)).collect();
+                grid.matrices.insert(orders, rows);
+            }
+        }
+        grid
+    }
+
+    /// The derivative at a place by the values at all nodes.
+    fn row(&self, place: &[f64], orders: [u8; 3]) -> Vec<f64> {
+        let along: Vec<Vec<f64>> =
+            self.axes.iter().zip(place).zip(orders).map(|((a, x), order)| a.row(*x, usize::from(order))).collect();
+        tensor(&along).iter().map(|all| all.iter().product()).collect()
+    }
+
+    /// Unknowns that are values of fields, [output][node].
+    fn fields(&self) -> usize {
+        self.problem.candidate.outputs.len() * self.nodes
+    }
+
+    /// No fields, at these numbers or at the guesses.
+    fn zero(&self, numbers: Option<&[f64]>) -> Vec<f64> {
+        let mut y = vec![0.0; self.fields()];
+        match numbers {
+            Some(numbers) => y.extend_from_slice(numbers),
+            None => y.extend(self.problem.numbers.iter().map(|(_, _, guess)| *guess)),
+        }
+        y
+    }
+
+    fn parameters(&self, y: &[f64]) -> Vec<f64> {
+        let mut values = self.problem.statement.parameters.clone();
+        for ((parameter, _, _), value) in self.problem.numbers.iter().zip(&y[self.fields()..]) {
+            values[*parameter] = *value;
+        }
+        values
+    }
+
+    /// What a program gives at all samples, and what it reads there.
+    fn run(&self, residuals: &Residuals, y: &[f64], parameters: &[f64]) -> (Vec<Vec<f64>>, Vec<Vec<f64>>) {
+        let columns: Vec<Vec<f64>> = (residuals.reads.iter())
+            .map(|read| match read {
+                Read::Time => vec![self.problem.statement.start; self.samples.len()],
+                Read::Jet { variable, part, orders, .. } => {
+                    let output = self.problem.candidate.output(*variable, *part).unwrap_or(0);
+                    let values = &y[output * self.nodes..][..self.nodes];
+                    let product = |row: &Vec<f64>| row.iter().zip(values).map(|(a, b)| a * b).sum();
+                    self.matrices[orders].iter().map(product).collect()
+                }
+            })
+            .collect();
+        let mut kernel = BlockKernel::<f64>::new(residuals.program.clone());
+        kernel.set_uniforms(|input| match input {
+            UniformInput::Parameter(k) => parameters.get(usize::from(k)).copied().unwrap_or(f64::NAN),
+            _ => f64::NAN,
+        });
+        let places: Vec<Vec<f64>> = (0..self.axes.len()).map(|a| self.samples.iter().map(|s| s[a]).collect()).collect();
+        let at = |axis: usize| places.get(axis).map_or(Column::Constant(0.0), |values| Column::Values(values));
+        let fields: Vec<Field<'_, f64>> = columns.iter().map(|data| Field { data, start: 0 }).collect();
+        let row = Row { fields: &fields, strides: [1, 0, 0], coordinates: [at(0), at(1), at(2)] };
+        let mut outputs = vec![vec![0.0; self.samples.len()]; residuals.program.outputs.len()];
+        let mut slices: Vec<&mut [f64]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();
+        if kernel.run(&row, &mut slices).is_err() {
+            outputs.iter_mut().for_each(|output| output.fill(f64::NAN));
+        }
+        (outputs, columns)
+    }
+
+    /// Everything at `y`. `weight` is the factor of conditions at the sides and on integrals, the mean size of the others' rows
+    /// where it is not given.
+    fn system(&self, y: &[f64], weight: Option<f64>) -> System {
+        let parameters = self.parameters(y);
+        let (residuals, count) = (self.problem.residuals, self.problem.residuals.fields.len());
+        let mut system = System::new(y.len());
+        self.equations(&mut system, residuals, count, y, &parameters);
+        let weight = weight.unwrap_or_else(|| system.row_size());
+        system.weight = weight;
+        self.at_sides(&mut system, y, weight);
+        self.on_integrals(&mut system, y, &parameters, weight);
+        system
+    }
+
+    fn equations(&self, system: &mut System, residuals: &Residuals, count: usize, y: &[f64], parameters: &[f64]) {
+        let (outputs, columns) = self.run(residuals, y, parameters);
+        let (mut largest, mut terms) = (0.0_f64, 0.0_f64);
+        for k in 0..count {
+            for (s, weight) in self.weights.iter().enumerate() {
+                let row = system.new_row(weight.sqrt() * outputs[k][s]);
+                largest = largest.max(outputs[k][s].abs());
+                for (n, (_, read)) in residuals.slopes.iter().enumerate().filter(|(_, (of, _))| *of == k) {
+                    let Read::Jet { variable, part, orders, .. } = residuals.reads[*read] else { continue };
+                    let slope = outputs[count + n][s];
+                    terms = terms.max((slope * columns[*read][s]).abs());
+                    let first = self.problem.candidate.output(variable, part).unwrap_or(0) * self.nodes;
+                    for (node, entry) in self.matrices[&orders][s].iter().enumerate() {
+                        system.columns[first + node][row] += weight.sqrt() * slope * entry;
+                    }
+                }
+                let after = count + residuals.slopes.len();
+                for (n, (_, position)) in residuals.parameter_slopes.iter().enumerate().filter(|(_, (of, _))| *of == k)
+                {
+                    if let Some(number) = self.problem.numbers.iter().position(|(_, p, _)| p == position) {
+                        system.columns[self.fields() + number][row] += weight.sqrt() * outputs[after + n][s];
+                    }
+                }
+            }
+        }
+        system.largest_residual = largest;
+        system.mismatch = largest / terms.max(largest).max(1e-300);
+    }
+
+    fn at_sides(&self, system: &mut System, y: &[f64], weight: f64) {
+        let statement = self.problem.statement;
+        let size = y[..self.fields()].iter().fold(0.0_f64, |m, v| m.max(v.abs()));
+        for held in self.problem.sides.iter().flat_map(|sides| sides.held()) {
+            let axis = &statement.grid.axes[held.axis];
+            let end = if held.is_high { axis.max } else { axis.min };
+            let others = self.axes.iter().enumerate();
+            let along: Vec<Vec<f64>> =
+                others.map(|(a, along)| if a == held.axis { vec![end] } else { along.samples.clone() }).collect();
+            for place in tensor(&along) {
+                let mut entries = vec![0.0; self.nodes];
+                for (order, factor) in (0u8..).zip(held.factors()).filter(|(_, factor)| *factor != 0.0) {
+                    let mut orders = [0; 3];
+                    orders[held.axis] = order;
+                    entries.iter_mut().zip(self.row(&place, orders)).for_each(|(e, r)| *e += factor * r);
+                }
+                let mut point = [0.0; 3];
+                point[..place.len()].copy_from_slice(&place);
+                let (re, im) = held.condition.value(point, statement.start, &statement.parameters);
+                let first = held.output * self.nodes;
+                let left: f64 = entries.iter().zip(&y[first..]).map(|(e, v)| e * v).sum();
+                let error = left - if held.part == eddy_expr::kernel::Part::Real { re } else { im };
+                system.mismatch = system.mismatch.max(error.abs() / (size + left.abs()).max(1e-300));
+                let row = system.new_row(weight * error);
+                for (node, entry) in entries.iter().enumerate() {
+                    system.columns[first + node][row] += weight * entry;
+                }
+            }
+        }
+    }
+
+    fn on_integrals(&self, system: &mut System, y: &[f64], parameters: &[f64], weight: f64) {
+        let Some(conditions) = self.problem.conditions else { return };
+        let integrands = &conditions.integrands;
+        let (outputs, _) = self.run(integrands, y, parameters);
+        let count = conditions.is_mean.len();
+        let factors: Vec<f64> =
+            conditions.is_mean.iter().map(|mean| if *mean { 1.0 / self.volume } else { 1.0 }).collect();
+        let sum = |values: &[f64]| self.weights.iter().zip(values).map(|(w, v)| w * v).sum::<f64>();
+        let integrals: Vec<f64> = (0..count).map(|k| factors[k] * sum(&outputs[k])).collect();
+        let mut outer = Outer::new(conditions);
+        outer.run(&integrals, self.problem.statement.start, parameters);
+        for condition in 0..outer.count() {
+            let value = outer.value(condition);
+            let row = system.new_row(weight * value);
+            let mut terms = 1e-12;
+            for (k, slope) in outer.integral_slopes(condition) {
+                terms += (slope * integrals[k]).abs();
+                for (n, (_, read)) in integrands.slopes.iter().enumerate().filter(|(_, (of, _))| *of == k) {
+                    let Read::Jet { variable, part, orders, .. } = integrands.reads[*read] else { continue };
+                    let first = self.problem.candidate.output(variable, part).unwrap_or(0) * self.nodes;
+                    for (s, entries) in self.matrices[&orders].iter().enumerate() {
+                        let factor = weight * slope * factors[k] * self.weights[s] * outputs[count + n][s];
+                        entries.iter().enumerate().for_each(|(i, e)| system.columns[first + i][row] += factor * e);
+                    }
+                }
+                let after = count + integrands.slopes.len();
+                for (n, (_, p)) in integrands.parameter_slopes.iter().enumerate().filter(|(_, (of, _))| *of == k) {
+                    let inner = sum(&outputs[after + n]);
+                    self.by_number(system, row, *p, weight * slope * factors[k] * inner);
+                }
+            }
+            for (p, slope) in outer.parameter_slopes(condition) {
+                self.by_number(system, row, p, weight * slope);
+            }
+            system.mismatch = system.mismatch.max(value.abs() / terms.max(value.abs()));
+        }
+    }
+
+    fn by_number(&self, system: &mut System, row: usize, position: usize, slope: f64) {
+        if let Some(number) = self.problem.numbers.iter().position(|(_, p, _)| *p == position) {
+            system.columns[self.fields() + number][row] += slope;
+        }
+    }
+
+    /// Newton's method from zero, or from a state near the guess; else why what it comes to is no solution.
+    fn solve(&self, is_eigen: bool) -> Result<Vec<f64>, String> {
+        let mut y = self.zero(None);
+        if is_eigen {
+            self.begin(&mut y);
+        }
+        let weight = self.system(&y, None).weight;
+        let mut system = self.system(&y, Some(weight));
+        for _ in 0..STEPS {
+            let Some((next, step)) = self.newton(&y, &system, weight) else { break };
+            let size = next.iter().map(|v| v * v).sum::<f64>().sqrt();
+            system = self.system(&next, Some(weight));
+            y = next;
+            if step < 1e-11 * size {
+                break;
+            }
+        }
+        match system.mismatch {
+            m if !m.is_finite() => Err("the equations have no value there".to_owned()),
+            m if m > CONTRADICTION => Err(format!("no state fulfils all of them together (they are off by {m:.1e})")),
+            _ => Ok(y),
+        }
+    }
+
+    /// The next state, whose squares are fewer, and how far it is.
+    fn newton(&self, y: &[f64], system: &System, weight: f64) -> Option<(Vec<f64>, f64)> {
+        let cost = |rows: &[f64]| rows.iter().map(|r| r * r).sum::<f64>();
+        let before = cost(&system.rows);
+        let right: Vec<f64> = system.rows.iter().map(|r| -r).collect();
+        let reached = |step: &[f64], t: f64| -> Option<(Vec<f64>, f64)> {
+            let next: Vec<f64> = y.iter().zip(step).map(|(y, s)| y + t * s).collect();
+            let after = cost(&self.system(&next, Some(weight)).rows);
+            let size = t * step.iter().map(|s| s * s).sum::<f64>().sqrt();
+            (after < before).then_some((next, size))
+        };
+        if let Some(step) = Qr::new(system.columns.clone()).and_then(|qr| qr.solve(right.clone()))
+            && let Some(found) = [1.0, 0.5, 0.25, 0.1, 0.03].iter().find_map(|t| reached(&step, *t))
+        {
+            return Some(found);
+        }
+        // Where directions are free, as a phase is, the shortest step.
+        [1e-8, 1e-5, 1e-2].iter().find_map(|damping| {
+            let damped = system.columns.iter().enumerate().map(|(j, column)| {
+                let size = column.iter().map(|c| c * c).sum::<f64>().sqrt();
+                let mut all = column.clone();
+                all.resize(column.len() + y.len(), 0.0);
+                all[column.len() + j] = damping * size.max(1e-12);
+                all
+            });
+            let mut right = right.clone();
+            right.resize(right.len() + y.len(), 0.0);
+            let step = Qr::new(damped.collect())?.solve(right)?;
+            reached(&step, 1.0)
+        })
+    }
+
+    /// The state nearest to solving the equations at the guess, by inverse iteration, with an amplitude that is about right.
+    fn begin(&self, y: &mut [f64]) {
+        let numbers = y[self.fields()..].to_vec();
+        if let Some((state, _)) = self.states(&numbers, 1).first() {
+            y[..self.fields()].copy_from_slice(state);
+        }
+        let fields = y[..self.fields()].to_vec();
+        let parameters = self.parameters(y);
+        let mut mismatch = |s: f64| {
+            y.iter_mut().zip(&fields).for_each(|(y, v)| *y = s * v);
+            let mut system = System::new(y.len());
+            self.on_integrals(&mut system, y, &parameters, 1.0);
+            system.rows.iter().map(|r| r * r).sum::<f64>()
+        };
+        let tried = (-40..=40).flat_map(|k| [1.0, -1.0].map(|sign| sign * 10f64.powf(0.1 * f64::from(k))));
+        let best = tried.min_by(|a, b| mismatch(*a).total_cmp(&mismatch(*b)));
+        mismatch(best.unwrap_or(1.0));
+    }
+
+    /// States that the equations nearly leave nothing of, at given numbers, and how much they leave: |Mv| for |v| = 1 in L², M
+    /// the equations linearized at zero.
+    fn states(&self, numbers: &[f64], most: usize) -> Vec<(Vec<f64>, f64)> {
+        let mut system = self.system(&self.zero(Some(numbers)), None);
+        system.columns.truncate(self.fields());
+        let conditions = self.problem.conditions.map_or(0, |c| Outer::new(c).count());
+        let kept = system.rows.len() - conditions;
+        system.columns.iter_mut().for_each(|column| column.truncate(kept));
+        let Some(factors) = Qr::new(system.columns.clone()) else { return Vec::new() };
+        let values = &self.matrices[&[0; 3]];
+        let size = |v: &[f64]| -> f64 {
+            let of = |field: &[f64]| -> f64 {
+                let at = |row: &Vec<f64>| row.iter().zip(field).map(|(a, b)| a * b).sum::<f64>();
+                values.iter().zip(&self.weights).map(|(row, w)| w * at(row).powi(2)).sum()
+            };
+            v.chunks(self.nodes).map(of).sum::<f64>().sqrt()
+        };
+        let mut found: Vec<(Vec<f64>, f64)> = Vec::new();
+        for n in 0..most {
+            let mut v: Vec<f64> = (0..self.fields() as u64).map(|i| uniform(7 + n as u64, i) - 0.3).collect();
+            for _ in 0..20 {
+                factors.solve_gram(&mut v);
+                for (other, _) in &found {
+                    let product = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+                    let share = product(&v, other) / product(other, other);
+                    v.iter_mut().zip(other).for_each(|(v, o)| *v -= share * o);
+                }
+                let scale = 1.0 / size(&v);
+                v.iter_mut().for_each(|v| *v *= scale);
+            }
+            if v.iter().any(|v| !v.is_finite()) {
+                break;
+            }
+            let left = |row: usize| v.iter().zip(&system.columns).map(|(v, c)| v * c[row]).sum::<f64>();
+            let rest = (0..kept).map(|row| left(row).powi(2)).sum::<f64>().sqrt();
+            found.push((v, rest));
+        }
+        found
+    }
+
+    /// What solves an eigenproblem as well as `y` does: all states of its eigenvalue where it is linear, else `y` alone, which
+    /// stands for its negative too.
+    fn space(&self, y: &[f64]) -> Vec<Vec<f64>> {
+        let (fields, numbers) = y.split_at(self.fields());
+        let largest = fields.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
+        let (here, there) = (self.system(y, Some(1.0)), self.system(&self.zero(Some(numbers)), Some(1.0)));
+        let conditions = self.problem.conditions.map_or(0, |c| Outer::new(c).count());
+        let kept = here.rows.len() - conditions;
+        let is_linear = here.columns[..self.fields()].iter().zip(&there.columns).all(|(a, b)| {
+            let size = a[..kept].iter().fold(1e-300_f64, |m, v| m.max(v.abs()));
+            a[..kept].iter().zip(b).all(|(a, b)| (a - b).abs() <= 1e-9 * size)
+        });
+        if !is_linear || largest == 0.0 {
+            return vec![fields.to_vec()];
+        }
+        // A hair beside the eigenvalue the matrix can be factored.
+        let beside: Vec<f64> = numbers.iter().map(|v| v + 1e-7 * v.abs().max(1e-3)).collect();
+        let scale = numbers.iter().fold(1e-3_f64, |m, v| m.max(v.abs()));
+        let all = self.states(&beside, 4);
+        let same: Vec<Vec<f64>> = all.into_iter().filter(|(_, rest)| *rest < SAME * scale).map(|(v, _)| v).collect();
+        if same.is_empty() { vec![fields.to_vec()] } else { same }
+    }
+
+    /// Values at points [point][axis], by output.
+    fn interpolate(&self, y: &[f64], points: &[f64]) -> Vec<Vec<f64>> {
+        let rows: Vec<Vec<f64>> = points.chunks_exact(self.axes.len()).map(|point| self.row(point, [0; 3])).collect();
+        let at = |values: &[f64]| rows.iter().map(|row| row.iter().zip(values).map(|(a, b)| a * b).sum()).collect();
+        y[..self.fields()].chunks(self.nodes).map(at).collect()
+    }
+}
+
+impl System {
+    fn new(unknowns: usize) -> Self {
+        let columns = vec![Vec::new(); unknowns];
+        Self { rows: Vec::new(), columns, largest_residual: 0.0, mismatch: 0.0, weight: 1.0 }
+    }
+
+    fn new_row(&mut self, value: f64) -> usize {
+        self.rows.push(value);
+        self.columns.iter_mut().for_each(|column| column.push(0.0));
+        self.rows.len() - 1
+    }
+
+    /// Root mean square of the rows' sizes.
+    fn row_size(&self) -> f64 {
+        let squares: f64 = self.columns.iter().flatten().map(|e| e * e).sum();
+        (squares / self.rows.len().max(1) as f64).sqrt().max(1e-12)
+    }
+}

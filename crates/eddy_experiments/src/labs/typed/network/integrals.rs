@@ -1,0 +1,284 @@
+//! Conditions on integrals over the domain, as a term of the loss: the norm of a bound state, the content of a box.
+
+use eddy_expr::{BlockKernel, Column, Conditions, Row, program::UniformInput};
+use eddy_nets::{graph::GraphEngine, uniform};
+use eddy_numerics::quadrature::gauss_legendre;
+use eddy_solve::{Statement, grid::Axis};
+use eddy_spec::EddyError;
+
+use super::{
+    Sought,
+    candidate::Candidate,
+    points::Buffers,
+    reads::{Sources, bases, sources},
+};
+use crate::labs::pinn::refused;
+
+/// Places along an axis, by dimension: waves and polynomials of that degree are integrated exactly.
+const PLACES: [usize; 4] = [1, 96, 28, 12];
+/// Places of all moments of a step, about; and most moments.
+const POINTS: usize = 1024;
+const MOMENTS: usize = 8;
+
+/// Places along an axis and their weights: Gauss-Legendre between sides, equal distances on periods.
+pub(super) fn rule(axis: &Axis, count: usize) -> (Vec<f64>, Vec<f64>) {
+    if axis.is_periodic {
+        let step = axis.length() / count as f64;
+        return ((0..count).map(|i| axis.min + i as f64 * step).collect(), vec![step; count]);
+    }
+    let (points, weights) = gauss_legendre(count);
+    let half = 0.5 * axis.length();
+    // They come from the upper end downwards.
+    let place = |x: &f64| axis.min + half * (1.0 - x);
+    (points.iter().map(place).collect(), weights.iter().map(|w| half * w).collect())
+}
+
+/// All places of one from each list, the last one fastest.
+pub(super) fn tensor(along: &[Vec<f64>]) -> Vec<Vec<f64>> {
+    let longer = |all: Vec<Vec<f64>>, list: &Vec<f64>| -> Vec<Vec<f64>> {
+        all.iter().flat_map(|place| list.iter().map(move |x| [&place[..], &[*x]].concat())).collect()
+    };
+    along.iter().fold(vec![Vec::new()], longer)
+}
+
+/// Conditions g(∫f₁, ∫f₂, …, t, p) = 0 as functions of the integrals: values and slopes.
+pub(super) struct Outer {
+    kernel: BlockKernel<f64>,
+    count: usize,
+    integral_slopes: Vec<(usize, usize)>,
+    parameter_slopes: Vec<(usize, usize)>,
+    values: Vec<[f64; 1]>,
+}
+
+impl Outer {
+    pub fn new(conditions: &Conditions) -> Self {
+        let slopes = conditions.integral_slopes.len() + conditions.parameter_slopes.len();
+        Self {
+            kernel: BlockKernel::new(conditions.program.clone()),
+            count: conditions.program.outputs.len() - slopes,
+            integral_slopes: conditions.integral_slopes.clone(),
+            parameter_slopes: conditions.parameter_slopes.clone(),
+            values: vec![[0.0]; conditions.program.outputs.len()],
+        }
+    }
+
+    /// How many conditions.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Works everything out for these integrals.
+    pub fn run(&mut self, integrals: &[f64], time: f64, parameters: &[f64]) {
+        self.kernel.set_uniforms(|input| match input {
+            UniformInput::Integral(k) => integrals[usize::from(k)],
+            UniformInput::Parameter(k) => parameters.get(usize::from(k)).copied().unwrap_or(f64::NAN),
+            UniformInput::Time => time,
+            UniformInput::InverseSpacing(_) => f64::NAN,
+        });
+        let row = Row { fields: &[], strides: [1, 0, 0], coordinates: [Column::Constant(0.0); 3] };
+        let mut outputs: Vec<&mut [f64]> = self.values.iter_mut().map(<[f64; 1]>::as_mut_slice).collect();
+        if self.kernel.run(&row, &mut outputs).is_err() {
+            self.values.fill([f64::NAN]);
+        }
+    }
+
+    /// Left less right of a condition.
+    pub fn value(&self, condition: usize) -> f64 {
+        self.values[condition][0]
+    }
+
+    /// ∂g/∂(integral) of a condition, those that do not vanish.
+    pub fn integral_slopes(&self, condition: usize) -> impl Iterator<Item = (usize, f64)> {
+        let first = self.count;
+        let all = self.integral_slopes.iter().enumerate().filter(move |(_, (of, _))| *of == condition);
+        all.map(move |(n, (_, integral))| (*integral, self.values[first + n][0]))
+    }
+
+    /// ∂g/∂(position of a parameter), likewise.
+    pub fn parameter_slopes(&self, condition: usize) -> impl Iterator<Item = (usize, f64)> {
+        let first = self.count + self.integral_slopes.len();
+        let all = self.parameter_slopes.iter().enumerate().filter(move |(_, (of, _))| *of == condition);
+        all.map(move |(n, (_, position))| (*position, self.values[first + n][0]))
+    }
+}
+
+/// The conditions of a training, taken at one moment of a steady problem, at some random ones of others.
+pub struct Integrals {
+    pub conditions: Conditions,
+    inner: BlockKernel<f64>,
+    outer: Outer,
+    engine: GraphEngine<f64>,
+    sources: Sources,
+    /// [place][axis], and the weight of each place.
+    places: Vec<Vec<f64>>,
+    weights: Vec<f64>,
+    /// By integral: one over what it is divided by.
+    factors: Vec<f64>,
+    /// Moments of a step, as the equations know them.
+    moments: Vec<f64>,
+    /// [moment][place][input]
+    points: Vec<f64>,
+    bases: Vec<Vec<f64>>,
+    seed: u64,
+}
+
+impl Integrals {
+    pub fn new(
+        statement: &Statement,
+        candidate: &mut Candidate,
+        conditions: Conditions,
+        seed: u32,
+    ) -> Result<Self, EddyError> {
+        let axes = &statement.grid.axes;
+        if axes.is_empty() {
+            let message = "Without an axis in space there is no domain to integrate over. Give x a domain.";
+            return Err(EddyError::start(message).at("integrals"));
+        }
+        let (derivatives, sources) = sources(&conditions.integrands.reads, statement, candidate)?;
+        let (along, weights): (Vec<_>, Vec<_>) = axes.iter().map(|axis| rule(axis, PLACES[axes.len()])).unzip();
+        let volume: f64 = axes.iter().map(Axis::length).product();
+        let places = tensor(&along);
+        let moments = if candidate.has_time { (POINTS / places.len()).clamp(1, MOMENTS) } else { 1 };
+        Ok(Self {
+            inner: BlockKernel::new(conditions.integrands.program.clone()),
+            outer: Outer::new(&conditions),
+            engine: GraphEngine::new(&candidate.graph, &derivatives).map_err(refused)?,
+            sources,
+            weights: tensor(&weights).iter().map(|all| all.iter().product()).collect(),
+            places,
+            factors: conditions.is_mean.iter().map(|is_mean| if *is_mean { 1.0 / volume } else { 1.0 }).collect(),
+            moments: vec![statement.start; moments],
+            points: Vec::new(),
+            bases: Vec::new(),
+            seed: u64::from(seed) ^ 0x1a7e,
+            conditions,
+        })
+    }
+
+    /// New moments of step `step`, in a window that begins `offset` after the run.
+    pub fn draw(&mut self, statement: &Statement, candidate: &Candidate, offset: f64, step: u64) {
+        if !candidate.has_time && !self.points.is_empty() {
+            return;
+        }
+        let count = self.moments.len();
+        self.points.clear();
+        for m in 0..count {
+            let share = (m as f64 + uniform(self.seed, step * count as u64 + m as u64)) / count as f64;
+            let time = statement.start + (statement.end - statement.start) * share;
+            if candidate.has_time {
+                self.moments[m] = time + offset;
+            }
+            for place in &self.places {
+                self.points.extend_from_slice(place);
+                self.points.extend(candidate.has_time.then_some(time));
+            }
+        }
+        let reads = &self.conditions.integrands.reads;
+        self.bases = bases(reads, &self.sources, statement, candidate, &self.points, offset);
+    }
+
+    /// How many squares the loss is the mean of.
+    fn rows_of_loss(&self) -> f64 {
+        (self.outer.count() * self.moments.len()) as f64
+    }
+
+    fn begin(&mut self, coefficients: &[f64]) {
+        self.inner.set_uniforms(|input| match input {
+            UniformInput::Parameter(k) => coefficients.get(usize::from(k)).copied().unwrap_or(f64::NAN),
+            _ => f64::NAN,
+        });
+    }
+
+    /// [moment][integral] of the network.
+    fn values(&mut self, parameters: &[f64], dimension: usize) -> Vec<f64> {
+        let Self { conditions, inner, engine, sources, weights, factors, bases, points, moments, .. } = self;
+        let (integrands, count, places) = (&conditions.integrands, factors.len(), weights.len());
+        let mut buffers = Buffers::new(integrands);
+        let mut found = vec![0.0; moments.len() * count];
+        engine.evaluate(parameters, points, |tile| {
+            let is_known = buffers.run(inner, sources, bases, 0, dimension, tile);
+            for i in 0..tile.len {
+                let (moment, place) = ((tile.start + i) / places, (tile.start + i) % places);
+                for (k, factor) in factors.iter().enumerate() {
+                    let value = if is_known { buffers.outputs[k][i] } else { f64::NAN };
+                    found[moment * count + k] += factor * weights[place] * value;
+                }
+            }
+        });
+        found
+    }
+
+    /// Mean of the squares. `take` gets each left less right with its derivatives by the network's parameters, both times the
+    /// root of `weight` over the number of them, so that their squares add up to `weight` times that mean.
+    pub(super) fn rows(
+        &mut self,
+        parameters: &[f64],
+        coefficients: &[f64],
+        sought: &[Sought],
+        dimension: usize,
+        weight: f64,
+        mut take: impl FnMut(f64, &[f64]),
+    ) -> f64 {
+        self.begin(coefficients);
+        let integrals = self.values(parameters, dimension);
+        let share = 1.0 / self.rows_of_loss();
+        let root = (weight * share).sqrt();
+        let Self { conditions, inner, outer, engine, sources, weights, factors, bases, points, moments, .. } = self;
+        let (integrands, count, places) = (&conditions.integrands, factors.len(), weights.len());
+        let mut buffers = Buffers::new(integrands);
+        let mut gradient = vec![0.0; parameters.len()];
+        let per_moment = points.len() / moments.len();
+        let mut loss = 0.0;
+        for (m, moment) in moments.iter().enumerate() {
+            outer.run(&integrals[m * count..][..count], *moment, coefficients);
+            for condition in 0..outer.count() {
+                gradient.fill(0.0);
+                let mut slopes = vec![0.0; count];
+                outer.integral_slopes(condition).for_each(|(k, slope)| slopes[k] = factors[k] * slope);
+                let mut moved = vec![0.0; sought.len()];
+                outer.parameter_slopes(condition).for_each(|(position, slope)| moved[position] += slope);
+                engine.add_gradient(parameters, &points[m * per_moment..][..per_moment], &mut gradient, |tile| {
+                    if !buffers.run(inner, sources, bases, m * places, dimension, tile) {
+                        return f64::NAN;
+                    }
+                    let weights = &weights[tile.start..][..tile.len];
+                    for (n, (k, read)) in integrands.slopes.iter().enumerate() {
+                        let Some((output, component)) = sources[*read] else { continue };
+                        let inner_slopes = &buffers.outputs[count + n];
+                        for ((a, w), slope) in tile.adjoint(output, component).iter_mut().zip(weights).zip(inner_slopes)
+                        {
+                            *a += slopes[*k] * w * slope;
+                        }
+                    }
+                    for k in 0..count {
+                        for (slope, position) in buffers.parameter_slopes(integrands, k) {
+                            moved[position] += slopes[k] * weights.iter().zip(slope).map(|(w, s)| w * s).sum::<f64>();
+                        }
+                    }
+                    0.0
+                });
+                for (one, slope) in sought.iter().zip(moved) {
+                    gradient[one.at] += one.scale * slope;
+                }
+                let value = outer.value(condition);
+                loss += share * value * value;
+                gradient.iter_mut().for_each(|g| *g *= root);
+                take(root * value, &gradient);
+            }
+        }
+        loss
+    }
+
+    /// That mean alone.
+    pub fn loss(&mut self, parameters: &[f64], coefficients: &[f64], dimension: usize) -> f64 {
+        self.begin(coefficients);
+        let integrals = self.values(parameters, dimension);
+        let count = self.factors.len();
+        let mut loss = 0.0;
+        for (m, moment) in self.moments.iter().enumerate() {
+            self.outer.run(&integrals[m * count..][..count], *moment, coefficients);
+            loss += (0..self.outer.count()).map(|c| self.outer.value(c).powi(2)).sum::<f64>();
+        }
+        loss / self.rows_of_loss()
+    }
+}

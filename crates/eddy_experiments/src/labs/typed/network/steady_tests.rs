@@ -1,0 +1,206 @@
+//! Steady problems: eigenvalues and conditions on integrals, references against closed forms, and networks that find both.
+
+use std::f64::consts::PI;
+
+use super::{
+    tests::{check_rows, training},
+    *,
+};
+use crate::labs::{
+    pinn::{Descent, DescentRun, Method, check_objective},
+    typed::Texts,
+};
+use crate::{Budget, Run};
+
+fn texts(equations: &str, x: &str, boundary: &str, integrals: &str, sought: &str) -> Texts {
+    Texts {
+        equations: equations.into(),
+        x: x.into(),
+        boundary: boundary.into(),
+        integrals: integrals.into(),
+        sought: sought.into(),
+        is_nonlinear: true,
+        ..Texts::default()
+    }
+}
+
+fn preset(key: &str) -> Texts {
+    Texts { preset: key.into(), is_nonlinear: true, ..Texts::default() }.filled().unwrap()
+}
+
+fn network(texts: &Texts, training: Training) -> Result<TypedNetwork, EddyError> {
+    let (filled, statement) = texts.statement(false)?;
+    let conditioned = filled.conditioned(false)?;
+    TypedNetwork::new(statement, conditioned, Training { sought: guesses(&filled.sought)?, ..training })
+}
+
+/// The first coefficient that was to be found, as the reference has it.
+fn eigenvalue(one: &TypedNetwork) -> f64 {
+    one.statement.parameters[one.sought[0].parameter]
+}
+
+#[test]
+fn eigenvalues_are_those_nearest_to_the_guess() {
+    // The harmonic well has 1, 3, 5, …
+    for (guess, exact) in [("E = 1.3", 1.0), ("E = 0.7", 1.0), ("E = 3.8", 3.0), ("E = 5.4", 5.0)] {
+        let well = Texts { sought: guess.into(), x: "-8 .. 8, 128".into(), ..preset("harmonic-well") };
+        let one = network(&well, training()).unwrap();
+        assert!((eigenvalue(&one) - exact).abs() < 1e-9, "{guess}: {:e}", eigenvalue(&one) - exact);
+        assert!(one.reference.error.unwrap() < 1e-6, "{:?}", one.reference.error);
+        assert!(one.data.points.is_empty(), "nothing is measured of an eigenproblem");
+        if exact == 1.0 {
+            let state = |x: f64| PI.powf(-0.25) * (-0.5 * x * x).exp();
+            let sign = one.reference.values[0][64].signum();
+            for (x, v) in one.reference.points.iter().zip(&one.reference.values[0]) {
+                assert!((sign * v - state(*x)).abs() < 1e-9, "{x}");
+            }
+        }
+    }
+    // A beam clamped at both ends: cos k cosh k = 1, k = 4.730040744862704 (Rao 2011, table 8.4).
+    let one = network(&preset("beam-modes"), training()).unwrap();
+    let exact = (4.730_040_744_862_704_f64 / 5.0).powi(4);
+    assert!((eigenvalue(&one) / exact - 1.0).abs() < 1e-7, "{} {exact}", eigenvalue(&one));
+    // Around a ring sines and cosines have the same: whatever the network takes of them is compared with.
+    let ring = texts("-dxx(u) = k*u; k = 1", "0 .. 2*pi, 32", "", "integral(u^2) = 1", "k = 3.7");
+    let one = network(&ring, training()).unwrap();
+    assert!((eigenvalue(&one) - 4.0).abs() < 1e-10 && one.space.len() == 2, "{}", one.space.len());
+    let shifted = one.reference.points.iter().map(|x| 3.0 * (2.0 * x + 0.4).sin()).collect();
+    let near = collocation::nearest(&one.space, &[shifted], &one.reference.values);
+    for (x, v) in one.reference.points.iter().zip(&near[0]) {
+        assert!((v - (2.0 * x + 0.4).sin() / PI.sqrt()).abs() < 1e-9);
+    }
+}
+
+#[test]
+fn a_square_drum_has_two_states_of_the_same_tone() {
+    let one = network(&Texts { sought: "lambda = 45".into(), ..preset("drum") }, training()).unwrap();
+    assert!((eigenvalue(&one) / (5.0 * PI * PI) - 1.0).abs() < 1e-8, "{}", eigenvalue(&one));
+    assert_eq!(one.space.len(), 2);
+    let one = network(&preset("drum"), training()).unwrap();
+    assert!((eigenvalue(&one) / (2.0 * PI * PI) - 1.0).abs() < 1e-9 && one.space.len() == 1);
+}
+
+#[test]
+fn steady_equations_that_are_not_linear_have_references() {
+    // Bratu: u = 2 ln(cosh(θ/4)/cosh((x - 1/2)θ/2)) with θ = √(2k) cosh(θ/4), the lower branch.
+    let one = network(&preset("bratu"), training()).unwrap();
+    let mut theta = 2.0_f64;
+    (0..200).for_each(|_| theta = 2.0 * (0.25 * theta).cosh());
+    for (x, v) in one.reference.points.iter().zip(&one.reference.values[0]) {
+        let exact = 2.0 * ((0.25 * theta).cosh() / (0.5 * (x - 0.5) * theta).cosh()).ln();
+        assert!((v - exact).abs() < 1e-9, "{x} {v} {exact}");
+    }
+    // The condensate: ∫ψ² = 1, and the virial theorem 2∫ψ'² - 2∫x²ψ² + (g/2)∫ψ⁴ = 0 on the grid of the reference.
+    let one = network(&preset("condensate"), training()).unwrap();
+    let (xs, psi) = (&one.reference.points, &one.reference.values[0]);
+    let h = xs[1] - xs[0];
+    let sum = |f: &dyn Fn(usize) -> f64| h * (1..xs.len() - 1).map(f).sum::<f64>();
+    let kinetic = h * (1..xs.len()).map(|i| ((psi[i] - psi[i - 1]) / h).powi(2)).sum::<f64>();
+    let potential = sum(&|i| (xs[i] * psi[i]).powi(2));
+    let fourth = sum(&|i| psi[i].powi(4));
+    assert!((sum(&|i| psi[i] * psi[i]) - 1.0).abs() < 1e-6);
+    assert!((2.0 * kinetic - 2.0 * potential + 2.5 * fourth).abs() < 1e-2, "{kinetic} {potential} {fourth}");
+    let mu = kinetic + potential + 5.0 * fourth;
+    assert!((eigenvalue(&one) - mu).abs() < 1e-2 && mu > 2.0, "{} {mu}", eigenvalue(&one));
+    // In a closed box the mean says which of all solutions it is.
+    let one = network(&preset("closed-box"), training()).unwrap();
+    for (x, v) in one.reference.points.iter().zip(&one.reference.values[0]) {
+        assert!((v - 0.5 + (PI * x).cos()).abs() < 1e-9, "{x}");
+    }
+}
+
+#[test]
+fn gradients_equal_central_differences() {
+    let check = |texts: &Texts, training: Training| {
+        let mut one = network(texts, training.clone()).unwrap();
+        check_objective(&mut one, 5);
+        check_rows(&mut network(texts, training).unwrap(), 5);
+    };
+    for key in ["harmonic-well", "condensate", "closed-box"] {
+        check(&preset(key), training());
+    }
+    // Conditions that change in time, of two fields, with means; and one that holds a number that is looked for.
+    let moving = Texts {
+        initial: "u = cos(x)\nv = 1".into(),
+        end: "0.5".into(),
+        ..texts(
+            "u_t = D*lap(u) - v; v_t = u; D = 0.3",
+            "0 .. 2*pi, 24",
+            "",
+            "mean(u*v)^2 = 1 + t; D*integral(dx(u)^2) = exp(-t)",
+            "D = 0.5",
+        )
+    };
+    check(&moving, Training { sought: vec![("D".into(), 0.5)], ..training() });
+    check(&moving, Training { sought: vec![("D".into(), 0.5)], causality: 3.0, ..training() });
+}
+
+/// Trained by Gauss-Newton.
+fn trained(texts: &Texts, training: Training, steps: u64) -> (f64, f64, f64) {
+    let training = Training { points: 256, is_resampled: true, hold: steps / 10, ..training };
+    let descent = Descent { method: Method::GaussNewton, steps, seed: 1, record_every: 10 };
+    let mut run = DescentRun::new(network(texts, training).unwrap(), descent).unwrap();
+    pollster::block_on(run.advance(Budget::steps(u64::MAX))).unwrap();
+    let record = run.record();
+    (record.latest("error"), record.latest("coefficient"), record.latest("integrals"))
+}
+
+#[test]
+fn a_network_finds_a_bound_state_and_its_energy() {
+    let (error, energy, norm) = trained(&preset("harmonic-well"), training(), 100);
+    assert!(error < 1e-2 && energy < 1e-2 && norm < 1e-6, "{error:e} {energy:e} {norm:e}");
+    // From a guess that is nearer to another one, another state: the reference is that one too.
+    let (error, energy, _) = trained(&Texts { sought: "E = 3.5".into(), ..preset("harmonic-well") }, training(), 150);
+    assert!(error < 3e-2 && energy < 1e-2, "{error:e} {energy:e}");
+    // Without weight on the norm it may be anything.
+    let free = Training { integral_weight: 1e-12, ..training() };
+    let (error, ..) = trained(&preset("harmonic-well"), free, 100);
+    assert!(error > 0.3, "{error:e}");
+}
+
+#[test]
+fn a_condition_says_which_solution_it_is() {
+    let (error, _, mean) = trained(&preset("closed-box"), training(), 60);
+    assert!(error < 1e-3 && mean < 1e-8, "{error:e} {mean:e}");
+    let (error, ..) = trained(&preset("closed-box"), Training { integral_weight: 0.0, ..training() }, 60);
+    assert!(error > 1e-2, "any constant without it: {error:e}");
+}
+
+#[test]
+fn a_coefficient_is_found_from_a_condition_alone() {
+    // The content falls as exp(-s t), the only thing that is told.
+    let decay = Texts {
+        initial: "u = 1 + cos(x)".into(),
+        end: "1".into(),
+        ..texts("u_t = 0.1*lap(u) - s*u; s = 0.7", "0 .. 2*pi, 32", "", "mean(u) = exp(-0.7*t)", "s = 0.2")
+    };
+    let data = Data { points: 0, ..training().data };
+    let (error, coefficient, _) = trained(&decay, Training { data, ..training() }, 60);
+    assert!(error < 1e-3 && coefficient < 1e-3, "{error:e} {coefficient:e}");
+    let untold = Texts { integrals: String::new(), ..decay };
+    let refused = network(&untold, Training { data, ..training() }).err().unwrap();
+    assert_eq!(refused.key.as_deref(), Some("measured"));
+}
+
+#[test]
+fn what_cannot_be_fulfilled_is_told_where_it_stands() {
+    let refused = |texts: &Texts| network(texts, training()).err().unwrap();
+    // A straight line between two zeros has no content.
+    let wrong = texts("dxx(u) = 0", "0 .. 1, 32", "u = dirichlet: 0", "integral(u) = 1", "");
+    let error = refused(&wrong);
+    assert!(error.key.as_deref() == Some("integrals") && error.message.contains("no state"), "{error}");
+    // No solution beyond k = 3.51.
+    let error = refused(&Texts { parameters: "k = 5".into(), ..preset("bratu") });
+    assert_eq!(error.key.as_deref(), Some("equations"), "{error}");
+    let error = refused(&texts("dxx(u) = -1", "0 .. 1, 32", "u = dirichlet: 0", "integral(u) = u", ""));
+    assert!(error.key.as_deref() == Some("integrals") && error.message.contains("place to place"), "{error}");
+    let timeless = Texts { end: "1".into(), ..texts("x_t = -x", "", "", "integral(x) = 1", "") };
+    assert_eq!(refused(&timeless).key.as_deref(), Some("integrals"));
+    // The solvers take linear lines beside a time.
+    let mixed = Texts {
+        initial: "w = cos(x)".into(),
+        end: "1".into(),
+        ..texts("w_t = lap(w) - p; lap(p) = p^3 - w", "0 .. 6, 32", "", "", "")
+    };
+    assert_eq!(refused(&mixed).key.as_deref(), Some("equations"));
+}
