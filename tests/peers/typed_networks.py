@@ -25,7 +25,11 @@ PRESETS = (
     "schroedinger-harmonic black-scholes oscillator van-der-pol poisson"
 ).split()
 NETWORKS = ["residual", "modified", "sines", "fourier-features"]
-PROBLEMS = [(preset, "plain") for preset in PRESETS] + [("heat", network) for network in NETWORKS]
+# Eigenvalues, integrals over the domain, steady equations that are not linear.
+STEADY = "harmonic-well condensate drum beam-modes closed-box bratu".split()
+# Numbers that are looked for: from measurements, with known and unknown initial values; from an integral in time.
+SOUGHT = ["heat&sought=D=0.4", "heat&sought=D=0.4&begins=unknown", "heat&measured=0&sought=D=0.4&integrals=integral(u^2)=exp(-t)"]
+PROBLEMS = [(preset, "plain") for preset in PRESETS + STEADY + SOUGHT] + [("heat", network) for network in NETWORKS]
 
 
 def compare(preset, network, folder, fault):
@@ -39,7 +43,9 @@ def compare(preset, network, folder, fault):
     import jax
     import jax.numpy as np
 
-    loaded = [(w * (1 + fault), b) for w, b in theirs["load"](weights)]
+    # Numbers that are looked for are the last entry, and no layer.
+    faulty = lambda layer: (layer[0] * (1 + fault), layer[1]) if isinstance(layer, tuple) else layer
+    loaded = [faulty(layer) for layer in theirs["load"](weights)]
     loss = float(theirs["loss"](loaded, jax.random.PRNGKey(1)))
     print(f"{preset}, {network}: loss {meta['metrics']['loss']:.4g}, in JAX {loss:.4g}", end="")
     is_near = 0.5 < loss / meta["metrics"]["loss"] < 2

@@ -354,7 +354,7 @@ pub(super) enum Fields {
 pub(super) struct Writer<'a> {
     graph: &'a Graph,
     system: &'a System,
-    integrals: &'a [crate::check::Integral],
+    pub(super) integrals: &'a [crate::check::Integral],
     count: usize,
     lines: String,
     uses: Vec<u32>,
@@ -389,7 +389,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Of values that are written on one line, without integrals.
+    /// Of values that are written on one line; integrals are to be given.
     pub(super) fn inline_of(graph: &'a Graph, system: &'a System) -> Self {
         Self {
             graph,
@@ -418,7 +418,10 @@ impl<'a> Writer<'a> {
                 && let Some(integral) = self.integrals.get(usize::from(index)).copied()
             {
                 let inner = self.text(integral.integrand);
-                let text = if integral.is_mean {
+                let text = if let Fields::Functions(arguments) = &self.fields {
+                    let name = if integral.is_mean { "mean" } else { "integral" };
+                    format!("{name}(lambda {}: {inner})", arguments.join(", "))
+                } else if integral.is_mean {
                     format!("np.mean({inner})")
                 } else {
                     format!("(np.sum(np.zeros(shape) + {inner}) * cell)")

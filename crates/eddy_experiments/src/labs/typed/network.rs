@@ -22,7 +22,7 @@ mod sides;
 mod spectra;
 mod start;
 
-use eddy_expr::{BlockKernel, Read, ResidualError, Residuals, program::UniformInput};
+use eddy_expr::{BlockKernel, Read, ResidualError, Residuals, ir::Id, program::UniformInput};
 use eddy_nets::graph::{Derivatives, Graph, GraphEngine, NormalEquations};
 use eddy_solve::Statement;
 use eddy_spec::{Axis, Better, EddyError, Metric, ViewData};
@@ -160,6 +160,8 @@ pub struct TypedNetwork {
     weigher: Weigher,
     sides: Option<Sides>,
     integrals: Option<Integrals>,
+    /// Left less right of the conditions on integrals, in the system's graph.
+    nodes: Vec<Id>,
     values: GraphEngine<f64>,
     data: Measurements,
     sought: Vec<Sought>,
@@ -350,6 +352,7 @@ impl TypedNetwork {
             scales,
             sides,
             integrals,
+            nodes,
             values,
             data,
             sought,

@@ -177,6 +177,15 @@ impl Integrals {
         self.bases = bases(reads, &self.sources, statement, candidate, &self.points, offset);
     }
 
+    /// Places along an axis, and moments of a step.
+    pub fn places_along(&self) -> usize {
+        PLACES[self.places.first().map_or(0, Vec::len)]
+    }
+
+    pub fn moments(&self) -> usize {
+        self.moments.len()
+    }
+
     /// How many squares the loss is the mean of.
     fn rows_of_loss(&self) -> f64 {
         (self.outer.count() * self.moments.len()) as f64

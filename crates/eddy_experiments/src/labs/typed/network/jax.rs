@@ -28,8 +28,8 @@ fn number(value: f64) -> String {
 impl TypedNetwork {
     /// The script. Adam trains it; what it cannot say is an error.
     pub(super) fn jax(&self, descent: &Descent) -> Result<String, EddyError> {
-        if !self.training.sought.is_empty() {
-            return Err(cannot("coefficients are to be found from data, which it does not do"));
+        if self.free().next().is_some() {
+            return Err(cannot("a field is to be found by a network of its own, which it does not do"));
         }
         if self.training.balance != super::Balance::Fixed {
             return Err(cannot("the weights of the terms follow the training, which they do not do there"));
@@ -43,6 +43,7 @@ impl TypedNetwork {
         let mut arguments: Vec<&'static str> = AXES[..dimension].to_vec();
         arguments.extend(self.candidate.has_time.then_some("t"));
         let lines = system.jax_lines(&arguments).map_err(cannot)?;
+        let conditions = system.jax_conditions(&self.nodes, &arguments).map_err(cannot)?;
         let call = arguments.join(", ");
         let mut out = String::from(HEAD);
         let length = statement.end - statement.start;
@@ -60,10 +61,12 @@ impl TypedNetwork {
             writeln!(out, "start, length = {}, {}", number(statement.start), number(length)).ok();
         }
         out.push_str(DERIVATIVE);
+        self.write_numbers(&mut out);
         self.write_network(&mut out, &call);
         self.write_fields(&mut out, &system, &call)?;
         self.write_residuals(&mut out, &system, &lines, &call);
         let has_sides = self.write_sides(&mut out, &system, &call);
+        self.write_conditions(&mut out, &system, &conditions);
         self.write_loss(&mut out, has_sides);
         // A step of Gauss-Newton does more than 25 of Adam.
         let steps = descent.steps * if descent.method == Method::GaussNewton { 25 } else { 1 };
@@ -82,6 +85,14 @@ impl TypedNetwork {
         writeln!(out, "steps = {}\nrate = optax.cosine_decay_schedule({}, steps, 0.01)", steps, number(rate)).ok();
         writeln!(out, "key = jax.random.PRNGKey({})", descent.seed).ok();
         out.push_str(TAIL);
+        if !self.sought.is_empty() {
+            let starts: Vec<String> = (self.training.sought.iter()).map(|(_, guess)| number(guess.signum())).collect();
+            let begun =
+                format!("    weights.append(np.array([{}]))\n    return weights\n\n\ndef load", starts.join(", "));
+            out = out.replace("    return weights\n\n\ndef load", &begun);
+            out = out.replace(LAYERS_LOADED, &format!("{LAYERS_LOADED}{}", NUMBERS_LOADED));
+            out.push_str(NUMBERS_SHOWN);
+        }
         let names: Vec<String> = self.fields().into_iter().map(|name| format!("{name:?}")).collect();
         out = out.replace("FIELD_NAMES", &names.join(", "));
         out = if out.contains("special.") { out } else { out.replace("from jax.scipy import special\n", "") };
@@ -118,7 +129,11 @@ impl TypedNetwork {
             |a: &eddy_solve::grid::Axis| if a.is_periodic { 2 * self.training.architecture.harmonics } else { 1 };
         let inputs = grid.axes.iter().map(axes).sum::<usize>() + usize::from(self.candidate.has_time);
         self.write_layers(out, inputs);
-        writeln!(out, "def network(weights, {call}):\n    h = np.stack([{}])", features.join(", ")).ok();
+        writeln!(out, "def network(weights, {call}):").ok();
+        if !self.sought.is_empty() {
+            out.push_str("    weights = weights[:-1]\n");
+        }
+        writeln!(out, "    h = np.stack([{}])", features.join(", ")).ok();
         let body = match self.training.architecture.kind {
             Kind::Plain => PLAIN,
             Kind::Residual => RESIDUAL,
@@ -186,6 +201,7 @@ impl TypedNetwork {
             };
             let tau = "(t - start) / length";
             let text = match (output.order, variable.role) {
+                _ if !self.training.knows_start => learnt,
                 (1, _) => format!("({}) + {tau} * {learnt}", initial(output.variable)),
                 (2, Role::SecondOrder { velocity }) => format!(
                     "({}) + (t - start) * ({}) + ({tau}) ** 2 * {learnt}",
@@ -204,12 +220,9 @@ impl TypedNetwork {
     }
 
     fn write_residuals(&self, out: &mut String, system: &System, lines: &[eddy_expr::lower::jax::Line], call: &str) {
-        writeln!(
-            out,
-            "def residuals(weights, {call}):\n    {}, = fields(weights)\n    return [",
-            self.fields().join(", ")
-        )
-        .ok();
+        writeln!(out, "def residuals(weights, {call}):\n    {}, = fields(weights)", self.fields().join(", ")).ok();
+        out.push_str(&self.numbers_read(system));
+        out.push_str("    return [\n");
         let dimension = self.statement.grid.dimension();
         for line in lines {
             let name = python_name(&system.variables[usize::from(line.variable)].name);
@@ -223,6 +236,82 @@ impl TypedNetwork {
             };
         }
         out.push_str("    ]\n\n\n");
+    }
+
+    /// Numbers that are trained, the last entry of the weights.
+    fn write_numbers(&self, out: &mut String) {
+        if self.sought.is_empty() {
+            return;
+        }
+        let line = |(name, guess): &(String, f64)| format!("{:?}: {}", python_name(name), number(*guess));
+        let guesses: Vec<String> = self.training.sought.iter().map(line).collect();
+        writeln!(out, "\nSOUGHT = {{{}}}  # first guesses; above is what the reference has", guesses.join(", ")).ok();
+        let scales: Vec<String> = self.sought.iter().map(|one| number(one.scale)).collect();
+        writeln!(out, "\n\ndef numbers(weights):\n    return np.array([{}]) * weights[-1]\n", scales.join(", ")).ok();
+    }
+
+    /// The line that reads them.
+    fn numbers_read(&self, system: &System) -> String {
+        let names: Vec<String> =
+            self.sought.iter().map(|one| python_name(&system.parameters[one.parameter].name)).collect();
+        if names.is_empty() { String::new() } else { format!("    {}, = numbers(weights)\n", names.join(", ")) }
+    }
+
+    fn write_conditions(&self, out: &mut String, system: &System, conditions: &[String]) {
+        let Some(integrals) = &self.integrals else { return };
+        let axes = &self.statement.grid.axes;
+        if axes.iter().any(|axis| !axis.is_periodic) {
+            out.push_str(GAUSS);
+        }
+        out.push_str("# Places along each axis and their weights.\nrules = [\n");
+        for (i, axis) in axes.iter().enumerate() {
+            let (count, span) = (integrals.places_along(), format!("(high[{i}] - low[{i}])"));
+            if axis.is_periodic {
+                let step = format!("{span} / {count}");
+                writeln!(out, "    (low[{i}] + {step} * np.arange({count}), np.full({count}, {step})),").ok();
+            } else {
+                writeln!(out, "    gauss(low[{i}], high[{i}], {count}),").ok();
+            }
+        }
+        out.push_str(PLACES);
+        let time = if self.candidate.has_time { ", t" } else { "" };
+        writeln!(out, "def conditions(weights{time}):\n    {}, = fields(weights)", self.fields().join(", ")).ok();
+        out.push_str(&self.numbers_read(system));
+        out.push_str(&INTEGRAL.replace("TIME", time));
+        writeln!(out, "    return [{}]\n\n", conditions.join(", ")).ok();
+    }
+
+    /// Measured values, with what their squared distances count.
+    fn write_data(&self, out: &mut String) {
+        let (data, inputs, factors) = (&self.data, self.candidate.inputs, self.data_factors());
+        let seen: Vec<usize> = (0..factors.len()).filter(|o| factors[*o] > 0.0).collect();
+        let (fall, _) = self.training.data.fall;
+        if fall > 1.0 {
+            writeln!(
+                out,
+                "# Their weight falls to a {}th in the course of Eddy's training; here it stays.",
+                number(fall)
+            )
+            .ok();
+        }
+        out.push_str("# Coordinates, then measured values.\nDATA = np.array([\n");
+        for (n, point) in data.points.chunks_exact(inputs).enumerate() {
+            let row = point.iter().copied().chain(seen.iter().map(|o| data.values[*o][n]));
+            writeln!(out, "    [{}],", row.map(number).collect::<Vec<_>>().join(", ")).ok();
+        }
+        let own: Vec<String> = (seen.iter())
+            .map(|o| {
+                let output = &self.candidate.outputs[*o];
+                let name = python_name(&self.statement.system.variables[usize::from(output.variable)].name);
+                let part = if output.part == Part::Real { "real" } else { "imag" };
+                format!("np.{part}({name}(*p))")
+            })
+            .collect();
+        let weights: Vec<String> = seen.iter().map(|o| number(factors[*o])).collect();
+        writeln!(out, "])\n\n\ndef misses(weights):\n    {}, = fields(weights)", self.fields().join(", ")).ok();
+        writeln!(out, "    own = jax.vmap(lambda p: np.stack([{}]))(DATA[:, :{inputs}])", own.join(", ")).ok();
+        writeln!(out, "    return np.sum(np.array([{}]) * (own - DATA[:, {inputs}:]) ** 2)\n\n", weights.join(", "))
+            .ok();
     }
 
     /// Returns whether there are conditions.
@@ -260,6 +349,15 @@ impl TypedNetwork {
             let (points, weight) = (self.training.side_points, number(self.training.side_weight));
             writeln!(out, "side_points, side_weight = {points}, {weight}").ok();
         }
+        if let Some(integrals) = &self.integrals {
+            writeln!(out, "integral_weight = {}", number(self.training.integral_weight)).ok();
+            if self.candidate.has_time {
+                writeln!(out, "moments = {}  # at which integrals are taken", integrals.moments()).ok();
+            }
+        }
+        if !self.data.points.is_empty() {
+            self.write_data(out);
+        }
         out.push_str(LOSS);
         if self.candidate.has_time {
             out.push_str(STRATIFIED);
@@ -267,6 +365,12 @@ impl TypedNetwork {
         out.push_str(LOSS_INSIDE);
         if has_sides {
             out.push_str(LOSS_SIDES);
+        }
+        if self.integrals.is_some() {
+            out.push_str(if self.candidate.has_time { LOSS_INTEGRALS_IN_TIME } else { LOSS_INTEGRALS });
+        }
+        if !self.data.points.is_empty() {
+            out.push_str("    total = total + misses(weights)\n");
         }
         out.push_str("    return total\n\n\n");
     }
@@ -359,6 +463,51 @@ const LOSS_SIDES: &str = "    points = low + (high - low) * jax.random.uniform(b
     for side in SIDES:
         errors = jax.vmap(lambda p: square(side_error(weights, side, p)))(points)
         total = total + side_weight * np.mean(errors) / len(SIDES)
+";
+
+const PLACES: &str = "]
+places = np.stack([axis.ravel() for axis in np.meshgrid(*[rule[0] for rule in rules], indexing=\"ij\")], 1)
+cells = np.prod(np.stack([axis.ravel() for axis in np.meshgrid(*[rule[1] for rule in rules], indexing=\"ij\")]), 0)
+
+
+";
+
+const INTEGRAL: &str = "
+    def integral(f):
+        return np.sum(cells * jax.vmap(lambda p: f(*pTIME) + 0 * p[0])(places))
+
+    def mean(f):
+        return integral(f) / np.sum(cells)
+
+";
+
+const GAUSS: &str = "
+def gauss(low, high, count):
+    from numpy.polynomial.legendre import leggauss
+
+    points, weights = leggauss(count)
+    return low + (high - low) * (1 + np.asarray(points)) / 2, (high - low) * np.asarray(weights) / 2
+
+
+";
+
+const LOSS_INTEGRALS: &str = "    errors = np.stack(conditions(weights))
+    total = total + integral_weight * np.mean(errors**2)
+";
+
+const LOSS_INTEGRALS_IN_TIME: &str = "    share = jax.random.uniform(jax.random.fold_in(key, 2), (moments,))
+    times = start + length * (np.arange(moments) + share) / moments
+    errors = jax.vmap(lambda t: np.stack(conditions(weights, t)))(times)
+    total = total + integral_weight * np.mean(errors**2)
+";
+
+const LAYERS_LOADED: &str =
+    "[tuple(np.asarray(file[f\"layers.{i}.{part}\"]) for part in [\"weight\", \"bias\"]) for i in range(len(layers))]";
+const NUMBERS_LOADED: &str = " + [
+        np.concatenate([np.asarray(file[f\"scalars.{i}\"]) for i in range(len(SOUGHT))])
+    ]";
+const NUMBERS_SHOWN: &str = "    for name, value in zip(SOUGHT, numbers(weights)):
+        print(f\"{name} = {value:.6g}\")
 ";
 
 const TAIL: &str = "adam = optax.adam(rate)

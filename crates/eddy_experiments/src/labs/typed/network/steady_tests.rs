@@ -131,8 +131,7 @@ fn gradients_equal_central_differences() {
             "D = 0.5",
         )
     };
-    check(&moving, Training { sought: vec![("D".into(), 0.5)], ..training() });
-    check(&moving, Training { sought: vec![("D".into(), 0.5)], causality: 3.0, ..training() });
+    check(&moving, training());
 }
 
 /// Trained by Gauss-Newton.
@@ -203,4 +202,22 @@ fn what_cannot_be_fulfilled_is_told_where_it_stands() {
         ..texts("w_t = lap(w) - p; lap(p) = p^3 - w", "0 .. 6, 32", "", "", "")
     };
     assert_eq!(refused(&mixed).key.as_deref(), Some("equations"));
+}
+
+#[test]
+fn the_script_has_the_numbers_and_the_conditions() {
+    let adam = Descent { method: Method::Adam { rate: 3e-3 }, steps: 700, seed: 4, record_every: 20 };
+    let well = network(&preset("harmonic-well"), training()).unwrap().script(&adam).unwrap().unwrap();
+    for part in [
+        "SOUGHT = {\"E\": 1.3}",
+        "weights = weights[:-1]",
+        "gauss(low[0], high[0], 96)",
+        "integral(lambda x: ",
+        "scalars.{i}",
+        "integral_weight = 7.0",
+    ] {
+        assert!(well.contains(part), "{part}\n{well}");
+    }
+    let boxed = network(&preset("closed-box"), training()).unwrap().script(&adam).unwrap().unwrap();
+    assert!(boxed.contains("mean(lambda x: ") && !boxed.contains("SOUGHT"), "{boxed}");
 }

@@ -362,8 +362,15 @@ fn the_script_says_what_is_trained() {
     let written = objective(HEAT, training()).unwrap().script(&newton).unwrap().unwrap();
     assert!(written.contains("by Gauss-Newton") && written.contains("steps = 17500"), "{written}");
     let sought = vec![("D".to_owned(), 0.4)];
-    let refused = objective(HEAT, Training { sought, ..training() }).unwrap().script(&adam).unwrap().unwrap_err();
-    assert!(refused.message.contains("from data"), "{refused}");
+    let found = objective(HEAT, Training { sought, ..training() }).unwrap().script(&adam).unwrap().unwrap();
+    for part in
+        ["SOUGHT = {\"D\": 0.4}", "D, = numbers(weights)", "def misses(weights)", "weights.append(np.array([1.0]))"]
+    {
+        assert!(found.contains(part), "{part}\n{found}");
+    }
+    let sought = vec![("D".to_owned(), 0.4), ("c".to_owned(), 1.0)];
+    let refused = patchy(Training { sought, ..training() }).unwrap().script(&adam).unwrap().unwrap_err();
+    assert!(refused.message.contains("network of its own"), "{refused}");
 }
 
 /// Each kind of network: gradient and rows against differences, what is drawn of its units, and its layers in the script.
