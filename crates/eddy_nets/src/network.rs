@@ -20,7 +20,7 @@ pub enum NetError {
     #[error("A second derivative names direction {direction}, but only {directions} first derivatives were added.")]
     SecondWithoutFirst { direction: usize, directions: usize },
     #[error(
-        "Derivatives of order {order} in {inputs} variables were asked for; at most order 4 in 3 variables are carried."
+        "Derivatives of order {order} in {inputs} variables were asked for; at most order 4 in 4 variables are carried."
     )]
     TooManyDerivatives { inputs: usize, order: usize },
     #[error("Two parts of a network do not fit: one has {have} units where {need} are needed.")]

@@ -1,9 +1,10 @@
 //@ feature: equations
 //! Any equation you can type, solved by a network that never sees the solution:
 //!
-//! $$\mathcal L(\theta) = \overline{r_\theta^2} + \lambda\,\overline{b_\theta^2}, \qquad r_\theta = \partial_t u_\theta - F(u_\theta, \partial_x u_\theta, \dots)$$
+//! $$\mathcal L(\theta) = \overline{r_\theta^2} + \lambda\,\overline{b_\theta^2} + \lambda_g\,\overline{g_\theta^2}, \qquad r_\theta = \partial_t u_\theta - F(u_\theta, \partial_x u_\theta, \dots)$$
 //!
-//! The residual $r$ and its derivatives are made from your equations; $b$ is what the conditions at the sides leave. The
+//! The residual $r$ and its derivatives are made from your equations; $b$ is what the conditions at the sides leave,
+//! $g$ what those on integrals over the domain do. The
 //! initial values are built in, $u_\theta = u_0 + \tau N_\theta$ with $\tau = t/T$ ($\tau^2$ for equations of second order in time), and
 //! so are periods: the network $N$ sees a periodic coordinate only through sines and cosines. The same equations go to the
 //! solver of this lab, and its solution is drawn beside the network's.
@@ -31,7 +32,14 @@
 //! *Neurons* shows what the units of the last hidden layer answer along $x$, those that count most on top: the solution is a
 //! weighted sum of these rows, and a front can stand only where some unit turns.
 //!
-//! Three coordinates at most with time, derivatives to order four, no noise and no integrals.
+//! *Eigenvalues* are numbers to be found of equations that zero solves: the presets of wells, drums and beams. A *condition on an
+//! integral*, $\int\psi^2 = 1$, keeps the network from zero; for the first tenth of the steps the number stays at its guess, so
+//! that the state becomes the one that belongs to it, and then both move. Give another guess, and the network finds the state next
+//! to that. The reference is a spectral collocation whose own error stands in the legend. Conditions on integrals hold at all times
+//! where there is one, and can tell a coefficient with no measurement at all.
+//!
+//! Steady lines need not be linear (*Bratu*, the *condensate*). Derivatives go to order four; there is no noise, and no integral
+//! within an equation.
 
 use eddy_solve::Statement;
 use eddy_spec::{Axis, Citation, Claim, ColorMap, Cost, EddyError, Metric, ViewSpec, choice, params};

@@ -5,9 +5,9 @@ use crate::NetError;
 /// Highest order of a derivative.
 pub const MAX_ORDER: usize = 4;
 /// Most coordinates.
-pub const MAX_INPUTS: usize = 3;
-/// Derivatives to order 4 in three variables: 35 = 7!/(4!·3!).
-pub(crate) const MAX_COMPONENTS: usize = 35;
+pub const MAX_INPUTS: usize = 4;
+/// Derivatives to order 4 in four variables: 70 = 8!/(4!·4!).
+pub(crate) const MAX_COMPONENTS: usize = 70;
 
 /// A set of partial derivatives, closed downwards: whoever needs u_xxt also gets u_xx, u_xt, u_x, u_t and u. Component 0
 /// is the value.
@@ -26,7 +26,7 @@ pub struct Derivatives {
 }
 
 impl Derivatives {
-    /// The closure of `wanted`, each entry being the orders along the coordinates. At most 3 coordinates and order 4.
+    /// The closure of `wanted`, each entry being the orders along the coordinates. At most 4 coordinates and order 4.
     pub fn new(inputs: usize, wanted: &[&[usize]]) -> Result<Self, NetError> {
         let order = wanted.iter().map(|w| w.iter().sum()).max().unwrap_or(0);
         if inputs == 0 {
@@ -44,9 +44,11 @@ impl Derivatives {
         for (_, i) in every(0) {
             for (_, j) in every(1) {
                 for (_, k) in every(2) {
-                    let o = [i, j, k];
-                    if i + j + k == 0 || (o[inputs..].iter().all(|o| *o == 0) && below(&o)) {
-                        orders.push(o);
+                    for (_, l) in every(3) {
+                        let o = [i, j, k, l];
+                        if i + j + k + l == 0 || (o[inputs..].iter().all(|o| *o == 0) && below(&o)) {
+                            orders.push(o);
+                        }
                     }
                 }
             }

@@ -57,21 +57,29 @@ impl Function {
     }
 }
 
-/// Σ t_k hᵏ by Horner's rule; `h[0]` is taken as zero. Each stage keeps only the orders that can still count.
+/// Σ t_k hᵏ by Horner's rule; `h[0]` is taken as zero. Each stage keeps only the orders that can still count. All but the
+/// set's components of `out` and `next` stays as it is.
 #[inline(always)]
-fn compose<T: Real, V: Lanes<T>>(set: &Derivatives, t: &[V], h: &[V], out: &mut [V; MAX_COMPONENTS]) {
+fn compose<T: Real, V: Lanes<T>>(
+    set: &Derivatives,
+    t: &[V],
+    h: &[V],
+    out: &mut [V; MAX_COMPONENTS],
+    next: &mut [V; MAX_COMPONENTS],
+) {
     let zero = V::splat(T::ZERO);
-    let order = set.order();
+    let (order, components) = (set.order(), set.components());
+    out[..components].fill(zero);
     out[0] = t[order];
     for stage in (0..order).rev() {
-        let mut next = [zero; MAX_COMPONENTS];
+        next[..components].fill(zero);
         for &(o, a, b) in &set.products[..set.products_to[order - stage]] {
             if b != 0 {
                 next[o] = out[a].fma(h[b], next[o]);
             }
         }
         next[0] = t[stage];
-        *out = next;
+        out[..components].copy_from_slice(&next[..components]);
     }
 }
 
@@ -96,7 +104,7 @@ impl<T: Real> Kernel<T> for Apply<'_, T> {
         let extent = self.units * row;
         assert!(lanes.is_multiple_of(8) && self.x.len() >= extent && self.out.len() >= extent);
         assert!(self.adjoints.is_none_or(|a| a.len() >= extent));
-        let zero = V::splat(T::ZERO);
+        let [mut h, mut y, mut next] = [[V::splat(T::ZERO); MAX_COMPONENTS]; 3];
         for unit in 0..self.units {
             let mut i = unit * row;
             let end = i + lanes;
@@ -105,24 +113,22 @@ impl<T: Real> Kernel<T> for Apply<'_, T> {
                 unsafe {
                     let x = self.x.as_ptr().add(i);
                     let out = self.out.as_mut_ptr().add(i);
-                    let mut h = [zero; MAX_COMPONENTS];
                     for (c, h) in h.iter_mut().enumerate().take(components) {
                         *h = V::load(x.add(c * lanes));
                     }
                     let mut t = self.function.coefficients(h[0], order);
-                    let mut y = [zero; MAX_COMPONENTS];
                     if let Some(adjoints) = self.adjoints {
                         for k in 0..=order {
                             t[k] = t[k + 1].mul(V::splat(T::from_f64((k + 1) as f64)));
                         }
-                        compose::<T, V>(self.set, &t, &h, &mut y);
+                        compose::<T, V>(self.set, &t, &h, &mut y, &mut next);
                         let adjoints = adjoints.as_ptr().add(i);
                         for &(o, a, b) in &self.set.products {
                             let sum = V::load(adjoints.add(o * lanes)).fma(y[b], V::load(out.add(a * lanes)));
                             sum.store(out.add(a * lanes));
                         }
                     } else {
-                        compose::<T, V>(self.set, &t, &h, &mut y);
+                        compose::<T, V>(self.set, &t, &h, &mut y, &mut next);
                         for (c, y) in y.iter().enumerate().take(components) {
                             y.store(out.add(c * lanes));
                         }

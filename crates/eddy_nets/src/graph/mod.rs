@@ -1,4 +1,4 @@
-//! Networks of any shape, with partial derivatives up to order 4 in up to 3 coordinates.
+//! Networks of any shape, with partial derivatives up to order 4 in up to 4 coordinates.
 //!
 //! A [`Graph`] is built node by node: trainable dense layers and Gaussians, functions, products, sums, fixed linear maps. Every
 //! node carries its truncated Taylor series at each point, so conditions that hold exactly (a distance function times the

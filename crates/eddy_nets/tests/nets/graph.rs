@@ -239,6 +239,45 @@ fn plane_waves_have_their_closed_form() {
     });
 }
 
+/// Place and time: a dense layer's units are plane waves' kin, σ(k·x + b), whose derivatives are powers of k times σ's.
+#[test]
+fn four_coordinates_have_all_their_derivatives() {
+    let set = Derivatives::all(4, 4).unwrap();
+    assert_eq!(set.components(), 70);
+    let k = [2.0, -3.0, 0.5, 1.5];
+    let mut g = Graph::new(4);
+    let x = g.coordinates();
+    let phase = g.fixed(x, &[k.to_vec()], &[0.4]);
+    let wave = g.apply(phase, Function::Sin);
+    g.dense(wave, 1, Initial::Glorot);
+    let parameters = [1.7, 0.3];
+    let points: Vec<f64> = (0..80).map(|k| (k as f64 * 0.37).sin()).collect();
+    let mut engine = GraphEngine::<f64>::new(&g, &set).unwrap();
+    let mut gradient = [0.0; 2];
+    let last = set.component(&[1, 1, 1, 1]).unwrap();
+    let mut expected_slope = 0.0;
+    let mut worst: f64 = 0.0;
+    engine.add_gradient(&parameters, &points, &mut gradient, |tile| {
+        for i in 0..tile.len {
+            let phase = (0..4).map(|d| k[d] * tile.input(d)[i]).sum::<f64>() + 0.4;
+            for c in 0..set.components() {
+                let orders = set.orders(c);
+                let factor: f64 = k.iter().zip(orders).map(|(k, o)| k.powi(*o as i32)).product();
+                let turned = phase + orders.iter().sum::<usize>() as f64 * std::f64::consts::FRAC_PI_2;
+                let offset = if c == 0 { 0.3 } else { 0.0 };
+                worst =
+                    worst.max((tile.jet(0, c)[i] - 1.7 * factor * turned.sin() - offset).abs() / factor.abs().max(1.0));
+            }
+            tile.adjoint(0, last)[i] = 1.0;
+            expected_slope += k.iter().product::<f64>() * phase.sin();
+        }
+        0.0
+    });
+    assert!(worst < 1e-13, "{worst:e}");
+    assert!((gradient[0] - expected_slope).abs() < 1e-11 && gradient[1] == 0.0, "{gradient:?} {expected_slope}");
+    assert!(Derivatives::all(5, 1).is_err());
+}
+
 #[test]
 fn gradient_equals_central_differences_and_the_jacobian() {
     let graph = everything();
@@ -387,7 +426,7 @@ fn conditions_built_in_hold_exactly() {
 
 #[test]
 fn parts_that_do_not_fit_are_told() {
-    assert_eq!(Derivatives::all(4, 2), Err(NetError::TooManyDerivatives { inputs: 4, order: 2 }));
+    assert_eq!(Derivatives::all(5, 2), Err(NetError::TooManyDerivatives { inputs: 5, order: 2 }));
     assert_eq!(Derivatives::new(1, &[&[5]]), Err(NetError::TooManyDerivatives { inputs: 1, order: 5 }));
     let mut g = Graph::new(1);
     let x = g.coordinates();

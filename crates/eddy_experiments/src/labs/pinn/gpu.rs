@@ -44,6 +44,8 @@ struct GpuPinnRun<E> {
     weigher: Weigher,
     record: Record,
     steps: u64,
+    /// Spent training.
+    seconds: f64,
     /// Steps that fit into a submission.
     pace: u64,
     outcome: Outcome,
@@ -96,6 +98,7 @@ impl<E: LineEquation> GpuPinnRun<E> {
             weigher: Weigher::new(slices),
             record: Record::of(METRICS),
             steps: 0,
+            seconds: 0.0,
             pace: 1,
             outcome: Outcome::Running,
             network,
@@ -115,6 +118,7 @@ impl<E: LineEquation> GpuPinnRun<E> {
             self.trainer.train(asked as usize).map_err(gpu_error)?;
             self.gpu.finished().await.map_err(gpu_error)?;
             let secs = begun.elapsed().as_secs_f64().max(1e-6);
+            self.seconds += secs;
             self.pace = (SUBMISSION_SECS * asked as f64 / secs).clamp(1.0, every as f64) as u64;
             self.steps += asked;
             let end = self.steps >= self.training.steps;
@@ -144,7 +148,8 @@ impl<E: LineEquation> GpuPinnRun<E> {
         }
         let error = self.prober.measure(&self.problem, &self.network);
         if error.is_finite() {
-            self.record.push(self.steps as f64, &[error, self.weigher.mean(), self.weigher.smallest(), f64::NAN]);
+            let row = [error, self.weigher.mean(), self.weigher.smallest(), f64::NAN, self.seconds];
+            self.record.push(self.steps as f64, &row);
         }
         Ok(error.is_finite())
     }

@@ -82,6 +82,7 @@ pub const METRICS: &[Metric] = &[
         Better::Neither,
         "Strictness of the causal weights in this stage; not defined without them.",
     ),
+    SECONDS,
 ];
 
 /// The two views of training that every PINN has.

@@ -2,6 +2,7 @@
 
 use eddy_nets::{Adam, AdamSettings, Engine, JetSpec, NetError, Network, Real, Schedule, Shape};
 use eddy_spec::{EddyError, Outcome, Role, Series, ViewData};
+use web_time::Instant;
 
 use super::{METRICS, Problem, Weigher, Weighting};
 use crate::{
@@ -56,6 +57,8 @@ pub struct PinnRun<P, T: Real> {
     weigher: Weigher,
     stage: usize,
     steps: u64,
+    /// Spent training.
+    seconds: f64,
     outcome: Outcome,
     record: Record,
     prober: Prober<T>,
@@ -124,6 +127,7 @@ impl<P: Problem, T: Real> PinnRun<P, T> {
             weigher: Weigher::new(slices),
             stage: 0,
             steps: 0,
+            seconds: 0.0,
             outcome: Outcome::Running,
             record: Record::of(METRICS),
             prober,
@@ -190,7 +194,8 @@ impl<P: Problem, T: Real> PinnRun<P, T> {
         }
         self.good.copy_from_slice(&self.network.parameters);
         let epsilon = if self.training.weighting == Weighting::Uniform { f64::NAN } else { self.epsilon() };
-        self.record.push(self.steps as f64, &[error, self.weigher.mean(), self.weigher.smallest(), epsilon]);
+        let row = [error, self.weigher.mean(), self.weigher.smallest(), epsilon, self.seconds];
+        self.record.push(self.steps as f64, &row);
         true
     }
 
@@ -240,7 +245,9 @@ impl<P: Problem, T: Real> Run for PinnRun<P, T> {
     fn advance(&mut self, budget: Budget) -> LocalFuture<'_, Result<(), EddyError>> {
         let mut clock = budget.start();
         while self.outcome.is_running() {
+            let started = Instant::now();
             let fine = self.step();
+            self.seconds += started.elapsed().as_secs_f64();
             let end = self.steps >= self.training.steps;
             let row = end || self.steps == 1 || self.steps.is_multiple_of(self.training.record_every);
             if !fine || (row && !self.measure()) {

@@ -96,10 +96,6 @@ impl Candidate {
                 EddyError::start("There is nothing to be found: give an equation with a derivative.").at("equations")
             );
         }
-        if inputs > eddy_nets::graph::MAX_INPUTS {
-            let message = "A network of four coordinates (x, y, z and t) is not trained here. Take one axis away.";
-            return Err(EddyError::start(message).at("z"));
-        }
         if dimension == 0 && !guesses.is_empty() {
             let message = "A field that is to be found needs an axis along which it varies. Give x a domain, or look for a number.";
             return Err(EddyError::start(message).at("sought"));

@@ -42,6 +42,8 @@ impl March {
             return Ok(());
         } else if !candidate.has_time {
             "there is no time in these equations"
+        } else if candidate.inputs > 3 {
+            "the end of a window is kept over two axes at most"
         } else if seeks {
             "coefficients are found from the whole time at once"
         } else if self.windows >= reference.times.len() {

@@ -16,6 +16,8 @@ use super::{
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Points along an axis at most, by dimension.
 const MOST: [usize; 4] = [1, 128, 48, 24];
+/// The same of three axes and time.
+const MOST_IN_TIME: usize = 16;
 
 /// Values on part of the solver's grid at some times.
 pub struct Reference {
@@ -55,11 +57,9 @@ impl Layout {
         let times: Vec<f64> =
             (0..rows).map(|row| statement.start + length * row as f64 / (rows.max(2) - 1) as f64).collect();
         let grid = &statement.grid;
-        let kept: Vec<Vec<usize>> = grid
-            .axes
-            .iter()
-            .map(|axis| (0..axis.points).step_by(axis.points.div_ceil(MOST[grid.dimension()])).collect())
-            .collect();
+        let most = if candidate.has_time && grid.dimension() == 3 { MOST_IN_TIME } else { MOST[grid.dimension()] };
+        let kept: Vec<Vec<usize>> =
+            grid.axes.iter().map(|axis| (0..axis.points).step_by(axis.points.div_ceil(most)).collect()).collect();
         let axes: Vec<Vec<f64>> = grid
             .axes
             .iter()

@@ -153,6 +153,25 @@ fn gauss_newton_converges_where_adam_has_hardly_begun() {
     assert!(newton < 1e-4 && adam > 100.0 * newton, "{newton:e} {adam:e}");
 }
 
+/// x, y, z and t.
+#[test]
+fn three_axes_and_time_are_learnt() {
+    let text = "equations = \"u_t = D*lap(u); D = 0.2\"\ninitial.u = \"sin(x) + cos(y)*sin(z)\"\n\
+                [domain]\nx = { max = \"2*pi\", points = 12 }\ny = { max = \"2*pi\", points = 12 }\n\
+                z = { max = \"2*pi\", points = 12 }\n[time]\nend = 1\n";
+    let training = Training { points: 512, is_resampled: true, ..training() };
+    let mut one = objective(text, training.clone()).unwrap();
+    check_objective(&mut one, 5);
+    check_rows(&mut one, 5);
+    let descent = Descent { method: Method::GaussNewton, steps: 20, seed: 1, record_every: 10 };
+    let mut run = DescentRun::new(objective(text, training.clone()).unwrap(), descent).unwrap();
+    pollster::block_on(run.advance(Budget::steps(u64::MAX))).unwrap();
+    let error = run.record().latest("error");
+    assert!(error < 1e-2, "{error:e}");
+    let refused = objective(text, Training { windows: 2, ..training }).err().unwrap();
+    assert_eq!(refused.key.as_deref(), Some("windows"));
+}
+
 #[test]
 fn initial_values_are_found_from_measurements() {
     let sought = vec![("D".to_owned(), 0.4)];
