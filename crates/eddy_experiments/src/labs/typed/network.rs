@@ -21,11 +21,13 @@ mod reference;
 mod sides;
 mod spectra;
 mod start;
+mod terms;
+mod training;
 
 use eddy_expr::{BlockKernel, Read, ResidualError, Residuals, ir::Id, program::UniformInput};
 use eddy_nets::graph::{Derivatives, Graph, GraphEngine, NormalEquations};
 use eddy_solve::Statement;
-use eddy_spec::{Axis, Better, EddyError, Metric, ViewData};
+use eddy_spec::{EddyError, Metric, ViewData};
 
 pub use architecture::{Architecture, Kind};
 pub use balance::Balance;
@@ -41,101 +43,11 @@ use reads::{Sources, sources};
 use reference::Reference;
 use sides::Sides;
 use spectra::Insight;
+use training::METRICS;
+pub use training::{Data, Training};
 
 use super::Conditioned;
 use crate::labs::pinn::{Descent, Objective, Slices, Weigher, refused};
-
-/// How the network is trained.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Training {
-    pub architecture: Architecture,
-    /// Points inside, per step.
-    pub points: usize,
-    /// Points per side.
-    pub side_points: usize,
-    /// Factor of the conditions at the sides in the loss.
-    pub side_weight: f64,
-    /// Whether that factor, and the one of the measurements, follow the training; they are the first ones then.
-    pub balance: Balance,
-    /// Factor of the conditions on integrals.
-    pub integral_weight: f64,
-    /// Steps for which eigenvalues stay at their first guesses, so that the state becomes the one that belongs to them.
-    pub hold: u64,
-    /// Strictness of the causal weights; 0 for none.
-    pub causality: f64,
-    /// Windows in time, trained one after the other.
-    pub windows: usize,
-    /// Whether the points differ from step to step.
-    pub is_resampled: bool,
-    /// Whether they are drawn where the residual is large.
-    pub is_adaptive: bool,
-    pub seed: u32,
-    /// Coefficients to be found, numbers and fields of the place, with first guesses.
-    pub sought: Vec<(String, f64)>,
-    pub data: Data,
-    /// Names of the fields that are measured; all where there are none.
-    pub measured: Vec<String>,
-    /// Whether the initial values are known, and built in.
-    pub knows_start: bool,
-    /// Name of the field that is drawn; the first one where empty.
-    pub shown: String,
-}
-
-/// Measurements from which coefficients are found: values of the reference, with noise.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Data {
-    pub points: usize,
-    /// Standard deviation relative to that of the field.
-    pub noise: f64,
-    pub weight: f64,
-    /// The weight is divided by this in the course of so many steps, evenly in its logarithm.
-    pub fall: (f64, u64),
-}
-
-impl Data {
-    /// The weight from step `step` on.
-    fn weight_at(&self, step: u64) -> f64 {
-        let (fall, steps) = self.fall;
-        self.weight / fall.powf((step as f64 / steps.max(1) as f64).min(1.0))
-    }
-}
-
-/// Those of every descent, then [`Objective::extras`].
-const METRICS: &[Metric] = &[
-    crate::labs::pinn::ERROR,
-    crate::labs::pinn::LOSS,
-    crate::labs::pinn::SECONDS,
-    Metric::new(
-        "residual",
-        Axis::log("mean squared residual", "\\overline{r^2}"),
-        Better::Lower,
-        "Mean of the squared residual over the points of the step, without causal weights, times the length of the run squared.",
-    ),
-    Metric::new(
-        "sides",
-        Axis::log("mean squared error at the sides", "\\overline{b^2}"),
-        Better::Lower,
-        "Mean of the squared error of the conditions at the sides; not defined without such.",
-    ),
-    Metric::new(
-        "coefficient",
-        Axis::log("error of the coefficients", "\\max|p - p^*|/|p^*|"),
-        Better::Lower,
-        "Largest relative error of the coefficients to be found; not defined without such.",
-    ),
-    Metric::new(
-        "weight",
-        Axis::log("weight of the sides", "\\lambda"),
-        Better::Neither,
-        "Factor of the conditions at the sides in the loss; not defined without such.",
-    ),
-    Metric::new(
-        "integrals",
-        Axis::log("mean squared error of the integrals", "\\overline{g^2}"),
-        Better::Lower,
-        "Mean of the squared error of the conditions on integrals; not defined without such.",
-    ),
-];
 
 /// Slices in time.
 const SLICES: usize = 32;
@@ -391,17 +303,6 @@ impl TypedNetwork {
         }
     }
 
-    /// Adds the conditions on integrals to the gradient, and returns their part of the loss.
-    fn at_integrals(&mut self, parameters: &[f64], gradient: &mut [f64]) -> f64 {
-        let (coefficients, dimension) = (self.coefficients(parameters), self.statement.grid.dimension());
-        let (weight, sought) = (self.training.integral_weight, if self.is_held { &[][..] } else { &self.sought[..] });
-        let Some(integrals) = &mut self.integrals else { return 0.0 };
-        self.integral_loss = integrals.rows(parameters, &coefficients, sought, dimension, weight, |value, slopes| {
-            gradient.iter_mut().zip(slopes).for_each(|(g, s)| *g += 2.0 * value * s);
-        });
-        weight * self.integral_loss
-    }
-
     fn count_step(&mut self) {
         self.step += 1;
         if self.step > self.training.hold {
@@ -459,34 +360,6 @@ impl TypedNetwork {
             }
         }
         total
-    }
-
-    /// Mean squared distance from the measurements, relative to the size of each field.
-    fn at_measurements(&mut self, parameters: &[f64], gradient: &mut [f64]) -> f64 {
-        let (data, factors) = (&self.data, self.data_factors());
-        self.values.add_gradient(parameters, &data.points, gradient, |tile| {
-            let mut loss = 0.0;
-            for (o, factor) in factors.iter().enumerate() {
-                for i in 0..tile.len {
-                    let gap = tile.jet(o, 0)[i] + data.bases[o][tile.start + i] - data.values[o][tile.start + i];
-                    loss += factor * gap * gap;
-                    tile.adjoint(o, 0)[i] = 2.0 * factor * gap;
-                }
-            }
-            loss
-        })
-    }
-
-    /// What the squared distance of an output from a measurement counts: nothing where there is nothing to measure.
-    fn data_factors(&self) -> Vec<f64> {
-        let count = self.data.points.len() / self.candidate.inputs;
-        let (names, variables) = (&self.training.measured, &self.statement.system.variables);
-        let factor = |(output, size): (&candidate::Output, &f64)| {
-            let is_measured = names.is_empty() || names.contains(&variables[usize::from(output.variable)].name);
-            let counts = *size != 0.0 && output.guess.is_none() && is_measured;
-            if counts { self.data_weight / (count as f64 * size * size) } else { 0.0 }
-        };
-        self.candidate.outputs.iter().zip(&self.reference.sizes).map(factor).collect()
     }
 
     /// The outputs that are coefficients to be found.
@@ -638,6 +511,8 @@ impl Objective for TypedNetwork {
     }
 }
 
+#[cfg(test)]
+mod march_tests;
 #[cfg(test)]
 mod steady_tests;
 #[cfg(test)]

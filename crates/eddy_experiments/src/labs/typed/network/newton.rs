@@ -34,15 +34,6 @@ impl TypedNetwork {
         self.insight.before = before;
     }
 
-    fn rows_of_integrals(&mut self, parameters: &[f64], equations: &mut NormalEquations) {
-        let (coefficients, dimension) = (self.coefficients(parameters), self.statement.grid.dimension());
-        let (weight, sought) = (self.training.integral_weight, if self.is_held { &[][..] } else { &self.sought[..] });
-        let Some(integrals) = &mut self.integrals else { return };
-        let take = |value: f64, slopes: &[f64]| equations.add_one(value, slopes);
-        self.integral_loss = integrals.rows(parameters, &coefficients, sought, dimension, weight, take);
-        equations.finish();
-    }
-
     /// Rows of the residuals, whose squares are their part of the loss.
     pub(super) fn rows_inside(&mut self, parameters: &[f64], take: impl FnMut(&Rows<'_, f64>)) {
         self.put_coefficients(parameters);
@@ -81,19 +72,6 @@ impl TypedNetwork {
         engine.rows(parameters, &self.points, count, write, take);
     }
 
-    pub(super) fn rows_of_measurements(&mut self, parameters: &[f64], take: impl FnMut(&Rows<'_, f64>)) {
-        let (data, factors) = (&self.data, self.data_factors());
-        let write = |rows: &mut RowTile<'_, '_, f64>, o: usize| {
-            let (tile, root) = (&mut rows.tile, factors[o].sqrt());
-            for i in 0..tile.len {
-                let gap = tile.jet(o, 0)[i] + data.bases[o][tile.start + i] - data.values[o][tile.start + i];
-                rows.residuals[i] = root * gap;
-                tile.adjoint(o, 0)[i] = root;
-            }
-        };
-        self.values.rows(parameters, &data.points, factors.len(), write, take);
-    }
-
     /// The loss elsewhere, with the weights of the last linearization.
     pub(super) fn loss_there(&mut self, parameters: &[f64]) -> f64 {
         self.put_coefficients(parameters);
@@ -112,23 +90,8 @@ impl TypedNetwork {
         if let Some(sides) = &mut self.sides {
             loss += self.side_weight * sides.loss(parameters);
         }
-        if self.integrals.is_some() {
-            let coefficients = self.coefficients(parameters);
-            let dimension = self.statement.grid.dimension();
-            let own = self.integrals.as_mut().map_or(0.0, |i| i.loss(parameters, &coefficients, dimension));
-            loss += self.training.integral_weight * own;
-        }
-        if !self.data.points.is_empty() {
-            let (data, factors) = (&self.data, self.data_factors());
-            self.values.evaluate(parameters, &data.points, |tile| {
-                for (o, factor) in factors.iter().enumerate() {
-                    for i in 0..tile.len {
-                        let gap = tile.jet(o, 0)[i] + data.bases[o][tile.start + i] - data.values[o][tile.start + i];
-                        loss += factor * gap * gap;
-                    }
-                }
-            });
-        }
+        loss += self.integrals_there(parameters);
+        loss += self.measurements_there(parameters);
         loss
     }
 }

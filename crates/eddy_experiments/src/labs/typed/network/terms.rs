@@ -1,0 +1,93 @@
+//! Terms of the loss beside the equations and the sides: conditions on integrals, and measurements.
+
+use eddy_nets::graph::{NormalEquations, RowTile, Rows};
+
+use super::{TypedNetwork, candidate::Output};
+
+impl TypedNetwork {
+    /// Adds the conditions on integrals to the gradient, and returns their part of the loss.
+    pub(super) fn at_integrals(&mut self, parameters: &[f64], gradient: &mut [f64]) -> f64 {
+        let (coefficients, dimension) = (self.coefficients(parameters), self.statement.grid.dimension());
+        let (weight, sought) = (self.training.integral_weight, if self.is_held { &[][..] } else { &self.sought[..] });
+        let Some(integrals) = &mut self.integrals else { return 0.0 };
+        self.integral_loss = integrals.rows(parameters, &coefficients, sought, dimension, weight, |value, slopes| {
+            gradient.iter_mut().zip(slopes).for_each(|(g, s)| *g += 2.0 * value * s);
+        });
+        weight * self.integral_loss
+    }
+
+    /// The same as rows.
+    pub(super) fn rows_of_integrals(&mut self, parameters: &[f64], equations: &mut NormalEquations) {
+        let (coefficients, dimension) = (self.coefficients(parameters), self.statement.grid.dimension());
+        let (weight, sought) = (self.training.integral_weight, if self.is_held { &[][..] } else { &self.sought[..] });
+        let Some(integrals) = &mut self.integrals else { return };
+        let take = |value: f64, slopes: &[f64]| equations.add_one(value, slopes);
+        self.integral_loss = integrals.rows(parameters, &coefficients, sought, dimension, weight, take);
+        equations.finish();
+    }
+
+    /// Their part of the loss elsewhere.
+    pub(super) fn integrals_there(&mut self, parameters: &[f64]) -> f64 {
+        let (coefficients, dimension) = (self.coefficients(parameters), self.statement.grid.dimension());
+        let Some(integrals) = &mut self.integrals else { return 0.0 };
+        self.training.integral_weight * integrals.loss(parameters, &coefficients, dimension)
+    }
+
+    /// Mean squared distance from the measurements, relative to the size of each field.
+    pub(super) fn at_measurements(&mut self, parameters: &[f64], gradient: &mut [f64]) -> f64 {
+        let (data, factors) = (&self.data, self.data_factors());
+        self.values.add_gradient(parameters, &data.points, gradient, |tile| {
+            let mut loss = 0.0;
+            for (o, factor) in factors.iter().enumerate() {
+                for i in 0..tile.len {
+                    let gap = tile.jet(o, 0)[i] + data.bases[o][tile.start + i] - data.values[o][tile.start + i];
+                    loss += factor * gap * gap;
+                    tile.adjoint(o, 0)[i] = 2.0 * factor * gap;
+                }
+            }
+            loss
+        })
+    }
+
+    /// What the squared distance of an output from a measurement counts: nothing where there is nothing to measure.
+    pub(super) fn data_factors(&self) -> Vec<f64> {
+        let count = self.data.points.len() / self.candidate.inputs;
+        let (names, variables) = (&self.training.measured, &self.statement.system.variables);
+        let factor = |(output, size): (&Output, &f64)| {
+            let is_measured = names.is_empty() || names.contains(&variables[usize::from(output.variable)].name);
+            let counts = *size != 0.0 && output.guess.is_none() && is_measured;
+            if counts { self.data_weight / (count as f64 * size * size) } else { 0.0 }
+        };
+        self.candidate.outputs.iter().zip(&self.reference.sizes).map(factor).collect()
+    }
+
+    pub(super) fn rows_of_measurements(&mut self, parameters: &[f64], take: impl FnMut(&Rows<'_, f64>)) {
+        let (data, factors) = (&self.data, self.data_factors());
+        let write = |rows: &mut RowTile<'_, '_, f64>, o: usize| {
+            let (tile, root) = (&mut rows.tile, factors[o].sqrt());
+            for i in 0..tile.len {
+                let gap = tile.jet(o, 0)[i] + data.bases[o][tile.start + i] - data.values[o][tile.start + i];
+                rows.residuals[i] = root * gap;
+                tile.adjoint(o, 0)[i] = root;
+            }
+        };
+        self.values.rows(parameters, &data.points, factors.len(), write, take);
+    }
+
+    /// Their part of the loss elsewhere.
+    pub(super) fn measurements_there(&mut self, parameters: &[f64]) -> f64 {
+        if self.data.points.is_empty() {
+            return 0.0;
+        }
+        let (data, factors, mut loss) = (&self.data, self.data_factors(), 0.0);
+        self.values.evaluate(parameters, &data.points, |tile| {
+            for (o, factor) in factors.iter().enumerate() {
+                for i in 0..tile.len {
+                    let gap = tile.jet(o, 0)[i] + data.bases[o][tile.start + i] - data.values[o][tile.start + i];
+                    loss += factor * gap * gap;
+                }
+            }
+        });
+        loss
+    }
+}
