@@ -117,3 +117,41 @@ test('a network and its baseline are compared at equal steps and at equal time',
   expect(ends.clocks[0]).not.toBe(ends.clocks[1]);
   expect(ends.last).toBe(Math.max(...ends.clocks));
 });
+
+test('an eigenvalue is found with its state, and what cannot be fulfilled is told where it stands', async ({ page, url }) => {
+  test.slow();
+  await page.goto(`${url}/#/e/typed-pinn?preset=harmonic-well&width=12&layers=2&points=256&steps=80`);
+  const element = widget(page);
+  await ready(element);
+  // The preset's problem stands in the empty boxes, with the condition and the guess.
+  await expect(page.locator('[data-key=integrals] textarea')).toHaveAttribute('placeholder', 'integral(psi^2) = 1');
+  await expect(page.locator('[data-key=sought] textarea')).toHaveAttribute('placeholder', 'E = 1.3');
+  await element.evaluate((e: any) => e.play());
+  await expect.poll(() => progress(element), { timeout: 60_000 }).toBe(80);
+  expect(await latest(element, 'coefficient')).toBeLessThan(1e-2);
+  expect(await latest(element, 'integrals')).toBeLessThan(1e-6);
+  const state = await readView(element, 'solution');
+  const peak = state.data.reduce((m: number, v: number) => Math.max(m, Math.abs(v)), 0);
+  expect(Math.abs(peak - Math.PI ** -0.25)).toBeLessThan(0.01);
+  // From a guess next to another one, another state: 3, with a node in the middle.
+  const sought = page.locator('[data-key=sought] textarea');
+  await sought.fill('E = 3.4');
+  await sought.blur();
+  await expect.poll(() => element.evaluate((e: any) => e.model.values.get('sought'))).toBe('E = 3.4');
+  await element.evaluate(async (e: any) => (await e.model.settled(), e.pause(), await e.advanceSteps(80)));
+  expect(await latest(element, 'coefficient')).toBeLessThan(1e-2);
+  const other = await readView(element, 'solution');
+  expect(Math.abs(other.data[Math.floor(other.data.length / 2)]!)).toBeLessThan(0.1);
+  // An unknown name stands at the condition; a state that does not exist too.
+  const integrals = page.locator('[data-key=integrals] textarea');
+  const error = page.locator('[data-key=integrals] .error');
+  await integrals.fill('integral(phi^2) = 1');
+  await integrals.blur();
+  await expect(error).toContainText('phi', { timeout: 30_000 });
+  await integrals.fill('integral(psi^2) = -1');
+  await integrals.blur();
+  await expect(error).toContainText('no state', { timeout: 30_000 });
+  await integrals.fill('');
+  await integrals.blur();
+  await expect(error).toHaveCount(0, { timeout: 30_000 });
+});

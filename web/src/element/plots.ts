@@ -362,7 +362,7 @@ export class EddyPlots extends LitElement {
     const choice = (label: string, byTime: boolean) => html`<label><input type="radio" name="against" .checked=${this.byTime === byTime}
       @change=${() => (this.byTime = byTime)} /><span>${label}</span></label>`;
     return html`${clock
-      ? html`<div class="against" role="radiogroup" aria-label="Plots against">Plots against<div class="segments">${choice(axis.label, false)}${choice(clock.label, true)}</div></div>`
+      ? html`<div class="against" role="radiogroup" aria-label="Plots against">Plots against<div class="segments">${choice(axis.label, false)}${choice(`${clock.label} spent`, true)}</div></div>`
       : nothing}<div class="grid">
       ${curveViews(model.experiment).map((v: ViewSpec) => card(`view-${v.key}`, capital(v.label), '', `Plot of ${v.label}; the Data tab has the numbers.`))}
       ${model.experiment.metrics.map((m: Metric) => card(`metric-${m.key}`, `${capital(m.axis.label)} ${against}`, m.doc, `Plot of ${m.axis.label} ${against}; the Data tab has the numbers.`))}
