@@ -9,6 +9,7 @@ use eddy_spec::EddyError;
 use super::{
     TypedNetwork,
     candidate::Candidate,
+    integrals::tensor,
     reference::Reference,
     start::{Start, places},
 };
@@ -90,10 +91,7 @@ impl TypedNetwork {
     /// Goes on to the next window, which begins with what `parameters` say of the end of this one.
     pub(super) fn march_on(&mut self, parameters: &[f64]) {
         let axes = &self.statement.grid.axes;
-        let mut points: Vec<Vec<f64>> = vec![Vec::new()];
-        for along in places(axes) {
-            points = points.iter().flat_map(|p| along.iter().map(move |x| [&p[..], &[*x]].concat())).collect();
-        }
+        let mut points = tensor(&places(axes));
         points.iter_mut().for_each(|p| p.push(self.statement.end));
         let points = points.concat();
         let mut orders = vec![0; self.candidate.inputs];

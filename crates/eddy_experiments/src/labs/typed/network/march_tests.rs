@@ -42,11 +42,7 @@ fn windows_of_second_order_and_over_two_axes_join() {
         one.draw(0);
         one.measure(&parameters);
         let inputs = one.candidate.inputs;
-        let axes = one.reference.axes.clone();
-        let mut places: Vec<Vec<f64>> = vec![Vec::new()];
-        for along in &axes {
-            places = places.iter().flat_map(|p| along.iter().map(move |x| [&p[..], &[*x]].concat())).collect();
-        }
+        let places = integrals::tensor(&one.reference.axes);
         let at = |time: f64| places.iter().flat_map(|p| [&p[..], &[time]].concat()).collect::<Vec<_>>();
         let both = |one: &mut TypedNetwork, time: f64, with_network: bool| -> Vec<Vec<f64>> {
             let points = at(time);

@@ -216,9 +216,11 @@ impl TypedNetwork {
         };
         let field = |o: usize| (format!("mean of {}", self.candidate.outputs[o].name), mean(&self.reference.values[o]));
         for (n, (name, truth)) in self.sought.iter().map(number).chain(self.free().map(field)).enumerate() {
-            series.push(Series::line(format!("{name}, true"), Role::Reference, vec![0.0, end], vec![truth; 2]));
-            let found = self.history.iter().map(|row| row.1[n]).collect();
-            series.push(Series::line(name, ROLES[n.min(2)], steps.clone(), found));
+            let found: Vec<f64> = self.history.iter().map(|row| row.1[n]).collect();
+            let last = found.last().map_or(String::new(), |v| format!(" = {v:.5}"));
+            let known = format!("{name}, reference: {truth:.5}");
+            series.push(Series::line(known, Role::Reference, vec![0.0, end], vec![truth; 2]));
+            series.push(Series::line(format!("{name}{last}"), ROLES[n.min(2)], steps.clone(), found));
         }
         let y = Self::limits(series.iter().flat_map(|s| &s.ys));
         ViewData::Lines { series, x: (0.0, end), y }
