@@ -26,6 +26,10 @@ pub trait Objective: 'static {
     /// From here on the loss must be the function whose gradient is given, as line searches need it: what depends on the
     /// course of the run, such as causal weights, is left out.
     fn fix(&mut self) {}
+    /// Why the loss has no finite value at `parameters`, and what to do, where it is the equations that have none.
+    fn undefined(&mut self, _parameters: &[f64]) -> Option<(String, String)> {
+        None
+    }
     /// Lets go what was held fixed at first. Called where Gauss-Newton can go no further; whether there was such a thing, so
     /// that it can now.
     fn release(&mut self) -> bool {
@@ -79,6 +83,9 @@ pub enum Method {
     GaussNewton,
 }
 
+/// A training by Adam whose loss grows this many times above the lowest it had has exploded: other points and a step too far
+/// now and then raise it a thousandfold at most.
+const EXPLODED: f64 = 1e6;
 /// Steps of L-BFGS on the same points, where they are drawn anew.
 const RENEWED: u64 = 100;
 /// Steps of Gauss-Newton on the same points.
@@ -143,6 +150,8 @@ pub struct DescentRun<O> {
     gradient: Vec<f64>,
     optimizer: Optimizer,
     loss: f64,
+    /// The lowest loss so far, of this window.
+    lowest: f64,
     steps: u64,
     seconds: f64,
     outcome: Outcome,
@@ -192,6 +201,7 @@ impl<O: Objective> DescentRun<O> {
             objective,
             descent,
             loss: f64::NAN,
+            lowest: f64::INFINITY,
             steps: 0,
             seconds: 0.0,
             outcome: Outcome::Running,
@@ -253,16 +263,30 @@ impl<O: Objective> DescentRun<O> {
                 is_finite
             }
         };
-        (!fine).then(|| Outcome::Diverged {
-            step: self.steps,
-            cause: "The loss or its gradient is not a finite number.".to_owned(),
-            advice: match self.descent.method {
-                Method::Adam { .. } => "Lower the learning rate.".to_owned(),
-                Method::Lbfgs | Method::GaussNewton => "Start from another seed, or train by Adam.".to_owned(),
-                Method::AdamLbfgs { .. } => "Lower the learning rate, or start from another seed.".to_owned(),
-            },
-            repair: None,
-        })
+        if !fine {
+            return Some(self.diverged("The loss or its gradient is not a finite number."));
+        }
+        self.lowest = self.lowest.min(self.loss);
+        let has_exploded = self.loss > EXPLODED * self.lowest && matches!(self.optimizer, Optimizer::Adam(_));
+        has_exploded.then(|| self.diverged("The loss has risen to a million times what it had come to."))
+    }
+
+    /// The end of a run that came to no finite number, with a setting that may help.
+    fn diverged(&mut self, cause: &str) -> Outcome {
+        let step = self.steps;
+        if let Some((cause, advice)) = self.objective.undefined(&self.parameters).filter(|_| step == 0) {
+            return Outcome::Diverged { step, cause, advice, repair: None };
+        }
+        let (advice, repair) = match self.descent.method {
+            Method::Adam { rate } | Method::AdamLbfgs { rate, .. } => {
+                ("Lower the learning rate.", ("rate".to_owned(), format!("{:e}", (0.1 * rate).max(1e-5))))
+            }
+            Method::Lbfgs | Method::GaussNewton => {
+                let next = self.descent.seed.wrapping_add(1);
+                ("Start from another seed, or train by Adam.", ("seed".to_owned(), next.to_string()))
+            }
+        };
+        Outcome::Diverged { step, cause: cause.to_owned(), advice: advice.to_owned(), repair: Some(repair) }
     }
 
     /// Goes on to the next window, if there is one.
@@ -277,6 +301,7 @@ impl<O: Objective> DescentRun<O> {
         self.objective.next_window(&self.parameters);
         self.renew_optimizer();
         self.is_stalled = false;
+        self.lowest = f64::INFINITY;
         true
     }
 
@@ -317,12 +342,10 @@ impl<O: Objective> Run for DescentRun<O> {
             if diverged || (row && !self.measure()) {
                 self.parameters.copy_from_slice(&self.good);
                 self.objective.measure(&self.parameters);
-                self.outcome = end.unwrap_or(Outcome::Diverged {
-                    step: self.steps,
-                    cause: "The solution is not a finite number.".to_owned(),
-                    advice: "Lower the learning rate or start from another seed.".to_owned(),
-                    repair: None,
-                });
+                self.outcome = match end {
+                    Some(end @ Outcome::Diverged { .. }) => end,
+                    _ => self.diverged("The solution is not a finite number."),
+                };
             } else if last {
                 self.outcome = Outcome::Finished;
             }

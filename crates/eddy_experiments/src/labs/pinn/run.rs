@@ -223,7 +223,9 @@ pub(crate) fn residual_view(weigher: &Weigher, steps: u64) -> ViewData {
     let ts = (0..slices.count).map(|i| slices.time(i)).collect();
     let losses: Vec<f64> = finite(weigher.losses(), 1.0).iter().map(|l| l.clamp(1e-16, 1e16)).collect();
     let (low, high) = losses.iter().fold((f64::INFINITY, 0.0), |(a, b): (f64, f64), l| (a.min(*l), b.max(*l)));
-    let series = vec![Series::line("mean squared residual", Role::Result, ts, losses)];
+    // Without a time there is one of them.
+    let draw = if slices.count == 1 { Series::dotted } else { Series::line };
+    let series = vec![draw("mean squared residual", Role::Result, ts, losses)];
     ViewData::Lines { series, x: (0.0, slices.end), y: (low, high.max(2.0 * low)) }
 }
 
@@ -233,7 +235,7 @@ pub(super) fn divergence(step: u64, rate: f64) -> Outcome {
         step,
         cause: format!("A step of Adam at rate {rate:.1e} made the network overflow."),
         advice: "Lower the learning rate.".to_owned(),
-        repair: None,
+        repair: Some(("rate".to_owned(), format!("{:e}", (0.1 * rate).max(1e-5)))),
     }
 }
 

@@ -7,6 +7,7 @@
 mod architecture;
 mod balance;
 mod candidate;
+mod checks;
 mod collocation;
 mod given;
 mod integrals;
@@ -182,6 +183,8 @@ impl TypedNetwork {
         if let Some((idle, _)) = free.iter().find(|(field, _)| !is_read(*field)) {
             return Err(unheard(&statement.system.variables[usize::from(*idle)].name));
         }
+        checks::check_domain(&statement, &residuals)?;
+        checks::check_sides(&statement, &residuals, &candidate)?;
         let inputs = candidate.inputs;
         let has_time = candidate.has_time;
         let (derivatives, sources) = sources(&residuals.reads, &statement, &mut candidate)?;
@@ -377,6 +380,11 @@ impl TypedNetwork {
     }
 }
 
+/// All values that are known.
+fn solution_of(solution: &[Vec<f64>], reached: usize) -> impl Iterator<Item = &f64> {
+    solution.iter().flat_map(move |values| &values[..reached])
+}
+
 fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
@@ -414,6 +422,9 @@ impl Objective for TypedNetwork {
     }
     fn points(&self) -> usize {
         self.points.len() / self.candidate.inputs
+    }
+    fn undefined(&mut self, parameters: &[f64]) -> Option<(String, String)> {
+        self.undefined_at(parameters)
     }
     fn release(&mut self) -> bool {
         self.let_go()
@@ -503,7 +514,13 @@ impl Objective for TypedNetwork {
             self.history.push((self.step as f64, found));
         }
         let weight = if self.sides.is_some() { self.side_weight } else { f64::NAN };
-        let error = (squares / f64::max(counted, 1.0)).sqrt();
+        let error = if counted > 0.0 {
+            (squares / counted).sqrt()
+        } else {
+            // Of zero there is no relative error.
+            let all = || solution_of(&self.solution, reached);
+            (all().map(|v| v * v).sum::<f64>() / all().count().max(1) as f64).sqrt()
+        };
         vec![error, self.weigher.mean(), self.side_loss, worst, weight, self.integral_loss]
     }
     fn view(&mut self, key: &str) -> ViewData {

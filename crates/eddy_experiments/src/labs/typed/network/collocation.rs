@@ -24,16 +24,18 @@ use super::{
 
 /// Points along an axis by dimension, and where some derivative is of order 3 or 4: rounding grows with the points to twice
 /// that power.
-const POINTS: [usize; 4] = [1, 128, 22, 8];
-const POINTS_HIGH: [usize; 4] = [1, 48, 18, 8];
+const POINTS: [usize; 4] = [1, 128, 22, 9];
+const POINTS_HIGH: [usize; 4] = [1, 48, 18, 9];
 /// Most unknowns.
 const UNKNOWNS: f64 = 900.0;
 /// Share of the points of the second solution, whose distance is the error.
 const COARSER: f64 = 0.75;
 /// Largest error of a reference, relative.
 const RESOLVED: f64 = 1e-2;
-/// What counts as an equation that does not hold, relative to its terms.
-const CONTRADICTION: f64 = 1e-3;
+/// What counts as an equation that does not hold, relative to its terms: few points alone leave a hundredth.
+const CONTRADICTION: f64 = 5e-2;
+/// The same on half of the points, where coefficients may jump.
+const IMPOSSIBLE: f64 = 0.5;
 /// Most steps of Newton's method.
 const STEPS: usize = 60;
 /// Eigenvalues nearer than this, relative, are one.
@@ -72,11 +74,17 @@ impl Steady<'_> {
         }
     }
 
+    /// Whether the conditions at the sides leave the equations a solution.
+    pub fn is_possible(&self) -> bool {
+        let grid = Grid::new(self, 0.5);
+        !(grid.descend(grid.zero(None)).1 > IMPOSSIBLE)
+    }
+
     /// The solution nearest to zero, or of an eigenproblem the state whose eigenvalue is nearest to the guess, at `points`
     /// [point][axis].
     pub fn solve(&self, points: &[f64]) -> Result<Solution, EddyError> {
         let (fine, coarse) = (Grid::new(self, 1.0), Grid::new(self, COARSER));
-        let is_eigen = !self.numbers.is_empty() && self.is_homogeneous();
+        let is_eigen = self.conditions.is_some() && self.is_homogeneous();
         let none = |why: &str| {
             let message = format!(
                 "Nothing was found that the network could be compared with: {why}. Check the conditions at the sides and on \
@@ -187,7 +195,7 @@ struct System {
     columns: Vec<Vec<f64>>,
     /// Of the residuals of the equations alone.
     largest_residual: f64,
-    /// Largest residual, error at a side and error of an integral, each relative to its terms.
+    /// Residual in the mean, largest error at a side and of an integral, each relative to its terms.
     mismatch: f64,
     /// Of conditions at the sides and on integrals.
     weight: f64,
@@ -307,15 +315,16 @@ impl<'a> Grid<'a> {
 
     fn equations(&self, system: &mut System, residuals: &Residuals, count: usize, y: &[f64], parameters: &[f64]) {
         let (outputs, columns) = self.run(residuals, y, parameters);
-        let (mut largest, mut terms) = (0.0_f64, 0.0_f64);
+        let (mut largest, mut squares, mut terms) = (0.0_f64, 0.0, 0.0);
         for k in 0..count {
             for (s, weight) in self.weights.iter().enumerate() {
                 let row = system.new_row(weight.sqrt() * outputs[k][s]);
                 largest = largest.max(outputs[k][s].abs());
+                squares += weight * outputs[k][s].powi(2);
                 for (n, (_, read)) in residuals.slopes.iter().enumerate().filter(|(_, (of, _))| *of == k) {
                     let Read::Jet { variable, part, orders, .. } = residuals.reads[*read] else { continue };
                     let slope = outputs[count + n][s];
-                    terms = terms.max((slope * columns[*read][s]).abs());
+                    terms += weight * (slope * columns[*read][s]).powi(2);
                     let first = self.problem.candidate.output(variable, part).unwrap_or(0) * self.nodes;
                     for (node, entry) in self.matrices[&orders][s].iter().enumerate() {
                         system.columns[first + node][row] += weight.sqrt() * slope * entry;
@@ -331,7 +340,8 @@ impl<'a> Grid<'a> {
             }
         }
         system.largest_residual = largest;
-        system.mismatch = largest / terms.max(largest).max(1e-300);
+        // In the mean: at corners the conditions of two sides may ask for what the equations deny.
+        system.mismatch = if squares > 0.0 { (squares / f64::max(terms, squares)).sqrt() } else { squares };
     }
 
     fn at_sides(&self, system: &mut System, y: &[f64], weight: f64) {
@@ -409,12 +419,61 @@ impl<'a> Grid<'a> {
         }
     }
 
-    /// Newton's method from zero, or from a state near the guess; else why what it comes to is no solution.
+    /// Newton's method: of eigenproblems from a state near the guess, of others from zero, then from the smoothest fields that
+    /// the conditions at the sides allow. Why what it comes to is no solution, where it is none.
     fn solve(&self, is_eigen: bool) -> Result<Vec<f64>, String> {
-        let mut y = self.zero(None);
         if is_eigen {
+            let mut y = self.zero(None);
             self.begin(&mut y);
+            return self.solve_from(y);
         }
+        self.solve_from(self.zero(None)).or_else(|why| match self.smoothest() {
+            Some(y) => self.solve_from(y),
+            None => Err(why),
+        })
+    }
+
+    /// Fields with the least second derivatives that fulfil the conditions at the sides.
+    fn smoothest(&self) -> Option<Vec<f64>> {
+        let mut y = self.zero(None);
+        let numbers = y.split_off(self.fields());
+        let mut system = System::new(self.fields());
+        for axis in 0..self.axes.len() {
+            let mut orders = [0; 3];
+            orders[axis] = 2;
+            let rows: Vec<Vec<f64>> = self.samples.iter().map(|sample| self.row(sample, orders)).collect();
+            for first in (0..self.fields()).step_by(self.nodes) {
+                for (entries, weight) in rows.iter().zip(&self.weights) {
+                    let row = system.new_row(0.0);
+                    let own = system.columns[first..].iter_mut().zip(entries);
+                    own.for_each(|(column, e)| column[row] = weight.sqrt() * e);
+                }
+            }
+        }
+        let weight = system.row_size();
+        self.at_sides(&mut system, &y, weight);
+        // A hair of size, where the sides leave a field free.
+        for first in 0..self.fields() {
+            let row = system.new_row(0.0);
+            system.columns[first][row] = 1e-6 * weight;
+        }
+        let right = system.rows.iter().map(|r| -r).collect();
+        y = Qr::new(system.columns)?.solve(right)?;
+        y.extend(numbers);
+        Some(y)
+    }
+
+    fn solve_from(&self, y: Vec<f64>) -> Result<Vec<f64>, String> {
+        let (y, mismatch) = self.descend(y);
+        match mismatch {
+            m if !m.is_finite() => Err("the equations have no value there".to_owned()),
+            m if m > CONTRADICTION => Err(format!("no state fulfils all of them together (they are off by {m:.1e})")),
+            _ => Ok(y),
+        }
+    }
+
+    /// Where Newton's method comes to, and what it leaves.
+    fn descend(&self, mut y: Vec<f64>) -> (Vec<f64>, f64) {
         let weight = self.system(&y, None).weight;
         let mut system = self.system(&y, Some(weight));
         for _ in 0..STEPS {
@@ -426,11 +485,7 @@ impl<'a> Grid<'a> {
                 break;
             }
         }
-        match system.mismatch {
-            m if !m.is_finite() => Err("the equations have no value there".to_owned()),
-            m if m > CONTRADICTION => Err(format!("no state fulfils all of them together (they are off by {m:.1e})")),
-            _ => Ok(y),
-        }
+        (y, system.mismatch)
     }
 
     /// The next state, whose squares are fewer, and how far it is.
@@ -449,8 +504,8 @@ impl<'a> Grid<'a> {
         {
             return Some(found);
         }
-        // Where directions are free, as a phase is, the shortest step.
-        [1e-8, 1e-5, 1e-2].iter().find_map(|damping| {
+        // Where directions are free, as a phase is, or Newton's step misleads, shorter ones (Levenberg, Marquardt).
+        [1e-8, 1e-6, 1e-4, 1e-2, 0.1, 1.0].iter().find_map(|damping| {
             let damped = system.columns.iter().enumerate().map(|(j, column)| {
                 let size = column.iter().map(|c| c * c).sum::<f64>().sqrt();
                 let mut all = column.clone();

@@ -90,7 +90,21 @@ pub(super) fn reference(
         return Err(EddyError::start(message).at("equations"));
     }
     if has_time || (!is_nonlinear && problem.conditions.is_none()) {
-        return Ok((Reference::new(truth, problem.candidate)?, Vec::new(), Vec::new()));
+        let reference = Reference::new(truth, problem.candidate)?;
+        if !has_time && !problem.numbers.is_empty() && reference.sizes.iter().all(|size| *size == 0.0) {
+            let message = "Zero solves these equations, whatever the number is. Give a condition that keeps the solution from \
+                           zero, such as integral(u^2) = 1: then the number is an eigenvalue.";
+            return Err(EddyError::start(message).at("integrals"));
+        }
+        if !has_time && problem.candidate.inputs > 0 && free.is_empty() {
+            problem.numbers.clear();
+            if !problem.is_possible() {
+                let message = "No solution fulfils these equations with these conditions at the sides: between sides that fix the \
+                               slope alone, or around a ring, what flows out must be what the sources bring.";
+                return Err(EddyError::start(message).at("boundary"));
+            }
+        }
+        return Ok((reference, Vec::new(), Vec::new()));
     }
     if !free.is_empty() {
         let message = "A field is found from measurements of a linear problem without conditions on integrals. Look for a \

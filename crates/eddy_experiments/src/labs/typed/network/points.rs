@@ -55,6 +55,11 @@ impl Buffers {
         kernel.run(&row, &mut slices).is_ok()
     }
 
+    /// What was read at a point of the tile, by read.
+    pub fn read(&self, read: usize, i: usize) -> f64 {
+        self.columns[read][i]
+    }
+
     /// Residual `k` as [`run`](Self::run) left it, with its adjoints, times a factor of each point.
     pub fn write(
         &self,

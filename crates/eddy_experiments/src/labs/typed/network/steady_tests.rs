@@ -60,6 +60,23 @@ fn eigenvalues_are_those_nearest_to_the_guess() {
     let one = network(&preset("beam-modes"), training()).unwrap();
     let exact = (4.730_040_744_862_704_f64 / 5.0).powi(4);
     assert!((eigenvalue(&one) / exact - 1.0).abs() < 1e-7, "{} {exact}", eigenvalue(&one));
+    // Two fields that are coupled: k = n² ∓ 1; a box in space: 3; a state whose number is known.
+    let pair = texts(
+        "-dxx(u) = k*u - v; -dxx(v) = k*v - u; k = 1",
+        "0 .. pi, 64",
+        "u = dirichlet: 0\nv = dirichlet: 0",
+        "integral(u^2 + v^2) = 1",
+        "k = 2.3",
+    );
+    assert!((eigenvalue(&network(&pair, training()).unwrap()) - 2.0).abs() < 1e-9);
+    let mut cube = texts("-lap(u) = k*u; k = 1", "0 .. pi, 12", "u = dirichlet: 0", "integral(u^2) = 1", "k = 3.3");
+    (cube.y, cube.z) = (cube.x.clone(), cube.x.clone());
+    let one = network(&cube, training()).unwrap();
+    assert!((eigenvalue(&one) - 3.0).abs() < 1e-4, "{:e}", eigenvalue(&one) - 3.0);
+    let known = texts("-dxx(u) = k*u; k = 4", "0 .. pi, 64", "u = dirichlet: 0", "integral(u^2) = 1", "");
+    let one = network(&known, training()).unwrap();
+    let peak = one.reference.values[0].iter().fold(0.0, |m: f64, v| m.max(v.abs()));
+    assert!((peak - (2.0 / PI).sqrt()).abs() < 1e-3, "{peak}");
     // Around a ring sines and cosines have the same: whatever the network takes of them is compared with.
     let ring = texts("-dxx(u) = k*u; k = 1", "0 .. 2*pi, 32", "", "integral(u^2) = 1", "k = 3.7");
     let one = network(&ring, training()).unwrap();
@@ -102,6 +119,17 @@ fn steady_equations_that_are_not_linear_have_references() {
     assert!((2.0 * kinetic - 2.0 * potential + 2.5 * fourth).abs() < 1e-2, "{kinetic} {potential} {fourth}");
     let mu = kinetic + potential + 5.0 * fourth;
     assert!((eigenvalue(&one) - mu).abs() < 1e-2 && mu > 2.0, "{} {mu}", eigenvalue(&one));
+    // A wall between two phases, which Newton's method does not find from zero: tanh(x/√2).
+    let ends = "u.x_min = dirichlet: -tanh(sqrt(8))\nu.x_max = dirichlet: tanh(sqrt(8))";
+    let wall = texts("lap(u) = u^3 - u", "-4 .. 4, 96", ends, "", "");
+    let one = network(&wall, training()).unwrap();
+    for (x, v) in one.reference.points.iter().zip(&one.reference.values[0]) {
+        assert!((v - (x / 2f64.sqrt()).tanh()).abs() < 1e-6, "{x} {v}");
+    }
+    // On a square, where corners are only fulfilled in the mean.
+    let mut square = texts("-lap(u) = 2*exp(u)", "0 .. 1, 24", "u = dirichlet: 0", "", "");
+    square.y = square.x.clone();
+    assert!(network(&square, training()).unwrap().reference.error.unwrap() < 1e-3);
     // In a closed box the mean says which of all solutions it is.
     let one = network(&preset("closed-box"), training()).unwrap();
     for (x, v) in one.reference.points.iter().zip(&one.reference.values[0]) {
@@ -184,6 +212,24 @@ fn a_coefficient_is_found_from_a_condition_alone() {
 #[test]
 fn what_cannot_be_fulfilled_is_told_where_it_stands() {
     let refused = |texts: &Texts| network(texts, training()).err().unwrap();
+    // Sources in a closed box, and around a ring.
+    for boundary in ["u = neumann: 0", ""] {
+        let error = refused(&texts("dxx(u) = 1", "0 .. 1, 32", boundary, "", ""));
+        assert!(error.key.as_deref() == Some("boundary") && error.message.contains("No solution"), "{error}");
+    }
+    assert!(network(&texts("dxx(u) = cos(2*pi*x)", "0 .. 1, 32", "", "", ""), training()).is_ok());
+    // Too few and too many conditions; places without a value.
+    let error = refused(&texts("dxxxx(u) = 1", "0 .. 1, 32", "u = dirichlet: 0", "", ""));
+    assert!(error.key.as_deref() == Some("boundary") && error.message.contains("take 4 conditions"), "{error}");
+    let error = refused(&texts("dxx(u) = sqrt(x)", "-1 .. 1, 32", "u = dirichlet: 0", "", ""));
+    assert!(error.key.as_deref() == Some("equations") && error.message.contains("x = -0.9"), "{error}");
+    // Without a condition nothing keeps it from zero.
+    let error = refused(&Texts {
+        integrals: String::new(),
+        equations: "-dxx(psi) = E*psi; E = 1".into(),
+        ..preset("harmonic-well")
+    });
+    assert!(error.key.as_deref() == Some("integrals") && error.message.contains("Zero solves"), "{error}");
     // A straight line between two zeros has no content.
     let wrong = texts("dxx(u) = 0", "0 .. 1, 32", "u = dirichlet: 0", "integral(u) = 1", "");
     let error = refused(&wrong);
@@ -220,4 +266,30 @@ fn the_script_has_the_numbers_and_the_conditions() {
     }
     let boxed = network(&preset("closed-box"), training()).unwrap().script(&adam).unwrap().unwrap();
     assert!(boxed.contains("mean(lambda x: ") && !boxed.contains("SOUGHT"), "{boxed}");
+}
+
+#[test]
+fn trainings_that_come_to_nothing_say_why_and_what_helps() {
+    // A root of what is positive for the solver, and not for a network that has learnt nothing.
+    let root = Texts {
+        initial: "u = 0.05".into(),
+        end: "0.3".into(),
+        ..texts("u_t = -sqrt(u) + 0.01*lap(u)", "0 .. 2*pi, 32", "", "", "")
+    };
+    let descent = Descent { method: Method::GaussNewton, steps: 5, seed: 1, record_every: 1 };
+    let mut run = DescentRun::new(network(&root, training()).unwrap(), descent).unwrap();
+    pollster::block_on(run.advance(Budget::steps(5))).unwrap();
+    let eddy_spec::Outcome::Diverged { cause, repair, .. } = run.outcome() else { panic!("{:?}", run.outcome()) };
+    assert!(cause.contains("x = ") && cause.contains("u = -") && repair.is_none(), "{cause}");
+    // A learning rate that explodes: the last good weights are there, and a lower rate is offered.
+    let descent = Descent { method: Method::Adam { rate: 1e200 }, steps: 50, seed: 1, record_every: 1 };
+    let mut run = DescentRun::new(network(&preset("closed-box"), training()).unwrap(), descent).unwrap();
+    pollster::block_on(run.advance(Budget::steps(50))).unwrap();
+    let eddy_spec::Outcome::Diverged { repair, .. } = run.outcome() else { panic!("{:?}", run.outcome()) };
+    assert_eq!(repair, Some(("rate".to_owned(), "1e199".to_owned())));
+    let finite = |tensor: &crate::weights::Tensor| match &tensor.values {
+        crate::weights::Numbers::F64(values) => values.iter().all(|v| v.is_finite()),
+        crate::weights::Numbers::F32(_) => false,
+    };
+    assert!(!run.weights().is_empty() && run.weights().iter().all(finite));
 }
