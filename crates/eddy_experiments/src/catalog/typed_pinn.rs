@@ -33,7 +33,7 @@
 //! weighted sum of these rows, and a front can stand only where some unit turns.
 //!
 //! *Eigenvalues* are numbers to be found of equations that zero solves: the presets of wells, drums and beams. A *condition on an
-//! integral*, $\int\psi^2 = 1$, keeps the network from zero; for the first tenth of the steps the number stays at its guess, so
+//! integral*, $\int\psi^2 = 1$, keeps the network from zero; for the first steps, a tenth of them or twenty, the number stays at its guess, so
 //! that the state becomes the one that belongs to it, and then both move. Give another guess, and the network finds the state next
 //! to that. The reference is a spectral collocation whose own error stands in the legend. Conditions on integrals hold at all times
 //! where there is one, and can tell a coefficient with no measurement at all.
@@ -298,7 +298,7 @@ impl Params {
                 Weights::Kernel => Balance::Kernel,
             },
             integral_weight: self.integral_weight,
-            hold: self.steps() / 10,
+            hold: (self.steps() / 10).max(20).min(self.steps() / 2),
             causality: self.causality,
             windows: self.windows as usize,
             is_resampled: self.optimizer != Optimizer::Lbfgs,
@@ -347,6 +347,7 @@ impl Experiment for TypedPinn {
             ColorMap::Viridis,
         ),
         pinn::RESIDUAL_VIEW,
+        pinn::WEIGHTS_VIEW,
         ViewSpec::lines(
             "spectrum",
             "spectrum of the error",

@@ -26,9 +26,9 @@ pub use descent::{
     Descent, DescentRun, ERROR, LOSS, MOST_NEWTON, Method, Objective, SECONDS, refused, relative_error, start_descent,
 };
 pub use gpu::start_line;
-#[cfg(feature = "equations")]
-pub(crate) use run::residual_view;
 pub use run::{PinnRun, Training, start};
+#[cfg(feature = "equations")]
+pub(crate) use run::{residual_view, weights_view};
 pub use weighting::{Slices, Weigher, Weighting};
 
 /// A differential equation on a time interval, with its conditions built in and its reference.

@@ -207,7 +207,7 @@ impl<P: Problem, T: Real> PinnRun<P, T> {
 }
 
 /// The weights in time.
-pub(super) fn weights_view(weigher: &Weigher) -> ViewData {
+pub(crate) fn weights_view(weigher: &Weigher) -> ViewData {
     let slices = weigher.slices();
     let ts = (0..slices.count).map(|i| slices.time(i)).collect();
     let series = vec![Series::line("w(t)", Role::Result, ts, finite(weigher.weights(), 0.0))];

@@ -31,13 +31,19 @@ impl Texts {
         let first = text.chars().count();
         let (mut names, mut copied) = (Vec::new(), Vec::new());
         for (start, piece) in pieces(&self.integrals, line_or_semicolon) {
-            let sides: Vec<&str> = piece.split('=').collect();
-            let [left, right] = sides[..] else {
+            // What follows a number sign is a remark.
+            let condition = piece.split('#').next().unwrap_or_default();
+            if condition.trim().is_empty() {
+                continue;
+            }
+            let sides: Vec<&str> = condition.split('=').collect();
+            let is_whole = sides.iter().all(|side| !side.trim().is_empty());
+            let (true, [left, right]) = (is_whole, &sides[..]) else {
                 let message = format!("“{}” is no condition.", piece.trim());
                 let hint = "Write an integral, “=” and its value, such as integral(u^2) = 1.";
                 return Err(FormError::whole("integrals", &self.integrals, message, hint).refusal());
             };
-            let name = format!("condition{}", names.len() + 1);
+            let name = format!("eddy_condition{}", names.len() + 1);
             let mut copy = |text: &mut String, side: &str, here: usize| {
                 copied.push(Copied { there: text.chars().count(), here, length: side.chars().count() });
                 text.push_str(side);

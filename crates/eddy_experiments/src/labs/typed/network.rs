@@ -80,6 +80,7 @@ pub struct TypedNetwork {
     sought: Vec<Sought>,
     side_loss: f64,
     integral_loss: f64,
+    data_loss: f64,
     /// Sums of these, of the size of the reference, solve an eigenproblem as well as the reference.
     space: Vec<Vec<Vec<f64>>>,
     /// Whether numbers that are looked for stay where they are.
@@ -224,7 +225,8 @@ impl TypedNetwork {
             conditions: integrals.as_ref().map(|i| &i.conditions),
             numbers: sought.iter().enumerate().map(|(p, one)| (one.parameter, p, training.sought[p].1)).collect(),
         };
-        let (reference, space, eigenvalues) = given::reference(&truth, is_nonlinear, problem, &free)?;
+        let (reference, space, eigenvalues) =
+            given::reference(&truth, is_nonlinear, problem, &free, training.data.points > 0)?;
         let is_eigen = !eigenvalues.is_empty();
         for (one, value) in sought.iter().zip(eigenvalues) {
             statement.parameters[one.parameter] = value;
@@ -246,6 +248,7 @@ impl TypedNetwork {
             weigher: Weigher::new(slices),
             side_loss: f64::NAN,
             integral_loss: f64::NAN,
+            data_loss: f64::NAN,
             space,
             is_held: is_eigen && training.hold > 0,
             side_weight: training.side_weight,
@@ -375,7 +378,7 @@ impl TypedNetwork {
         let output = &self.candidate.outputs[output];
         output.order == 0
             && output.guess.is_none()
-            && self.integrals.is_none()
+            && (self.integrals.is_none() || self.candidate.has_time)
             && !self.sides.as_ref().is_some_and(|sides| sides.fixes(output.variable))
     }
 }
@@ -448,7 +451,9 @@ impl Objective for TypedNetwork {
         }
         if !self.data.points.is_empty() {
             gradient.clone_into(&mut before);
-            loss += self.at_measurements(parameters, gradient);
+            let own = self.at_measurements(parameters, gradient);
+            self.data_loss = own / self.data_weight;
+            loss += own;
             self.insight.norms[2] = distance(gradient, Some(&before));
         }
         if self.integrals.is_some() {
@@ -521,7 +526,7 @@ impl Objective for TypedNetwork {
             let all = || solution_of(&self.solution, reached);
             (all().map(|v| v * v).sum::<f64>() / all().count().max(1) as f64).sqrt()
         };
-        vec![error, self.weigher.mean(), self.side_loss, worst, weight, self.integral_loss]
+        vec![error, self.weigher.mean(), self.side_loss, worst, weight, self.integral_loss, self.data_loss]
     }
     fn view(&mut self, key: &str) -> ViewData {
         self.picture(key)

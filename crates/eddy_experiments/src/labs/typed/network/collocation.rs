@@ -7,13 +7,14 @@
 //! rectangular collocation of Driscoll and Hale 2016, with all rows kept). Errors fall faster than any power of the number of
 //! points where the solution is smooth. Cost: n³ a step for n unknowns.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use eddy_expr::{BlockKernel, Column, Conditions, Field, Read, Residuals, Row, program::UniformInput};
 use eddy_nets::uniform;
 use eddy_numerics::{least_squares::Qr, space::chebyshev::Chebyshev};
 use eddy_solve::{Statement, grid::Axis};
 use eddy_spec::EddyError;
+use web_time::Instant;
 
 use super::{
     candidate::Candidate,
@@ -36,6 +37,14 @@ const RESOLVED: f64 = 1e-2;
 const CONTRADICTION: f64 = 5e-2;
 /// The same on half of the points, where coefficients may jump.
 const IMPOSSIBLE: f64 = 0.5;
+/// What rounding makes of the terms that a derivative is the sum of.
+const ROUNDING: f64 = 1e-9;
+/// Newton's steps end when they are shorter than this, relative to the state.
+const SETTLED: f64 = 1e-3;
+/// Longest time for a solution.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Most states of one eigenvalue.
+const STATES: usize = 10;
 /// Most steps of Newton's method.
 const STEPS: usize = 60;
 /// Eigenvalues nearer than this, relative, are one.
@@ -95,6 +104,10 @@ impl Steady<'_> {
         let found = fine.solve(is_eigen).map_err(|why| none(&why))?;
         let other = coarse.solve(is_eigen).map_err(|why| none(&why))?;
         let (values, theirs) = (fine.interpolate(&found, points), coarse.interpolate(&other, points));
+        let fields = &found[..fine.fields()];
+        if is_eigen && fields.iter().all(|v| v.abs() < 1e-9) {
+            return Err(none("the conditions leave nothing but zero"));
+        }
         let space = if is_eigen { fine.space(&found) } else { Vec::new() };
         let space: Vec<_> = space.iter().map(|y| fine.interpolate(y, points)).collect();
         let (numbers, coarser) = (found[fine.fields()..].to_vec(), &other[coarse.fields()..]);
@@ -187,6 +200,8 @@ struct Grid<'a> {
     volume: f64,
     /// [sample][node] of each derivative that is read.
     matrices: HashMap<[u8; 3], Vec<Vec<f64>>>,
+    /// Mean sum of the magnitudes of their rows.
+    sizes: HashMap<[u8; 3], f64>,
 }
 
 /// Left less right of everything, and its derivatives by all unknowns, by column.
@@ -228,11 +243,14 @@ impl<'a> Grid<'a> {
             nodes,
             volume: axes.iter().map(Axis::length).product(),
             matrices: HashMap::new(),
+            sizes: HashMap::new(),
             axes: along,
         };
         for orders in orders().chain([[0; 3]]) {
             if !grid.matrices.contains_key(&orders) {
-                let rows = grid.samples.iter().map(|sample| grid.row(sample, orders)).collect();
+                let rows: Vec<Vec<f64>> = grid.samples.iter().map(|sample| grid.row(sample, orders)).collect();
+                let sum: f64 = rows.iter().flatten().map(|e| e.abs()).sum();
+                grid.sizes.insert(orders, sum / rows.len() as f64);
                 grid.matrices.insert(orders, rows);
             }
         }
@@ -315,16 +333,19 @@ impl<'a> Grid<'a> {
 
     fn equations(&self, system: &mut System, residuals: &Residuals, count: usize, y: &[f64], parameters: &[f64]) {
         let (outputs, columns) = self.run(residuals, y, parameters);
-        let (mut largest, mut squares, mut terms) = (0.0_f64, 0.0, 0.0);
+        let largest_field = y[..self.fields()].iter().fold(0.0_f64, |m, v| m.max(v.abs()));
         for k in 0..count {
+            let (mut squares, mut terms) = (0.0, 0.0);
             for (s, weight) in self.weights.iter().enumerate() {
                 let row = system.new_row(weight.sqrt() * outputs[k][s]);
-                largest = largest.max(outputs[k][s].abs());
+                system.largest_residual = worse(system.largest_residual, outputs[k][s].abs());
                 squares += weight * outputs[k][s].powi(2);
                 for (n, (_, read)) in residuals.slopes.iter().enumerate().filter(|(_, (of, _))| *of == k) {
                     let Read::Jet { variable, part, orders, .. } = residuals.reads[*read] else { continue };
                     let slope = outputs[count + n][s];
-                    terms += weight * (slope * columns[*read][s]).powi(2);
+                    // What rounding alone leaves of a derivative counts as a term.
+                    let rounding = ROUNDING * self.sizes[&orders] * largest_field;
+                    terms += weight * slope.powi(2) * (columns[*read][s].powi(2) + rounding.powi(2));
                     let first = self.problem.candidate.output(variable, part).unwrap_or(0) * self.nodes;
                     for (node, entry) in self.matrices[&orders][s].iter().enumerate() {
                         system.columns[first + node][row] += weight.sqrt() * slope * entry;
@@ -338,10 +359,10 @@ impl<'a> Grid<'a> {
                     }
                 }
             }
+            // In the mean: at corners the conditions of two sides may ask for what the equations deny.
+            let mismatch = if squares == 0.0 { 0.0 } else { (squares / f64::max(terms, squares)).sqrt() };
+            system.mismatch = worse(system.mismatch, if squares.is_finite() { mismatch } else { f64::NAN });
         }
-        system.largest_residual = largest;
-        // In the mean: at corners the conditions of two sides may ask for what the equations deny.
-        system.mismatch = if squares > 0.0 { (squares / f64::max(terms, squares)).sqrt() } else { squares };
     }
 
     fn at_sides(&self, system: &mut System, y: &[f64], weight: f64) {
@@ -366,7 +387,13 @@ impl<'a> Grid<'a> {
                 let first = held.output * self.nodes;
                 let left: f64 = entries.iter().zip(&y[first..]).map(|(e, v)| e * v).sum();
                 let error = left - if held.part == eddy_expr::kernel::Part::Real { re } else { im };
-                system.mismatch = system.mismatch.max(error.abs() / (size + left.abs()).max(1e-300));
+                let rounding: f64 = entries.iter().zip(&y[first..]).map(|(e, v)| ROUNDING * (e * v).abs()).sum();
+                system.mismatch = worse(system.mismatch, error.abs() / (size + left.abs() + rounding).max(1e-300));
+                // Rows of second and third derivatives no larger than those of first ones: elimination would lose these.
+                let size_of = |row: &[f64]| row.iter().map(|e| e * e).sum::<f64>().sqrt();
+                let mut first_order = [0; 3];
+                first_order[held.axis] = 1;
+                let weight = weight / (size_of(&entries) / size_of(&self.row(&place, first_order))).max(1.0);
                 let row = system.new_row(weight * error);
                 for (node, entry) in entries.iter().enumerate() {
                     system.columns[first + node][row] += weight * entry;
@@ -409,7 +436,7 @@ impl<'a> Grid<'a> {
             for (p, slope) in outer.parameter_slopes(condition) {
                 self.by_number(system, row, p, weight * slope);
             }
-            system.mismatch = system.mismatch.max(value.abs() / terms.max(value.abs()));
+            system.mismatch = worse(system.mismatch, value.abs() / terms.max(value.abs()));
         }
     }
 
@@ -464,19 +491,24 @@ impl<'a> Grid<'a> {
     }
 
     fn solve_from(&self, y: Vec<f64>) -> Result<Vec<f64>, String> {
-        let (y, mismatch) = self.descend(y);
+        let (y, mismatch, rest) = self.descend(y);
         match mismatch {
             m if !m.is_finite() => Err("the equations have no value there".to_owned()),
             m if m > CONTRADICTION => Err(format!("no state fulfils all of them together (they are off by {m:.1e})")),
+            _ if !(rest < SETTLED) => Err("Newton's method does not settle".to_owned()),
             _ => Ok(y),
         }
     }
 
-    /// Where Newton's method comes to, and what it leaves.
-    fn descend(&self, mut y: Vec<f64>) -> (Vec<f64>, f64) {
+    /// Where Newton's method comes to, what the equations leave there, and the length of the next step, relative.
+    fn descend(&self, mut y: Vec<f64>) -> (Vec<f64>, f64, f64) {
+        let begun = Instant::now();
         let weight = self.system(&y, None).weight;
         let mut system = self.system(&y, Some(weight));
         for _ in 0..STEPS {
+            if begun.elapsed() > PATIENCE {
+                break;
+            }
             let Some((next, step)) = self.newton(&y, &system, weight) else { break };
             let size = next.iter().map(|v| v * v).sum::<f64>().sqrt();
             system = self.system(&next, Some(weight));
@@ -485,7 +517,9 @@ impl<'a> Grid<'a> {
                 break;
             }
         }
-        (y, system.mismatch)
+        let size = y.iter().map(|v| v * v).sum::<f64>().sqrt();
+        let rest = self.step(&system, 1e-10).map_or(f64::NAN, |step| step.iter().map(|v| v * v).sum::<f64>().sqrt());
+        (y, system.mismatch, if rest == 0.0 { 0.0 } else { rest / size })
     }
 
     /// The next state, whose squares are fewer, and how far it is.
@@ -499,25 +533,28 @@ impl<'a> Grid<'a> {
             let size = t * step.iter().map(|s| s * s).sum::<f64>().sqrt();
             (after < before).then_some((next, size))
         };
-        if let Some(step) = Qr::new(system.columns.clone()).and_then(|qr| qr.solve(right.clone()))
+        if let Some(step) = Qr::new(system.columns.clone()).and_then(|qr| qr.solve(right))
             && let Some(found) = [1.0, 0.5, 0.25, 0.1, 0.03].iter().find_map(|t| reached(&step, *t))
         {
             return Some(found);
         }
         // Where directions are free, as a phase is, or Newton's step misleads, shorter ones (Levenberg, Marquardt).
-        [1e-8, 1e-6, 1e-4, 1e-2, 0.1, 1.0].iter().find_map(|damping| {
-            let damped = system.columns.iter().enumerate().map(|(j, column)| {
-                let size = column.iter().map(|c| c * c).sum::<f64>().sqrt();
-                let mut all = column.clone();
-                all.resize(column.len() + y.len(), 0.0);
-                all[column.len() + j] = damping * size.max(1e-12);
-                all
-            });
-            let mut right = right.clone();
-            right.resize(right.len() + y.len(), 0.0);
-            let step = Qr::new(damped.collect())?.solve(right)?;
-            reached(&step, 1.0)
-        })
+        [1e-8, 1e-6, 1e-4, 1e-2, 0.1, 1.0].iter().find_map(|damping| reached(&self.step(system, *damping)?, 1.0))
+    }
+
+    /// Newton's step with each unknown damped by a share of its column.
+    fn step(&self, system: &System, damping: f64) -> Option<Vec<f64>> {
+        let unknowns = system.columns.len();
+        let damped = system.columns.iter().enumerate().map(|(j, column)| {
+            let size = column.iter().map(|c| c * c).sum::<f64>().sqrt();
+            let mut all = column.clone();
+            all.resize(column.len() + unknowns, 0.0);
+            all[column.len() + j] = damping * size.max(1e-12);
+            all
+        });
+        let mut right: Vec<f64> = system.rows.iter().map(|r| -r).collect();
+        right.resize(right.len() + unknowns, 0.0);
+        Qr::new(damped.collect())?.solve(right)
     }
 
     /// The state nearest to solving the equations at the guess, by inverse iteration, with an amplitude that is about right.
@@ -559,7 +596,7 @@ impl<'a> Grid<'a> {
         let mut found: Vec<(Vec<f64>, f64)> = Vec::new();
         for n in 0..most {
             let mut v: Vec<f64> = (0..self.fields() as u64).map(|i| uniform(7 + n as u64, i) - 0.3).collect();
-            for _ in 0..20 {
+            for _ in 0..100 {
                 factors.solve_gram(&mut v);
                 for (other, _) in &found {
                     let product = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
@@ -596,9 +633,18 @@ impl<'a> Grid<'a> {
         }
         // A hair beside the eigenvalue the matrix can be factored.
         let beside: Vec<f64> = numbers.iter().map(|v| v + 1e-7 * v.abs().max(1e-3)).collect();
-        let scale = numbers.iter().fold(1e-3_f64, |m, v| m.max(v.abs()));
-        let all = self.states(&beside, 4);
-        let same: Vec<Vec<f64>> = all.into_iter().filter(|(_, rest)| *rest < SAME * scale).map(|(v, _)| v).collect();
+        let all = self.states(&beside, STATES);
+        // What the number's own change by that share would leave.
+        let moved = |v: &[f64]| -> f64 {
+            let at: Vec<f64> = v.iter().chain(numbers).copied().collect();
+            let system = self.system(&at, Some(1.0));
+            let of = |(n, column): (usize, &Vec<f64>)| {
+                numbers[n].abs().max(1e-3) * column[..kept].iter().map(|c| c * c).sum::<f64>().sqrt()
+            };
+            system.columns[self.fields()..].iter().enumerate().map(of).fold(0.0, f64::max)
+        };
+        let is_same = |(v, rest): &(Vec<f64>, f64)| numbers.is_empty() || *rest < SAME * moved(v);
+        let same: Vec<Vec<f64>> = all.into_iter().take_while(is_same).map(|(v, _)| v).collect();
         if same.is_empty() { vec![fields.to_vec()] } else { same }
     }
 
@@ -608,6 +654,11 @@ impl<'a> Grid<'a> {
         let at = |values: &[f64]| rows.iter().map(|row| row.iter().zip(values).map(|(a, b)| a * b).sum()).collect();
         y[..self.fields()].chunks(self.nodes).map(at).collect()
     }
+}
+
+/// The larger of two, and no number where one is none.
+fn worse(a: f64, b: f64) -> f64 {
+    if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) }
 }
 
 impl System {

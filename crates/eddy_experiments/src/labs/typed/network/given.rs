@@ -1,8 +1,8 @@
 //! What is given to a training beside the equations: coefficients to be found, and measurements.
 
-use eddy_expr::{Expression, Role};
+use eddy_expr::{Expression, Role, system::Equation};
 use eddy_nets::{normal, uniform};
-use eddy_solve::Statement;
+use eddy_solve::{Statement, problem::BoundaryText};
 use eddy_spec::EddyError;
 
 use super::{
@@ -27,8 +27,18 @@ pub(super) fn free_fields(statement: &mut Statement, sought: &[(String, f64)]) -
             continue;
         }
         let system = &statement.system;
-        let given =
-            system.variables.iter().filter(|v| v.role == Role::Algebraic && !v.is_complex).map(|v| v.name.as_str());
+        let has_line = |k: usize| {
+            system
+                .equations
+                .iter()
+                .any(|e| matches!(e, Equation::Algebraic { variable, .. } if usize::from(*variable) == k))
+        };
+        let given = system
+            .variables
+            .iter()
+            .enumerate()
+            .filter(|(k, v)| v.role == Role::Algebraic && !v.is_complex && has_line(*k))
+            .map(|(_, v)| v.name.as_str());
         let names: Vec<&str> = system.parameters.iter().map(|p| p.name.as_str()).chain(given).collect();
         let message = format!(
             "There is no coefficient {name} to be found; there are: {}. A number has a line such as D = 0.1, a field one \
@@ -82,12 +92,26 @@ pub(super) fn reference(
     is_nonlinear: bool,
     mut problem: Steady<'_>,
     free: &[(u16, f64)],
+    is_measured: bool,
 ) -> Result<(Reference, Vec<Vec<Vec<f64>>>, Vec<f64>), EddyError> {
     let has_time = problem.candidate.has_time;
     if has_time && is_nonlinear {
         let message = "A line without a time derivative is linear in its unknown where others have one. Write its time \
                        derivative, and let it settle.";
         return Err(EddyError::start(message).at("equations"));
+    }
+    let is_word =
+        |text: &str, name: &str| text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == name);
+    let sides = truth.problem.boundary.values().flat_map(|text| match text {
+        BoundaryText::All(text) => vec![text],
+        BoundaryText::Sides(sides) => sides.values().collect(),
+    });
+    let names = || problem.numbers.iter().map(|(parameter, _, _)| &truth.system.parameters[*parameter].name);
+    if let Some(name) = sides.into_iter().find_map(|text| names().find(|name| is_word(text, name))) {
+        let message = format!(
+            "{name} stands in a condition at a side, where nothing can be learnt of it. Look for a number of the equations."
+        );
+        return Err(EddyError::start(message).at("sought"));
     }
     if has_time || (!is_nonlinear && problem.conditions.is_none()) {
         let reference = Reference::new(truth, problem.candidate)?;
@@ -112,7 +136,7 @@ pub(super) fn reference(
         return Err(EddyError::start(message).at("sought"));
     }
     let is_eigen = problem.conditions.is_some() && !problem.numbers.is_empty() && problem.is_homogeneous();
-    if !is_eigen {
+    if !is_eigen && is_measured {
         // The equations give what is to be found from measurements.
         problem.numbers.clear();
     }

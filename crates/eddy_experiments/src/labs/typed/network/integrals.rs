@@ -218,12 +218,13 @@ impl Integrals {
     }
 
     /// Mean of the squares. `take` gets each left less right with its derivatives by the network's parameters, both times the
-    /// root of `weight` over the number of them, so that their squares add up to `weight` times that mean.
+    /// root of `weight` over the number of them, so that their squares add up to `weight` times that mean. Numbers that are held have none.
     pub(super) fn rows(
         &mut self,
         parameters: &[f64],
         coefficients: &[f64],
         sought: &[Sought],
+        is_held: bool,
         dimension: usize,
         weight: f64,
         mut take: impl FnMut(f64, &[f64]),
@@ -266,8 +267,10 @@ impl Integrals {
                     }
                     0.0
                 });
-                for (one, slope) in sought.iter().zip(moved) {
-                    gradient[one.at] += one.scale * slope;
+                if !is_held {
+                    for (one, slope) in sought.iter().zip(moved) {
+                        gradient[one.at] += one.scale * slope;
+                    }
                 }
                 let value = outer.value(condition);
                 loss += share * value * value;

@@ -86,7 +86,9 @@ impl TypedNetwork {
         writeln!(out, "key = jax.random.PRNGKey({})", descent.seed).ok();
         out.push_str(TAIL);
         if !self.sought.is_empty() {
-            let starts: Vec<String> = (self.training.sought.iter()).map(|(_, guess)| number(guess.signum())).collect();
+            let starts: Vec<String> = (self.training.sought.iter().zip(&self.sought))
+                .map(|((_, guess), one)| number(guess / one.scale))
+                .collect();
             let begun =
                 format!("    weights.append(np.array([{}]))\n    return weights\n\n\ndef load", starts.join(", "));
             out = out.replace("    return weights\n\n\ndef load", &begun);
@@ -245,7 +247,7 @@ impl TypedNetwork {
         }
         let line = |(name, guess): &(String, f64)| format!("{:?}: {}", python_name(name), number(*guess));
         let guesses: Vec<String> = self.training.sought.iter().map(line).collect();
-        writeln!(out, "\nSOUGHT = {{{}}}  # first guesses; above is what the reference has", guesses.join(", ")).ok();
+        writeln!(out, "\nSOUGHT = {{{}}}  # first guesses; above is what the reference has. Eddy holds eigenvalues there at first", guesses.join(", ")).ok();
         let scales: Vec<String> = self.sought.iter().map(|one| number(one.scale)).collect();
         writeln!(out, "\n\ndef numbers(weights):\n    return np.array([{}]) * weights[-1]\n", scales.join(", ")).ok();
     }

@@ -22,7 +22,9 @@ impl TypedNetwork {
         }
         if !self.data.points.is_empty() {
             equations.gradient.clone_into(&mut before);
+            let before_them = equations.loss;
             self.rows_of_measurements(parameters, |rows| equations.add(rows));
+            self.data_loss = (equations.loss - before_them) / self.data_weight;
             equations.finish();
             self.insight.norms[2] = 2.0 * distance(&equations.gradient, Some(&before));
         }

@@ -4,7 +4,7 @@ use eddy_nets::graph::{Derivatives, GraphEngine};
 use eddy_spec::{Role, Series, ViewData};
 
 use super::{Sought, TypedNetwork, candidate::neurons, mean};
-use crate::labs::pinn::residual_view;
+use crate::labs::pinn::{residual_view, weights_view};
 
 const ROLES: [Role; 3] = [Role::Result, Role::Second, Role::Third];
 
@@ -16,6 +16,7 @@ impl TypedNetwork {
             "solution" | "reference" | "difference" => self.plane(key),
             "points" => self.where_points_are(),
             "residual" => residual_view(&self.weigher, u64::from(self.is_measured())),
+            "weights" => weights_view(&self.weigher),
             "spectrum" => self.error_spectrum(),
             "kernel" => self.kernel_spectrum(),
             "gradients" => self.gradient_norms(),

@@ -162,6 +162,57 @@ fn gradients_equal_central_differences() {
     check(&moving, training());
 }
 
+/// Found by someone who tried: each was wrong, or a panic, once.
+#[test]
+fn unusual_problems_have_their_references() {
+    let steady = |equations: &str, x: &str, sides: &str, integrals: &str, sought: &str| {
+        network(&texts(equations, x, sides, integrals, sought), training())
+    };
+    let well = |equations: &str, sought: &str| {
+        steady(equations, "0 .. pi, 64", "u = dirichlet: 0", "integral(u^2) = 1", sought)
+    };
+    // Not self-adjoint: 1 + c²/4. What is not settled is refused, with a nearer guess it is found.
+    let drift = "-dxx(u) + 2*dx(u) = k*u; k = 1";
+    assert!((eigenvalue(&well(drift, "k = 2.02").unwrap()) - 2.0).abs() < 1e-6);
+    match well(drift, "k = 2.2") {
+        Ok(one) => assert!((eigenvalue(&one) - 2.0).abs() < 1e-6),
+        Err(error) => assert!(error.message.contains("settle"), "{error}"),
+    }
+    // A constant state, and a guess far between two eigenvalues.
+    let flat = steady("dxx(u) = 0", "0 .. pi, 64", "u = neumann: 0", "mean(u) = 0.5", "").unwrap();
+    assert!(flat.reference.values[0].iter().all(|v| (v - 0.5).abs() < 1e-6));
+    let far = eigenvalue(&well("-dxx(u) = k*u; k = 1", "k = 12.4").unwrap());
+    assert!((far - 9.0).abs() < 1e-6 || (far - 16.0).abs() < 1e-6, "{far}");
+    // A cantilever: cos k cosh k = -1, k = 1.8751040687 (Rao 2011, table 8.4).
+    let cantilever = "u.x_min = dirichlet: 0; neumann: 0\nu.x_max = u_nn = 0; u_nnn = 0";
+    let one = steady("dxxxx(u) = b*u; b = 1", "0 .. 1, 64", cantilever, "integral(u^2) = 1", "b = 12").unwrap();
+    assert!((eigenvalue(&one) / 1.875_104_068_7_f64.powi(4) - 1.0).abs() < 1e-6, "{}", eigenvalue(&one));
+    // Units of a millionth: the same states are the same.
+    let tiny = well("-1e-6*dxx(u) = 1e-6*k*u; k = 1", "k = 1.2").unwrap();
+    assert_eq!(tiny.space.len(), 1);
+    // A condition that reads the number, while it is held.
+    let energy = Training { hold: 5, ..training() };
+    let reading = texts("-dxx(u) = k*u; k = 1", "0 .. pi, 64", "u = dirichlet: 0", "integral(u^2) = k", "k = 1.2");
+    let descent = Descent { method: Method::GaussNewton, steps: 8, seed: 1, record_every: 1 };
+    let mut run = DescentRun::new(network(&reading, energy).unwrap(), descent).unwrap();
+    pollster::block_on(run.advance(Budget::steps(8))).unwrap();
+    assert!(run.record().latest("loss").is_finite());
+    // A number found from an integral alone.
+    let data = Data { points: 0, ..training().data };
+    let source = texts("dxx(u) = -f; f = 1", "0 .. 1, 64", "u = dirichlet: 0", "integral(u) = 2 # remark", "f = 0.5");
+    assert!((eigenvalue(&network(&source, Training { data, ..training() }).unwrap()) - 24.0).abs() < 1e-6);
+    // What has no value, no state but zero, or an eigenvalue at a side, is refused.
+    let key = |one: Result<TypedNetwork, EddyError>| one.err().and_then(|e| e.key).unwrap_or_default();
+    assert_eq!(key(steady("dxx(u) = sin(u)/u", "0 .. 1, 64", "u = dirichlet: 0", "", "")), "equations");
+    assert_eq!(
+        key(steady("-dxx(u) = k*u; k = 1", "0 .. 3, 64", "u = dirichlet: 0", "integral(u^2) = 0", "k = 1.2")),
+        "integrals"
+    );
+    let side = "u.x_min = dirichlet: 0\nu.x_max = robin: u_n = -k*u";
+    assert_eq!(key(steady("-dxx(u) = k*u; k = 1", "0 .. 1, 64", side, "integral(u^2) = 1", "k = 2")), "sought");
+    assert_eq!(key(steady("-dxx(u) = 0", "0 .. 1, 64", "u = dirichlet: 0", "integral(u^2) =", "")), "integrals");
+}
+
 /// Trained by Gauss-Newton.
 fn trained(texts: &Texts, training: Training, steps: u64) -> (f64, f64, f64) {
     let training = Training { points: 256, is_resampled: true, hold: steps / 10, ..training };

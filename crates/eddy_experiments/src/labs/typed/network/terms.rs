@@ -8,21 +8,22 @@ impl TypedNetwork {
     /// Adds the conditions on integrals to the gradient, and returns their part of the loss.
     pub(super) fn at_integrals(&mut self, parameters: &[f64], gradient: &mut [f64]) -> f64 {
         let (coefficients, dimension) = (self.coefficients(parameters), self.statement.grid.dimension());
-        let (weight, sought) = (self.training.integral_weight, if self.is_held { &[][..] } else { &self.sought[..] });
+        let (weight, sought, is_held) = (self.training.integral_weight, &self.sought, self.is_held);
         let Some(integrals) = &mut self.integrals else { return 0.0 };
-        self.integral_loss = integrals.rows(parameters, &coefficients, sought, dimension, weight, |value, slopes| {
-            gradient.iter_mut().zip(slopes).for_each(|(g, s)| *g += 2.0 * value * s);
-        });
+        self.integral_loss =
+            integrals.rows(parameters, &coefficients, sought, is_held, dimension, weight, |value, slopes| {
+                gradient.iter_mut().zip(slopes).for_each(|(g, s)| *g += 2.0 * value * s);
+            });
         weight * self.integral_loss
     }
 
     /// The same as rows.
     pub(super) fn rows_of_integrals(&mut self, parameters: &[f64], equations: &mut NormalEquations) {
         let (coefficients, dimension) = (self.coefficients(parameters), self.statement.grid.dimension());
-        let (weight, sought) = (self.training.integral_weight, if self.is_held { &[][..] } else { &self.sought[..] });
+        let (weight, sought, is_held) = (self.training.integral_weight, &self.sought, self.is_held);
         let Some(integrals) = &mut self.integrals else { return };
         let take = |value: f64, slopes: &[f64]| equations.add_one(value, slopes);
-        self.integral_loss = integrals.rows(parameters, &coefficients, sought, dimension, weight, take);
+        self.integral_loss = integrals.rows(parameters, &coefficients, sought, is_held, dimension, weight, take);
         equations.finish();
     }
 

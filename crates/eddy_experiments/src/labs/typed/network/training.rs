@@ -94,4 +94,10 @@ pub(super) const METRICS: &[Metric] = &[
         Better::Lower,
         "Mean of the squared error of the conditions on integrals; not defined without such.",
     ),
+    Metric::new(
+        "data",
+        Axis::log("mean squared misfit of the data", "\\overline{d^2}"),
+        Better::Lower,
+        "Mean squared distance from the measurements, each relative to the largest value of its field; not defined without such.",
+    ),
 ];
