@@ -1,0 +1,227 @@
+//! How a steady problem is solved on a grid: Newton's method, and inverse iteration for the states of eigenproblems.
+
+use std::time::Duration;
+
+use eddy_nets::uniform;
+use eddy_numerics::least_squares::Qr;
+use web_time::Instant;
+
+use super::{Grid, System};
+use crate::labs::typed::network::integrals::Outer;
+
+/// What counts as an equation that does not hold, relative to its terms: few points alone leave a hundredth.
+const CONTRADICTION: f64 = 5e-2;
+/// A state is settled where the next step is shorter than this, relative to it: rounding of fourth derivatives leaves less.
+const SETTLED: f64 = 1e-3;
+/// Longest time for a solution.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Most states of one eigenvalue.
+const STATES: usize = 10;
+/// Most steps of Newton's method.
+const STEPS: usize = 60;
+/// Eigenvalues nearer than this, relative, are one.
+const SAME: f64 = 1e-4;
+
+impl Grid<'_> {
+    /// Newton's method: of eigenproblems from a state near the guess, of others from zero, then from the smoothest fields that
+    /// the conditions at the sides allow. Why what it comes to is no solution, where it is none.
+    pub(super) fn solve(&self, is_eigen: bool) -> Result<Vec<f64>, String> {
+        if is_eigen {
+            let mut y = self.zero(None);
+            self.begin(&mut y);
+            return self.solve_from(y);
+        }
+        self.solve_from(self.zero(None)).or_else(|why| match self.smoothest() {
+            Some(y) => self.solve_from(y),
+            None => Err(why),
+        })
+    }
+
+    /// Fields with the least second derivatives that fulfil the conditions at the sides.
+    fn smoothest(&self) -> Option<Vec<f64>> {
+        let mut y = self.zero(None);
+        let numbers = y.split_off(self.fields());
+        let mut system = System::new(self.fields());
+        for axis in 0..self.axes.len() {
+            let mut orders = [0; 3];
+            orders[axis] = 2;
+            let rows: Vec<Vec<f64>> = self.samples.iter().map(|sample| self.row(sample, orders)).collect();
+            for first in (0..self.fields()).step_by(self.nodes) {
+                for (entries, weight) in rows.iter().zip(&self.weights) {
+                    let row = system.new_row(0.0);
+                    let own = system.columns[first..].iter_mut().zip(entries);
+                    own.for_each(|(column, e)| column[row] = weight.sqrt() * e);
+                }
+            }
+        }
+        let weight = system.row_size();
+        self.at_sides(&mut system, &y, weight);
+        // A hair of size, where the sides leave a field free.
+        for first in 0..self.fields() {
+            let row = system.new_row(0.0);
+            system.columns[first][row] = 1e-6 * weight;
+        }
+        let right = system.rows.iter().map(|r| -r).collect();
+        y = Qr::new(system.columns)?.solve(right)?;
+        y.extend(numbers);
+        Some(y)
+    }
+
+    fn solve_from(&self, y: Vec<f64>) -> Result<Vec<f64>, String> {
+        let (y, mismatch, rest) = self.descend(y);
+        match mismatch {
+            m if !m.is_finite() => Err("the equations have no value there".to_owned()),
+            m if m > CONTRADICTION => Err(format!("no state fulfils all of them together (they are off by {m:.1e})")),
+            _ if !(rest < SETTLED) => Err("Newton's method does not settle".to_owned()),
+            _ => Ok(y),
+        }
+    }
+
+    /// Where Newton's method comes to, what the equations leave there, and the length of the next step, relative.
+    pub(super) fn descend(&self, mut y: Vec<f64>) -> (Vec<f64>, f64, f64) {
+        let begun = Instant::now();
+        let weight = self.system(&y, None).weight;
+        let mut system = self.system(&y, Some(weight));
+        for _ in 0..STEPS {
+            if begun.elapsed() > PATIENCE {
+                break;
+            }
+            let Some((next, step)) = self.newton(&y, &system, weight) else { break };
+            let size = next.iter().map(|v| v * v).sum::<f64>().sqrt();
+            system = self.system(&next, Some(weight));
+            y = next;
+            if step < 1e-11 * size {
+                break;
+            }
+        }
+        let size = y.iter().map(|v| v * v).sum::<f64>().sqrt();
+        let rest = self.step(&system, 1e-10).map_or(f64::NAN, |step| step.iter().map(|v| v * v).sum::<f64>().sqrt());
+        (y, system.mismatch, if rest == 0.0 { 0.0 } else { rest / size })
+    }
+
+    /// The next state, whose squares are fewer, and how far it is.
+    fn newton(&self, y: &[f64], system: &System, weight: f64) -> Option<(Vec<f64>, f64)> {
+        let cost = |rows: &[f64]| rows.iter().map(|r| r * r).sum::<f64>();
+        let before = cost(&system.rows);
+        let right: Vec<f64> = system.rows.iter().map(|r| -r).collect();
+        let reached = |step: &[f64], t: f64| -> Option<(Vec<f64>, f64)> {
+            let next: Vec<f64> = y.iter().zip(step).map(|(y, s)| y + t * s).collect();
+            let after = cost(&self.system(&next, Some(weight)).rows);
+            let size = t * step.iter().map(|s| s * s).sum::<f64>().sqrt();
+            (after < before).then_some((next, size))
+        };
+        if let Some(step) = Qr::new(system.columns.clone()).and_then(|qr| qr.solve(right))
+            && let Some(found) = [1.0, 0.5, 0.25, 0.1, 0.03].iter().find_map(|t| reached(&step, *t))
+        {
+            return Some(found);
+        }
+        // Where directions are free, as a phase is, or Newton's step misleads, shorter ones (Levenberg, Marquardt).
+        [1e-8, 1e-6, 1e-4, 1e-2, 0.1, 1.0].iter().find_map(|damping| reached(&self.step(system, *damping)?, 1.0))
+    }
+
+    /// Newton's step with each unknown damped by a share of its column.
+    fn step(&self, system: &System, damping: f64) -> Option<Vec<f64>> {
+        let unknowns = system.columns.len();
+        let damped = system.columns.iter().enumerate().map(|(j, column)| {
+            let size = column.iter().map(|c| c * c).sum::<f64>().sqrt();
+            let mut all = column.clone();
+            all.resize(column.len() + unknowns, 0.0);
+            all[column.len() + j] = damping * size.max(1e-12);
+            all
+        });
+        let mut right: Vec<f64> = system.rows.iter().map(|r| -r).collect();
+        right.resize(right.len() + unknowns, 0.0);
+        Qr::new(damped.collect())?.solve(right)
+    }
+
+    /// The state nearest to solving the equations at the guess, by inverse iteration, with an amplitude that is about right.
+    fn begin(&self, y: &mut [f64]) {
+        let numbers = y[self.fields()..].to_vec();
+        if let Some((state, _)) = self.states(&numbers, 1).first() {
+            y[..self.fields()].copy_from_slice(state);
+        }
+        let fields = y[..self.fields()].to_vec();
+        let parameters = self.parameters(y);
+        let mut mismatch = |s: f64| {
+            y.iter_mut().zip(&fields).for_each(|(y, v)| *y = s * v);
+            let mut system = System::new(y.len());
+            self.on_integrals(&mut system, y, &parameters, 1.0);
+            system.rows.iter().map(|r| r * r).sum::<f64>()
+        };
+        let tried = (-40..=40).flat_map(|k| [1.0, -1.0].map(|sign| sign * 10f64.powf(0.1 * f64::from(k))));
+        let best = tried.min_by(|a, b| mismatch(*a).total_cmp(&mismatch(*b)));
+        mismatch(best.unwrap_or(1.0));
+    }
+
+    /// States that the equations nearly leave nothing of, at given numbers, and how much they leave: |Mv| for |v| = 1 in L², M
+    /// the equations linearized at zero.
+    fn states(&self, numbers: &[f64], most: usize) -> Vec<(Vec<f64>, f64)> {
+        let mut system = self.system(&self.zero(Some(numbers)), None);
+        system.columns.truncate(self.fields());
+        let conditions = self.problem.conditions.map_or(0, |c| Outer::new(c).count());
+        let kept = system.rows.len() - conditions;
+        system.columns.iter_mut().for_each(|column| column.truncate(kept));
+        let Some(factors) = Qr::new(system.columns.clone()) else { return Vec::new() };
+        let values = &self.matrices[&[0; 3]];
+        let size = |v: &[f64]| -> f64 {
+            let of = |field: &[f64]| -> f64 {
+                let at = |row: &Vec<f64>| row.iter().zip(field).map(|(a, b)| a * b).sum::<f64>();
+                values.iter().zip(&self.weights).map(|(row, w)| w * at(row).powi(2)).sum()
+            };
+            v.chunks(self.nodes).map(of).sum::<f64>().sqrt()
+        };
+        let mut found: Vec<(Vec<f64>, f64)> = Vec::new();
+        for n in 0..most {
+            let mut v: Vec<f64> = (0..self.fields() as u64).map(|i| uniform(7 + n as u64, i) - 0.3).collect();
+            for _ in 0..100 {
+                factors.solve_gram(&mut v);
+                for (other, _) in &found {
+                    let product = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+                    let share = product(&v, other) / product(other, other);
+                    v.iter_mut().zip(other).for_each(|(v, o)| *v -= share * o);
+                }
+                let scale = 1.0 / size(&v);
+                v.iter_mut().for_each(|v| *v *= scale);
+            }
+            if v.iter().any(|v| !v.is_finite()) {
+                break;
+            }
+            let left = |row: usize| v.iter().zip(&system.columns).map(|(v, c)| v * c[row]).sum::<f64>();
+            let rest = (0..kept).map(|row| left(row).powi(2)).sum::<f64>().sqrt();
+            found.push((v, rest));
+        }
+        found
+    }
+
+    /// What solves an eigenproblem as well as `y` does: all states of its eigenvalue where it is linear, else `y` alone, which
+    /// stands for its negative too.
+    pub(super) fn space(&self, y: &[f64]) -> Vec<Vec<f64>> {
+        let (fields, numbers) = y.split_at(self.fields());
+        let largest = fields.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
+        let (here, there) = (self.system(y, Some(1.0)), self.system(&self.zero(Some(numbers)), Some(1.0)));
+        let conditions = self.problem.conditions.map_or(0, |c| Outer::new(c).count());
+        let kept = here.rows.len() - conditions;
+        let is_linear = here.columns[..self.fields()].iter().zip(&there.columns).all(|(a, b)| {
+            let size = a[..kept].iter().fold(1e-300_f64, |m, v| m.max(v.abs()));
+            a[..kept].iter().zip(b).all(|(a, b)| (a - b).abs() <= 1e-9 * size)
+        });
+        if !is_linear || largest == 0.0 {
+            return vec![fields.to_vec()];
+        }
+        // A hair beside the eigenvalue the matrix can be factored.
+        let beside: Vec<f64> = numbers.iter().map(|v| v + 1e-7 * v.abs().max(1e-3)).collect();
+        let all = self.states(&beside, STATES);
+        // What the number's own change by that share would leave.
+        let moved = |v: &[f64]| -> f64 {
+            let at: Vec<f64> = v.iter().chain(numbers).copied().collect();
+            let system = self.system(&at, Some(1.0));
+            let of = |(n, column): (usize, &Vec<f64>)| {
+                numbers[n].abs().max(1e-3) * column[..kept].iter().map(|c| c * c).sum::<f64>().sqrt()
+            };
+            system.columns[self.fields()..].iter().enumerate().map(of).fold(0.0, f64::max)
+        };
+        let is_same = |(v, rest): &(Vec<f64>, f64)| numbers.is_empty() || *rest < SAME * moved(v);
+        let same: Vec<Vec<f64>> = all.into_iter().take_while(is_same).map(|(v, _)| v).collect();
+        if same.is_empty() { vec![fields.to_vec()] } else { same }
+    }
+}
