@@ -89,14 +89,7 @@ impl System {
     pub fn residuals(&mut self, parameters: &[u16]) -> Result<Residuals, ResidualError> {
         let lines = self.residual_lines();
         let roots: Vec<Id> = lines.iter().map(|line| line.2).collect();
-        let roots = self.inlined(&roots)?;
-        let roots = centred_upwind(&mut self.graph, &roots)?;
-        let roots = self.graph.expand_derivatives(&roots)?;
-        if self.graph.leaves(&roots).iter().any(|leaf| matches!(leaf, Leaf::Integral(_))) {
-            return Err(ResidualError::Integral);
-        }
-        let mut real = Graph::new(0);
-        let pairs = complex::split(&self.graph, &mut real, &roots);
+        let (real, pairs) = self.local(&roots, ResidualError::Integral)?;
         let mut values = Vec::new();
         for ((variable, time, _), pair) in lines.iter().zip(&pairs) {
             let is_complex = self.variables[usize::from(*variable)].is_complex;
@@ -138,14 +131,7 @@ impl System {
         }
         let integrals: Vec<_> = used.iter().map(|k| self.integrals[usize::from(*k)]).collect();
         let roots: Vec<Id> = integrals.iter().map(|integral| integral.integrand).collect();
-        let roots = self.inlined(&roots)?;
-        let roots = centred_upwind(&mut self.graph, &roots)?;
-        let roots = self.graph.expand_derivatives(&roots)?;
-        if self.graph.leaves(&roots).iter().any(|leaf| matches!(leaf, Leaf::Integral(_))) {
-            return Err(ResidualError::Nested);
-        }
-        let mut real = Graph::new(0);
-        let pairs = complex::split(&self.graph, &mut real, &roots);
+        let (real, pairs) = self.local(&roots, ResidualError::Nested)?;
         let values: Vec<_> = (0u16..).zip(&pairs).map(|(k, pair)| (k, Part::Real, 0, pair.0)).collect();
         let integrands = self.pointwise(&real, &values, parameters)?;
         let mut target = Graph::new(0);
@@ -166,6 +152,20 @@ impl System {
         let program = Program::compile(&target, &simplified, &[])?;
         let is_mean = integrals.iter().map(|integral| integral.is_mean).collect();
         Ok(Conditions { integrands, is_mean, program, integral_slopes, parameter_slopes })
+    }
+
+    /// What is known at a point, without algebraic fields and with derivatives of fields alone, as real and imaginary parts.
+    /// `not_local` is the error where an integral stands in it.
+    fn local(&mut self, roots: &[Id], not_local: ResidualError) -> Result<(Graph, Vec<(Id, Id)>), ResidualError> {
+        let roots = self.inlined(roots)?;
+        let roots = centred_upwind(&mut self.graph, &roots)?;
+        let roots = self.graph.expand_derivatives(&roots)?;
+        if self.graph.leaves(&roots).iter().any(|leaf| matches!(leaf, Leaf::Integral(_))) {
+            return Err(not_local);
+        }
+        let mut real = Graph::new(0);
+        let pairs = complex::split(&self.graph, &mut real, &roots);
+        Ok((real, pairs))
     }
 
     /// Values at a point, each with the field, the part and the order in time of what it is the right side of, as a program.

@@ -25,7 +25,7 @@ mod start;
 mod terms;
 mod training;
 
-use eddy_expr::{BlockKernel, Read, ResidualError, Residuals, ir::Id, program::UniformInput};
+use eddy_expr::{BlockKernel, Read, ResidualError, Residuals, ir::Id};
 use eddy_nets::graph::{Derivatives, Graph, GraphEngine, NormalEquations};
 use eddy_solve::Statement;
 use eddy_spec::{EddyError, Metric, ViewData};
@@ -38,7 +38,7 @@ pub use given::guesses;
 use given::{check_measured, free_fields, measured};
 use integrals::Integrals;
 use march::March;
-use points::Buffers;
+use points::{Buffers, put_parameters};
 pub use presets::{network_end, network_preset};
 use reads::{Sources, sources};
 use reference::Reference;
@@ -290,10 +290,7 @@ impl TypedNetwork {
     /// Gives the residuals the present coefficients.
     fn put_coefficients(&mut self, parameters: &[f64]) {
         let coefficients = self.coefficients(parameters);
-        self.kernel.set_uniforms(|input| match input {
-            UniformInput::Parameter(index) => coefficients.get(usize::from(index)).copied().unwrap_or(f64::NAN),
-            _ => f64::NAN,
-        });
+        put_parameters(&mut self.kernel, &coefficients);
     }
 
     fn draw_all(&mut self, step: u64) {

@@ -1,10 +1,15 @@
 //! What is looked at before a training begins, and where its loss has no value.
 
-use eddy_expr::{BlockKernel, Column, Field, Read, Residuals, Row, program::UniformInput};
+use eddy_expr::{Read, Residuals};
 use eddy_solve::{Statement, boundary::Side};
 use eddy_spec::EddyError;
 
-use super::{TypedNetwork, candidate::Candidate, integrals::tensor, points::Buffers};
+use super::{
+    TypedNetwork,
+    candidate::Candidate,
+    integrals::tensor,
+    points::{Buffers, run_at},
+};
 
 /// Places along an axis that are looked at, by dimension; and moments.
 const PLACES: [usize; 4] = [1, 33, 9, 5];
@@ -24,25 +29,12 @@ pub(super) fn check_domain(statement: &Statement, residuals: &Residuals) -> Resu
     along.push(between(statement.start, statement.end - statement.start, MOMENTS));
     let points = tensor(&along);
     let columns: Vec<Vec<f64>> = (0..along.len()).map(|c| points.iter().map(|p| p[c]).collect()).collect();
-    let at = |axis: usize| if axis < axes.len() { Column::Values(&columns[axis]) } else { Column::Constant(0.0) };
-    let mut kernel = BlockKernel::<f64>::new(residuals.program.clone());
-    kernel.set_uniforms(|input| match input {
-        UniformInput::Parameter(k) => statement.parameters.get(usize::from(k)).copied().unwrap_or(f64::NAN),
-        _ => f64::NAN,
-    });
+    let (places, time) = columns.split_at(axes.len());
     let mut is_defined = vec![false; points.len()];
     for value in VALUES {
-        let constant = vec![value; points.len()];
-        let time = &columns[axes.len()];
-        let fields: Vec<Field<'_, f64>> = (residuals.reads.iter())
-            .map(|read| Field { data: if *read == Read::Time { time } else { &constant }, start: 0 })
-            .collect();
-        let row = Row { fields: &fields, strides: [1, 0, 0], coordinates: [at(0), at(1), at(2)] };
-        let mut outputs = vec![vec![0.0; points.len()]; residuals.program.outputs.len()];
-        let mut slices: Vec<&mut [f64]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();
-        if kernel.run(&row, &mut slices).is_err() {
-            return Ok(());
-        }
+        let read = |read: &Read| if *read == Read::Time { time[0].clone() } else { vec![value; points.len()] };
+        let reads: Vec<Vec<f64>> = residuals.reads.iter().map(read).collect();
+        let Some(outputs) = run_at(residuals, &statement.parameters, places, &reads) else { return Ok(()) };
         for (i, is_defined) in is_defined.iter_mut().enumerate() {
             *is_defined |= outputs[..residuals.fields.len()].iter().all(|output| output[i].is_finite());
         }

@@ -11,16 +11,17 @@ mod newton;
 
 use std::collections::HashMap;
 
-use eddy_expr::{BlockKernel, Column, Conditions, Field, Read, Residuals, Row, program::UniformInput};
-use eddy_numerics::{least_squares::Qr, space::chebyshev::Chebyshev};
+use eddy_expr::{Conditions, Read, Residuals};
+use eddy_numerics::least_squares::Qr;
 use eddy_solve::{Statement, grid::Axis};
 use eddy_spec::EddyError;
 
 use super::{
     candidate::Candidate,
-    integrals::{Outer, rule, tensor},
+    integrals::{Outer, factors, rule, tensor},
+    points::run_at,
     sides::Sides,
-    start::Line,
+    start::{Line, nodes},
 };
 
 /// Points along an axis by dimension, and where some derivative is of order 3 or 4: rounding grows with the points to twice
@@ -79,9 +80,8 @@ impl Steady<'_> {
 
     /// The solution nearest to zero, or of an eigenproblem the state whose eigenvalue is nearest to the guess, at `points`
     /// [point][axis].
-    pub fn solve(&self, points: &[f64]) -> Result<Solution, EddyError> {
+    pub fn solve(&self, points: &[f64], is_eigen: bool) -> Result<Solution, EddyError> {
         let (fine, coarse) = (Grid::new(self, 1.0), Grid::new(self, COARSER));
-        let is_eigen = self.conditions.is_some() && self.is_homogeneous();
         let none = |why: &str| {
             let message = format!(
                 "Nothing was found that the network could be compared with: {why}. Check the conditions at the sides and on \
@@ -153,10 +153,6 @@ impl Along {
         let line = Line::new(axis);
         // Of an odd number of waves each sine has its cosine.
         let count = if axis.is_periodic { count | 1 } else { count };
-        let nodes: Vec<f64> = match axis.is_periodic {
-            true => (0..count).map(|i| axis.min + axis.length() * i as f64 / count as f64).collect(),
-            false => Chebyshev::new(count, axis.min, axis.max).x().to_vec(),
-        };
         let unit = |j: usize| (0..count).map(|i| f64::from(u8::from(i == j))).collect::<Vec<f64>>();
         let mut coefficients = vec![(0..count).map(|j| line.coefficients(&unit(j))).collect::<Vec<_>>()];
         for order in 0..eddy_nets::graph::MAX_ORDER {
@@ -165,7 +161,7 @@ impl Along {
             coefficients.push(next);
         }
         let (samples, weights) = rule(axis, count);
-        Self { line, nodes, coefficients, samples, weights }
+        Self { line, nodes: nodes(axis, count), coefficients, samples, weights }
     }
 
     /// The derivative at `x` by the values at the nodes.
@@ -185,7 +181,6 @@ struct Grid<'a> {
     samples: Vec<Vec<f64>>,
     weights: Vec<f64>,
     nodes: usize,
-    volume: f64,
     /// [sample][node] of each derivative that is read.
     matrices: HashMap<[u8; 3], Vec<Vec<f64>>>,
     /// Mean sum of the magnitudes of their rows.
@@ -202,6 +197,8 @@ struct System {
     mismatch: f64,
     /// Of conditions at the sides and on integrals.
     weight: f64,
+    /// Rows before those of conditions on integrals.
+    local: usize,
 }
 
 impl<'a> Grid<'a> {
@@ -224,16 +221,8 @@ impl<'a> Grid<'a> {
         let samples = tensor(&list(|a| &a.samples));
         let weights = tensor(&list(|a| &a.weights)).iter().map(|all| all.iter().product()).collect();
         let nodes = along.iter().map(|a| a.nodes.len()).product();
-        let mut grid = Self {
-            problem,
-            samples,
-            weights,
-            nodes,
-            volume: axes.iter().map(Axis::length).product(),
-            matrices: HashMap::new(),
-            sizes: HashMap::new(),
-            axes: along,
-        };
+        let mut grid =
+            Self { problem, samples, weights, nodes, matrices: HashMap::new(), sizes: HashMap::new(), axes: along };
         for orders in orders().chain([[0; 3]]) {
             if !grid.matrices.contains_key(&orders) {
                 let rows: Vec<Vec<f64>> = grid.samples.iter().map(|sample| grid.row(sample, orders)).collect();
@@ -288,21 +277,10 @@ impl<'a> Grid<'a> {
                 }
             })
             .collect();
-        let mut kernel = BlockKernel::<f64>::new(residuals.program.clone());
-        kernel.set_uniforms(|input| match input {
-            UniformInput::Parameter(k) => parameters.get(usize::from(k)).copied().unwrap_or(f64::NAN),
-            _ => f64::NAN,
-        });
         let places: Vec<Vec<f64>> = (0..self.axes.len()).map(|a| self.samples.iter().map(|s| s[a]).collect()).collect();
-        let at = |axis: usize| places.get(axis).map_or(Column::Constant(0.0), |values| Column::Values(values));
-        let fields: Vec<Field<'_, f64>> = columns.iter().map(|data| Field { data, start: 0 }).collect();
-        let row = Row { fields: &fields, strides: [1, 0, 0], coordinates: [at(0), at(1), at(2)] };
-        let mut outputs = vec![vec![0.0; self.samples.len()]; residuals.program.outputs.len()];
-        let mut slices: Vec<&mut [f64]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();
-        if kernel.run(&row, &mut slices).is_err() {
-            outputs.iter_mut().for_each(|output| output.fill(f64::NAN));
-        }
-        (outputs, columns)
+        let outputs = run_at(residuals, parameters, &places, &columns);
+        let missing = || vec![vec![f64::NAN; self.samples.len()]; residuals.program.outputs.len()];
+        (outputs.unwrap_or_else(missing), columns)
     }
 
     /// Everything at `y`. `weight` is the factor of conditions at the sides and on integrals, the mean size of the others' rows
@@ -315,6 +293,7 @@ impl<'a> Grid<'a> {
         let weight = weight.unwrap_or_else(|| system.row_size());
         system.weight = weight;
         self.at_sides(&mut system, y, weight);
+        system.local = system.rows.len();
         self.on_integrals(&mut system, y, &parameters, weight);
         system
     }
@@ -395,8 +374,7 @@ impl<'a> Grid<'a> {
         let integrands = &conditions.integrands;
         let (outputs, _) = self.run(integrands, y, parameters);
         let count = conditions.is_mean.len();
-        let factors: Vec<f64> =
-            conditions.is_mean.iter().map(|mean| if *mean { 1.0 / self.volume } else { 1.0 }).collect();
+        let factors = factors(conditions, &self.problem.statement.grid.axes);
         let sum = |values: &[f64]| self.weights.iter().zip(values).map(|(w, v)| w * v).sum::<f64>();
         let integrals: Vec<f64> = (0..count).map(|k| factors[k] * sum(&outputs[k])).collect();
         let mut outer = Outer::new(conditions);
@@ -450,13 +428,18 @@ fn worse(a: f64, b: f64) -> f64 {
 impl System {
     fn new(unknowns: usize) -> Self {
         let columns = vec![Vec::new(); unknowns];
-        Self { rows: Vec::new(), columns, largest_residual: 0.0, mismatch: 0.0, weight: 1.0 }
+        Self { rows: Vec::new(), columns, largest_residual: 0.0, mismatch: 0.0, weight: 1.0, local: 0 }
     }
 
     fn new_row(&mut self, value: f64) -> usize {
         self.rows.push(value);
         self.columns.iter_mut().for_each(|column| column.push(0.0));
         self.rows.len() - 1
+    }
+
+    /// What its columns are to add up to.
+    fn right(&self) -> Vec<f64> {
+        self.rows.iter().map(|r| -r).collect()
     }
 
     /// Root mean square of the rows' sizes.

@@ -135,12 +135,12 @@ pub(super) fn reference(
                        number, or take the conditions away.";
         return Err(EddyError::start(message).at("sought"));
     }
-    let is_eigen = problem.conditions.is_some() && !problem.numbers.is_empty() && problem.is_homogeneous();
+    let is_eigen = problem.conditions.is_some() && problem.is_homogeneous();
     if !is_eigen && is_measured {
         // The equations give what is to be found from measurements.
         problem.numbers.clear();
     }
-    let (reference, solution) = Reference::steady(&problem)?;
+    let (reference, solution) = Reference::steady(&problem, is_eigen)?;
     Ok((reference, solution.space, solution.numbers))
 }
 

@@ -9,7 +9,7 @@ use eddy_spec::EddyError;
 use super::{
     Sought,
     candidate::Candidate,
-    points::Buffers,
+    points::{Buffers, put_parameters},
     reads::{Sources, bases, sources},
 };
 use crate::labs::pinn::refused;
@@ -39,6 +39,12 @@ pub(super) fn tensor(along: &[Vec<f64>]) -> Vec<Vec<f64>> {
         all.iter().flat_map(|place| list.iter().map(move |x| [&place[..], &[*x]].concat())).collect()
     };
     along.iter().fold(vec![Vec::new()], longer)
+}
+
+/// By integral: one over what it is divided by.
+pub(super) fn factors(conditions: &Conditions, axes: &[Axis]) -> Vec<f64> {
+    let volume: f64 = axes.iter().map(Axis::length).product();
+    conditions.is_mean.iter().map(|is_mean| if *is_mean { 1.0 / volume } else { 1.0 }).collect()
 }
 
 /// Conditions g(∫f₁, ∫f₂, …, t, p) = 0 as functions of the integrals: values and slopes.
@@ -112,7 +118,7 @@ pub struct Integrals {
     /// [place][axis], and the weight of each place.
     places: Vec<Vec<f64>>,
     weights: Vec<f64>,
-    /// By integral: one over what it is divided by.
+    /// [`factors`]
     factors: Vec<f64>,
     /// Moments of a step, as the equations know them.
     moments: Vec<f64>,
@@ -136,7 +142,6 @@ impl Integrals {
         }
         let (derivatives, sources) = sources(&conditions.integrands.reads, statement, candidate)?;
         let (along, weights): (Vec<_>, Vec<_>) = axes.iter().map(|axis| rule(axis, PLACES[axes.len()])).unzip();
-        let volume: f64 = axes.iter().map(Axis::length).product();
         let places = tensor(&along);
         let moments = if candidate.has_time { (POINTS / places.len()).clamp(1, MOMENTS) } else { 1 };
         Ok(Self {
@@ -146,7 +151,7 @@ impl Integrals {
             sources,
             weights: tensor(&weights).iter().map(|all| all.iter().product()).collect(),
             places,
-            factors: conditions.is_mean.iter().map(|is_mean| if *is_mean { 1.0 / volume } else { 1.0 }).collect(),
+            factors: factors(&conditions, axes),
             moments: vec![statement.start; moments],
             points: Vec::new(),
             bases: Vec::new(),
@@ -191,15 +196,9 @@ impl Integrals {
         (self.outer.count() * self.moments.len()) as f64
     }
 
-    fn begin(&mut self, coefficients: &[f64]) {
-        self.inner.set_uniforms(|input| match input {
-            UniformInput::Parameter(k) => coefficients.get(usize::from(k)).copied().unwrap_or(f64::NAN),
-            _ => f64::NAN,
-        });
-    }
-
     /// [moment][integral] of the network.
-    fn values(&mut self, parameters: &[f64], dimension: usize) -> Vec<f64> {
+    fn values(&mut self, parameters: &[f64], coefficients: &[f64], dimension: usize) -> Vec<f64> {
+        put_parameters(&mut self.inner, coefficients);
         let Self { conditions, inner, engine, sources, weights, factors, bases, points, moments, .. } = self;
         let (integrands, count, places) = (&conditions.integrands, factors.len(), weights.len());
         let mut buffers = Buffers::new(integrands);
@@ -218,7 +217,8 @@ impl Integrals {
     }
 
     /// Mean of the squares. `take` gets each left less right with its derivatives by the network's parameters, both times the
-    /// root of `weight` over the number of them, so that their squares add up to `weight` times that mean. Numbers that are held have none.
+    /// root of `weight` over the number of them, so that their squares add up to `weight` times that mean. Numbers that are
+    /// held have none.
     pub(super) fn rows(
         &mut self,
         parameters: &[f64],
@@ -229,8 +229,7 @@ impl Integrals {
         weight: f64,
         mut take: impl FnMut(f64, &[f64]),
     ) -> f64 {
-        self.begin(coefficients);
-        let integrals = self.values(parameters, dimension);
+        let integrals = self.values(parameters, coefficients, dimension);
         let share = 1.0 / self.rows_of_loss();
         let root = (weight * share).sqrt();
         let Self { conditions, inner, outer, engine, sources, weights, factors, bases, points, moments, .. } = self;
@@ -283,8 +282,7 @@ impl Integrals {
 
     /// That mean alone.
     pub fn loss(&mut self, parameters: &[f64], coefficients: &[f64], dimension: usize) -> f64 {
-        self.begin(coefficients);
-        let integrals = self.values(parameters, dimension);
+        let integrals = self.values(parameters, coefficients, dimension);
         let count = self.factors.len();
         let mut loss = 0.0;
         for (m, moment) in self.moments.iter().enumerate() {

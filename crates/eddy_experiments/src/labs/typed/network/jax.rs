@@ -247,7 +247,8 @@ impl TypedNetwork {
         }
         let line = |(name, guess): &(String, f64)| format!("{:?}: {}", python_name(name), number(*guess));
         let guesses: Vec<String> = self.training.sought.iter().map(line).collect();
-        writeln!(out, "\nSOUGHT = {{{}}}  # first guesses; above is what the reference has. Eddy holds eigenvalues there at first", guesses.join(", ")).ok();
+        let note = "first guesses; above is what the reference has. Eddy holds eigenvalues there at first";
+        writeln!(out, "\nSOUGHT = {{{}}}  # {note}", guesses.join(", ")).ok();
         let scales: Vec<String> = self.sought.iter().map(|one| number(one.scale)).collect();
         writeln!(out, "\n\ndef numbers(weights):\n    return np.array([{}]) * weights[-1]\n", scales.join(", ")).ok();
     }

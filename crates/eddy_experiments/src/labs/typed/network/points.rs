@@ -1,6 +1,6 @@
 //! Where the residual is asked for, and its values there.
 
-use eddy_expr::{BlockKernel, Column, Field, Residuals, Row};
+use eddy_expr::{BlockKernel, Column, Field, Residuals, Row, program::UniformInput};
 use eddy_nets::{
     graph::{GraphTile, RowTile},
     uniform,
@@ -12,6 +12,41 @@ use super::{TypedNetwork, reads::bases};
 const FOLLOWED: u64 = 50;
 /// Candidates for each of them.
 const CANDIDATES: usize = 4;
+
+/// Gives a kernel of residuals the parameters, the only uniforms that they have.
+pub(super) fn put_parameters(kernel: &mut BlockKernel<f64>, parameters: &[f64]) {
+    kernel.set_uniforms(|input| match input {
+        UniformInput::Parameter(k) => parameters.get(usize::from(k)).copied().unwrap_or(f64::NAN),
+        _ => f64::NAN,
+    });
+}
+
+/// What a program gives at places [axis][point] where it reads `columns` [read][point]: [output][point]. None where an input is
+/// missing.
+pub(super) fn run_at(
+    residuals: &Residuals,
+    parameters: &[f64],
+    places: &[Vec<f64>],
+    columns: &[Vec<f64>],
+) -> Option<Vec<Vec<f64>>> {
+    let mut kernel = BlockKernel::<f64>::new(residuals.program.clone());
+    put_parameters(&mut kernel, parameters);
+    let at = |axis: usize| places.get(axis).map_or(Column::Constant(0.0), |values| Column::Values(values));
+    let mut outputs = vec![vec![0.0; columns.first().map_or(0, Vec::len)]; residuals.program.outputs.len()];
+    run(&mut kernel, columns, [at(0), at(1), at(2)], &mut outputs).then_some(outputs)
+}
+
+fn run(
+    kernel: &mut BlockKernel<f64>,
+    columns: &[Vec<f64>],
+    coordinates: [Column<'_, f64>; 3],
+    outputs: &mut [Vec<f64>],
+) -> bool {
+    let fields: Vec<Field<'_, f64>> = columns.iter().map(|data| Field { data, start: 0 }).collect();
+    let row = Row { fields: &fields, strides: [1, 0, 0], coordinates };
+    let mut slices: Vec<&mut [f64]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();
+    kernel.run(&row, &mut slices).is_ok()
+}
 
 /// What the residuals read and give, by point of a tile.
 pub(super) struct Buffers {
@@ -45,14 +80,11 @@ impl Buffers {
             }
         }
         outputs.iter_mut().for_each(|output| output.resize(tile.len, 0.0));
-        let fields: Vec<Field<'_, f64>> = columns.iter().map(|data| Field { data, start: 0 }).collect();
         let at = |axis: usize| match axis < dimension {
             true => Column::Values(tile.input(axis)),
             false => Column::Constant(0.0),
         };
-        let row = Row { fields: &fields, strides: [1, 0, 0], coordinates: [at(0), at(1), at(2)] };
-        let mut slices: Vec<&mut [f64]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();
-        kernel.run(&row, &mut slices).is_ok()
+        run(kernel, columns, [at(0), at(1), at(2)], outputs)
     }
 
     /// What was read at a point of the tile, by read.

@@ -116,9 +116,9 @@ impl Reference {
     }
 
     /// By collocation; with it what else solves the problem, and the numbers that were unknown.
-    pub fn steady(problem: &Steady<'_>) -> Result<(Self, Solution), EddyError> {
+    pub fn steady(problem: &Steady<'_>, is_eigen: bool) -> Result<(Self, Solution), EddyError> {
         let layout = Layout::new(problem.statement, problem.candidate);
-        let solution = problem.solve(&layout.points)?;
+        let solution = problem.solve(&layout.points, is_eigen)?;
         let reference = Self { error: Some(solution.error), ..Self::of(layout, solution.values.clone()) };
         Ok((reference, solution))
     }

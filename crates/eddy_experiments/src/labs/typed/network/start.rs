@@ -105,14 +105,16 @@ pub fn amplitudes(axis: &Axis, values: &[f64]) -> Vec<f64> {
 /// Where values along the axes have to be known: [axis][place]. Of the upper end of a period is left out.
 pub fn places(axes: &[Axis]) -> Vec<Vec<f64>> {
     let which = usize::from(axes.len() > 1);
-    let along = |axis: &Axis| match axis.is_periodic {
-        true => {
-            let n = PLACES[which];
-            (0..n).map(|i| axis.min + axis.length() * i as f64 / n as f64).collect()
-        }
-        false => Chebyshev::new(WALL_PLACES[which], axis.min, axis.max).x().to_vec(),
-    };
+    let along = |axis: &Axis| nodes(axis, if axis.is_periodic { PLACES } else { WALL_PLACES }[which]);
     axes.iter().map(along).collect()
+}
+
+/// So many places along an axis, at which values give the coefficients of its [`Line`].
+pub fn nodes(axis: &Axis, count: usize) -> Vec<f64> {
+    match axis.is_periodic {
+        true => (0..count).map(|i| axis.min + axis.length() * i as f64 / count as f64).collect(),
+        false => Chebyshev::new(count, axis.min, axis.max).x().to_vec(),
+    }
 }
 
 /// A field over two axes at most, or a number.

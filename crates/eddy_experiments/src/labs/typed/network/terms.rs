@@ -1,30 +1,37 @@
 //! Terms of the loss beside the equations and the sides: conditions on integrals, and measurements.
 
-use eddy_nets::graph::{NormalEquations, RowTile, Rows};
+use eddy_nets::graph::{GraphTile, NormalEquations, RowTile, Rows};
 
-use super::{TypedNetwork, candidate::Output};
+use super::{Measurements, TypedNetwork, candidate::Output};
+
+impl Measurements {
+    /// What the network says at point `i` of a tile less what was measured there.
+    fn gap(&self, tile: &GraphTile<'_, f64>, output: usize, i: usize) -> f64 {
+        let at = tile.start + i;
+        tile.jet(output, 0)[i] + self.bases[output][at] - self.values[output][at]
+    }
+}
 
 impl TypedNetwork {
     /// Adds the conditions on integrals to the gradient, and returns their part of the loss.
     pub(super) fn at_integrals(&mut self, parameters: &[f64], gradient: &mut [f64]) -> f64 {
-        let (coefficients, dimension) = (self.coefficients(parameters), self.statement.grid.dimension());
-        let (weight, sought, is_held) = (self.training.integral_weight, &self.sought, self.is_held);
-        let Some(integrals) = &mut self.integrals else { return 0.0 };
-        self.integral_loss =
-            integrals.rows(parameters, &coefficients, sought, is_held, dimension, weight, |value, slopes| {
-                gradient.iter_mut().zip(slopes).for_each(|(g, s)| *g += 2.0 * value * s);
-            });
-        weight * self.integral_loss
+        self.each_integral(parameters, |value, slopes| {
+            gradient.iter_mut().zip(slopes).for_each(|(g, s)| *g += 2.0 * value * s);
+        });
+        self.training.integral_weight * self.integral_loss
     }
 
     /// The same as rows.
     pub(super) fn rows_of_integrals(&mut self, parameters: &[f64], equations: &mut NormalEquations) {
+        self.each_integral(parameters, |value, slopes| equations.add_one(value, slopes));
+        equations.finish();
+    }
+
+    fn each_integral(&mut self, parameters: &[f64], take: impl FnMut(f64, &[f64])) {
         let (coefficients, dimension) = (self.coefficients(parameters), self.statement.grid.dimension());
         let (weight, sought, is_held) = (self.training.integral_weight, &self.sought, self.is_held);
         let Some(integrals) = &mut self.integrals else { return };
-        let take = |value: f64, slopes: &[f64]| equations.add_one(value, slopes);
         self.integral_loss = integrals.rows(parameters, &coefficients, sought, is_held, dimension, weight, take);
-        equations.finish();
     }
 
     /// Their part of the loss elsewhere.
@@ -41,7 +48,7 @@ impl TypedNetwork {
             let mut loss = 0.0;
             for (o, factor) in factors.iter().enumerate() {
                 for i in 0..tile.len {
-                    let gap = tile.jet(o, 0)[i] + data.bases[o][tile.start + i] - data.values[o][tile.start + i];
+                    let gap = data.gap(tile, o, i);
                     loss += factor * gap * gap;
                     tile.adjoint(o, 0)[i] = 2.0 * factor * gap;
                 }
@@ -67,7 +74,7 @@ impl TypedNetwork {
         let write = |rows: &mut RowTile<'_, '_, f64>, o: usize| {
             let (tile, root) = (&mut rows.tile, factors[o].sqrt());
             for i in 0..tile.len {
-                let gap = tile.jet(o, 0)[i] + data.bases[o][tile.start + i] - data.values[o][tile.start + i];
+                let gap = data.gap(tile, o, i);
                 rows.residuals[i] = root * gap;
                 tile.adjoint(o, 0)[i] = root;
             }
@@ -84,7 +91,7 @@ impl TypedNetwork {
         self.values.evaluate(parameters, &data.points, |tile| {
             for (o, factor) in factors.iter().enumerate() {
                 for i in 0..tile.len {
-                    let gap = tile.jet(o, 0)[i] + data.bases[o][tile.start + i] - data.values[o][tile.start + i];
+                    let gap = data.gap(tile, o, i);
                     loss += factor * gap * gap;
                 }
             }

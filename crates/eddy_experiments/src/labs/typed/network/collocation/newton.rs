@@ -7,8 +7,6 @@ use eddy_numerics::least_squares::Qr;
 use web_time::Instant;
 
 use super::{Grid, System};
-use crate::labs::typed::network::integrals::Outer;
-
 /// What counts as an equation that does not hold, relative to its terms: few points alone leave a hundredth.
 const CONTRADICTION: f64 = 5e-2;
 /// A state is settled where the next step is shorter than this, relative to it: rounding of fourth derivatives leaves less.
@@ -21,6 +19,14 @@ const STATES: usize = 10;
 const STEPS: usize = 60;
 /// Eigenvalues nearer than this, relative, are one.
 const SAME: f64 = 1e-4;
+
+fn square(v: &[f64]) -> f64 {
+    v.iter().map(|v| v * v).sum()
+}
+
+fn length(v: &[f64]) -> f64 {
+    square(v).sqrt()
+}
 
 impl Grid<'_> {
     /// Newton's method: of eigenproblems from a state near the guess, of others from zero, then from the smoothest fields that
@@ -61,7 +67,7 @@ impl Grid<'_> {
             let row = system.new_row(0.0);
             system.columns[first][row] = 1e-6 * weight;
         }
-        let right = system.rows.iter().map(|r| -r).collect();
+        let right = system.right();
         y = Qr::new(system.columns)?.solve(right)?;
         y.extend(numbers);
         Some(y)
@@ -80,56 +86,48 @@ impl Grid<'_> {
     /// Where Newton's method comes to, what the equations leave there, and the length of the next step, relative.
     pub(super) fn descend(&self, mut y: Vec<f64>) -> (Vec<f64>, f64, f64) {
         let begun = Instant::now();
-        let weight = self.system(&y, None).weight;
-        let mut system = self.system(&y, Some(weight));
+        let mut system = self.system(&y, None);
         for _ in 0..STEPS {
             if begun.elapsed() > PATIENCE {
                 break;
             }
-            let Some((next, step)) = self.newton(&y, &system, weight) else { break };
-            let size = next.iter().map(|v| v * v).sum::<f64>().sqrt();
-            system = self.system(&next, Some(weight));
-            y = next;
-            if step < 1e-11 * size {
+            let Some(step) = self.newton(&mut y, &mut system) else { break };
+            if step < 1e-11 * length(&y) {
                 break;
             }
         }
-        let size = y.iter().map(|v| v * v).sum::<f64>().sqrt();
-        let rest = self.step(&system, 1e-10).map_or(f64::NAN, |step| step.iter().map(|v| v * v).sum::<f64>().sqrt());
-        (y, system.mismatch, if rest == 0.0 { 0.0 } else { rest / size })
+        let rest = self.step(&system, 1e-10).map_or(f64::NAN, |step| length(&step));
+        let share = if rest == 0.0 { 0.0 } else { rest / length(&y) };
+        (y, system.mismatch, share)
     }
 
-    /// The next state, whose squares are fewer, and how far it is.
-    fn newton(&self, y: &[f64], system: &System, weight: f64) -> Option<(Vec<f64>, f64)> {
-        let cost = |rows: &[f64]| rows.iter().map(|r| r * r).sum::<f64>();
-        let before = cost(&system.rows);
-        let right: Vec<f64> = system.rows.iter().map(|r| -r).collect();
-        let reached = |step: &[f64], t: f64| -> Option<(Vec<f64>, f64)> {
+    /// Goes on to a state whose squares are fewer, and returns how far; `system` is that of the state.
+    fn newton(&self, y: &mut Vec<f64>, system: &mut System) -> Option<f64> {
+        let before = square(&system.rows);
+        let reached = |step: &[f64], t: f64| -> Option<(Vec<f64>, System, f64)> {
             let next: Vec<f64> = y.iter().zip(step).map(|(y, s)| y + t * s).collect();
-            let after = cost(&self.system(&next, Some(weight)).rows);
-            let size = t * step.iter().map(|s| s * s).sum::<f64>().sqrt();
-            (after < before).then_some((next, size))
+            let there = self.system(&next, Some(system.weight));
+            (square(&there.rows) < before).then(|| (next, there, t * length(step)))
         };
-        if let Some(step) = Qr::new(system.columns.clone()).and_then(|qr| qr.solve(right))
-            && let Some(found) = [1.0, 0.5, 0.25, 0.1, 0.03].iter().find_map(|t| reached(&step, *t))
-        {
-            return Some(found);
-        }
+        let whole = Qr::new(system.columns.clone()).and_then(|qr| qr.solve(system.right()));
+        let shares = |step: Vec<f64>| [1.0, 0.5, 0.25, 0.1, 0.03].iter().find_map(|t| reached(&step, *t));
         // Where directions are free, as a phase is, or Newton's step misleads, shorter ones (Levenberg, Marquardt).
-        [1e-8, 1e-6, 1e-4, 1e-2, 0.1, 1.0].iter().find_map(|damping| reached(&self.step(system, *damping)?, 1.0))
+        let damped = || [1e-8, 1e-6, 1e-4, 1e-2, 0.1, 1.0].iter().find_map(|d| reached(&self.step(system, *d)?, 1.0));
+        let (next, there, step) = whole.and_then(shares).or_else(damped)?;
+        (*y, *system) = (next, there);
+        Some(step)
     }
 
     /// Newton's step with each unknown damped by a share of its column.
     fn step(&self, system: &System, damping: f64) -> Option<Vec<f64>> {
         let unknowns = system.columns.len();
         let damped = system.columns.iter().enumerate().map(|(j, column)| {
-            let size = column.iter().map(|c| c * c).sum::<f64>().sqrt();
             let mut all = column.clone();
             all.resize(column.len() + unknowns, 0.0);
-            all[column.len() + j] = damping * size.max(1e-12);
+            all[column.len() + j] = damping * length(column).max(1e-12);
             all
         });
-        let mut right: Vec<f64> = system.rows.iter().map(|r| -r).collect();
+        let mut right = system.right();
         right.resize(right.len() + unknowns, 0.0);
         Qr::new(damped.collect())?.solve(right)
     }
@@ -146,7 +144,7 @@ impl Grid<'_> {
             y.iter_mut().zip(&fields).for_each(|(y, v)| *y = s * v);
             let mut system = System::new(y.len());
             self.on_integrals(&mut system, y, &parameters, 1.0);
-            system.rows.iter().map(|r| r * r).sum::<f64>()
+            square(&system.rows)
         };
         let tried = (-40..=40).flat_map(|k| [1.0, -1.0].map(|sign| sign * 10f64.powf(0.1 * f64::from(k))));
         let best = tried.min_by(|a, b| mismatch(*a).total_cmp(&mismatch(*b)));
@@ -158,8 +156,7 @@ impl Grid<'_> {
     fn states(&self, numbers: &[f64], most: usize) -> Vec<(Vec<f64>, f64)> {
         let mut system = self.system(&self.zero(Some(numbers)), None);
         system.columns.truncate(self.fields());
-        let conditions = self.problem.conditions.map_or(0, |c| Outer::new(c).count());
-        let kept = system.rows.len() - conditions;
+        let kept = system.local;
         system.columns.iter_mut().for_each(|column| column.truncate(kept));
         let Some(factors) = Qr::new(system.columns.clone()) else { return Vec::new() };
         let values = &self.matrices[&[0; 3]];
@@ -197,15 +194,13 @@ impl Grid<'_> {
     /// stands for its negative too.
     pub(super) fn space(&self, y: &[f64]) -> Vec<Vec<f64>> {
         let (fields, numbers) = y.split_at(self.fields());
-        let largest = fields.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
         let (here, there) = (self.system(y, Some(1.0)), self.system(&self.zero(Some(numbers)), Some(1.0)));
-        let conditions = self.problem.conditions.map_or(0, |c| Outer::new(c).count());
-        let kept = here.rows.len() - conditions;
+        let kept = here.local;
         let is_linear = here.columns[..self.fields()].iter().zip(&there.columns).all(|(a, b)| {
             let size = a[..kept].iter().fold(1e-300_f64, |m, v| m.max(v.abs()));
             a[..kept].iter().zip(b).all(|(a, b)| (a - b).abs() <= 1e-9 * size)
         });
-        if !is_linear || largest == 0.0 {
+        if !is_linear || fields.iter().all(|v| *v == 0.0) {
             return vec![fields.to_vec()];
         }
         // A hair beside the eigenvalue the matrix can be factored.
@@ -215,9 +210,7 @@ impl Grid<'_> {
         let moved = |v: &[f64]| -> f64 {
             let at: Vec<f64> = v.iter().chain(numbers).copied().collect();
             let system = self.system(&at, Some(1.0));
-            let of = |(n, column): (usize, &Vec<f64>)| {
-                numbers[n].abs().max(1e-3) * column[..kept].iter().map(|c| c * c).sum::<f64>().sqrt()
-            };
+            let of = |(n, column): (usize, &Vec<f64>)| numbers[n].abs().max(1e-3) * length(&column[..kept]);
             system.columns[self.fields()..].iter().enumerate().map(of).fold(0.0, f64::max)
         };
         let is_same = |(v, rest): &(Vec<f64>, f64)| numbers.is_empty() || *rest < SAME * moved(v);
