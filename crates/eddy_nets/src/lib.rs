@@ -5,7 +5,7 @@
 //! derivatives and operators of second order, [`JetSpec`]), hands the outputs to the caller's loss, takes back the
 //! adjoint of every jet component, and goes backward once to the parameters. [`Adam`] applies the gradient. [`gpu`] does
 //! whole steps on a GPU, for scalar equations in (t, x). [`graph`] has networks of any shape and derivatives to order 4;
-//! [`Lbfgs`], [`GaussNewton`] and [`Muon`] are the other optimizers.
+//! [`Lbfgs`], [`GaussNewton`], [`Muon`] and [`Soap`] are the other optimizers.
 //!
 //! ```
 //! use eddy_nets::*;
@@ -47,6 +47,7 @@ mod aligned;
 pub mod bench;
 mod engine;
 mod features;
+mod first_order;
 mod functions;
 pub mod fused;
 mod gauss_newton;
@@ -60,11 +61,13 @@ mod muon;
 mod network;
 mod random;
 mod real;
+mod soap;
 
 pub use activation::Activation;
 pub use adam::{Adam, AdamSettings, Schedule, Shape};
 pub use engine::{Engine, Tile};
 pub use features::{Features, Linear};
+pub use first_order::{FirstOrder, Rule};
 pub use functions::{sin_cos_all, tanh_all};
 pub use gauss_newton::{GaussNewton, GaussNewtonSettings, GaussNewtonStep};
 pub use jets::{JetSpec, Operator};
@@ -73,3 +76,4 @@ pub use muon::{Muon, MuonSettings, orthogonalized};
 pub use network::{Architecture, LayerShape, Named, NetError, Network};
 pub use random::{normal, uniform};
 pub use real::{Level, Real};
+pub use soap::{Soap, SoapSettings};

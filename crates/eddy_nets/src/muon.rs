@@ -9,11 +9,13 @@ pub struct MuonSettings {
     pub momentum: f64,
     /// Newton-Schulz iterations.
     pub iterations: usize,
+    /// Root mean square of a matrix' step over the rate, in place of the factor √max(1, rows/columns).
+    pub root_mean_square: Option<f64>,
 }
 
 impl Default for MuonSettings {
     fn default() -> Self {
-        Self { rate: 0.02, momentum: 0.95, iterations: 5 }
+        Self { rate: 0.02, momentum: 0.95, iterations: 5, root_mean_square: None }
     }
 }
 
@@ -41,7 +43,7 @@ impl Muon {
     /// # Panics
     /// If a layer lies beyond the parameters.
     pub fn step(&mut self, parameters: &mut [f64], gradient: &[f64]) {
-        let MuonSettings { rate, momentum, iterations } = self.settings;
+        let MuonSettings { rate, momentum, iterations, root_mean_square } = self.settings;
         for (layer, m) in self.layers.iter().zip(&mut self.momentum) {
             let range = layer.weights..layer.weights + layer.inputs * layer.outputs;
             for (m, g) in m.iter_mut().zip(&gradient[range.clone()]) {
@@ -49,7 +51,12 @@ impl Muon {
             }
             let ahead: Vec<f64> = m.iter().zip(&gradient[range.clone()]).map(|(m, g)| g + momentum * m).collect();
             let step = orthogonalized(&ahead, layer.outputs, layer.inputs, iterations);
-            let rate = rate * (layer.outputs as f64 / layer.inputs as f64).max(1.0).sqrt();
+            let [rows, columns] = [layer.outputs, layer.inputs].map(|n| n as f64);
+            // Of r×c entries with min(r, c) singular values one the root mean square is 1/√max(r, c).
+            let rate = match root_mean_square {
+                Some(size) => rate * size * rows.max(columns).sqrt(),
+                None => rate * (rows / columns).max(1.0).sqrt(),
+            };
             for (p, s) in parameters[range].iter_mut().zip(&step) {
                 *p -= rate * s;
             }

@@ -200,7 +200,7 @@ impl Experiment for Flamepinn1d {
     const COST: Cost = Cost::Slow;
 
     fn start(p: &Params, context: &Context) -> Result<Box<dyn Run>, EddyError> {
-        let method = Method::Adam { rate: p.rate };
+        let method = Method::adam(p.rate);
         let descent = Descent { method, steps: u64::from(p.steps), seed: p.seed, record_every: 25 };
         let flame = Flame::new(p.phi, p.inflow);
         let shot = flame

@@ -201,7 +201,7 @@ impl Experiment for GpHm {
 
     fn start(p: &Params, context: &Context) -> Result<Box<dyn Run>, EddyError> {
         if matches!(p.model, Model::Network | Model::Features) {
-            let method = Method::Adam { rate: p.rate };
+            let method = Method::adam(p.rate);
             let descent = Descent { method, steps: u64::from(p.steps), seed: p.seed, record_every: 25 };
             return pinn::start_descent(Network::new(p).map_err(pinn::refused)?, descent, context);
         }

@@ -188,7 +188,7 @@ impl Experiment for Lpinn {
     const COST: Cost = Cost::Cheap;
 
     fn start(p: &Params, context: &Context) -> Result<Box<dyn Run>, EddyError> {
-        let method = Method::Adam { rate: p.rate };
+        let method = Method::adam(p.rate);
         let descent = Descent { method, steps: u64::from(p.steps), seed: p.seed, record_every: 50 };
         pinn::start_descent(Transport::new(p).map_err(pinn::refused)?, descent, context)
     }

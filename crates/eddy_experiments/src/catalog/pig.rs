@@ -155,7 +155,7 @@ impl Experiment for Pig {
     fn start(p: &Params, context: &Context) -> Result<Box<dyn Run>, EddyError> {
         let method = match p.optimizer {
             Optimizer::Lbfgs => Method::Lbfgs,
-            Optimizer::Adam => Method::Adam { rate: p.rate },
+            Optimizer::Adam => Method::adam(p.rate),
         };
         let descent = Descent { method, steps: u64::from(p.steps), seed: p.seed, record_every: 10 };
         pinn::start_descent(Helmholtz::new(p).map_err(pinn::refused)?, descent, context)

@@ -34,7 +34,7 @@ use eddy_spec::{
 use crate::{
     Baseline, Context, DeviceKind, Experiment, Lab, Run,
     labs::{
-        pinn::{self, Descent, Method, Objective, relative_error},
+        pinn::{self, Descent, Gradient, Method, Objective, relative_error},
         walls::{
             Jet, Steady,
             taylor::{FACTORIALS, ORDERS, Taylor},
@@ -173,7 +173,7 @@ impl Experiment for PinnCavity {
     const COST: Cost = Cost::Slow;
 
     fn start(p: &Params, context: &Context) -> Result<Box<dyn Run>, EddyError> {
-        let method = Method::AdamLbfgs { rate: p.rate, first: u64::from(p.first) };
+        let method = Method::ThenLbfgs { gradient: Gradient::adam(p.rate), first: u64::from(p.first) };
         let descent = Descent { method, steps: u64::from(p.steps), seed: p.seed, record_every: 50 };
         pinn::start_descent(Cavity::new(p).map_err(pinn::refused)?, descent, context)
     }

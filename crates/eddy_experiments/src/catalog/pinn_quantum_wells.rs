@@ -162,7 +162,7 @@ impl Experiment for PinnQuantumWells {
     const COST: Cost = Cost::Cheap;
 
     fn start(p: &Params, context: &Context) -> Result<Box<dyn Run>, EddyError> {
-        let method = Method::Adam { rate: p.rate };
+        let method = Method::adam(p.rate);
         let descent = Descent { method, steps: u64::from(p.steps), seed: p.seed, record_every: 25 };
         pinn::start_descent(State::new(p).map_err(pinn::refused)?, descent, context)
     }

@@ -21,7 +21,7 @@
 //! may settle on a solution that begins wrongly, with hardly any residual. *Windows* in time cure that, each beginning where the
 //! one before ended. With Adam, try causal weights where the later times stay wrong.
 //!
-//! Take the points of the last step to see where the residual is large. The *spectrum of the error* shows which waves are learnt:
+//! The *residual* shows what the equation leaves everywhere, the points of the last step where it was asked for. The *spectrum of the error* shows which waves are learnt:
 //! slow ones first. Why, the *tangent kernel* says: what lies along an eigenvector is learnt at a speed proportional to its
 //! eigenvalue, and they fall over many decades. Where the *gradients by term* are far apart one term of the loss is not heard.
 //!
@@ -41,11 +41,12 @@
 //! Steady lines need not be linear (*Bratu*, the *condensate*). Derivatives go to order four; there is no noise, and no integral
 //! within an equation.
 
+use eddy_nets::Rule;
 use eddy_solve::Statement;
 use eddy_spec::{Axis, Citation, Claim, ColorMap, Cost, EddyError, Metric, ViewSpec, choice, params};
 
 use crate::labs::{
-    pinn::{self, Descent, MOST_NEWTON, Method, Objective, start_descent},
+    pinn::{self, Descent, Fall, Gradient, MOST_NEWTON, Method, Objective, start_descent},
     typed::{
         Conditioned, Texts,
         network::{Architecture, Balance, Data, Kind, Training, TypedNetwork, guesses, network_end},
@@ -56,6 +57,12 @@ use crate::{Baseline, Context, DeviceKind, Experiment, Lab, Run};
 choice! { pub enum Optimizer {
     /// Adam
     Adam = "adam",
+    /// AdamW, with weight decay
+    AdamW = "adamw",
+    /// Muon
+    Muon = "muon",
+    /// SOAP
+    Soap = "soap",
     /// L-BFGS on fixed points
     Lbfgs = "lbfgs",
     /// Adam, then L-BFGS
@@ -91,6 +98,26 @@ choice! { pub enum Network {
     Sines = "sines",
     /// Fourier features
     Waves = "fourier-features",
+    /// Gaussians
+    Gaussians = "gaussians",
+    /// one for each part of the domain
+    Parts = "parts",
+} }
+
+choice! { pub enum Schedule {
+    /// half a cosine
+    Cosine = "cosine",
+    /// exponential
+    Exponential = "exponential",
+    /// constant
+    Constant = "constant",
+} }
+
+choice! { pub enum Sides {
+    /// terms of the loss
+    Terms = "terms",
+    /// built in where they can be
+    BuiltIn = "built-in",
 } }
 
 choice! { pub enum Begins {
@@ -158,7 +185,7 @@ params! { pub struct Params {
     z: String = String::new() => expression(80).group("problem"),
     /// Conditions at the sides. Lines such as u = dirichlet: 0; periodic where empty.
     boundary: String = String::new() => expression(800).group("problem"),
-    /// Initial values. Lines such as u = sin(x).
+    /// Initial values. Lines such as u = sin(x); what is not named begins at zero.
     initial: String = String::new() => expression(2000).group("problem"),
     /// Parameters. Values that replace those in the equations: nu = 0.1.
     parameters: String = String::new() => expression(800).group("problem"),
@@ -182,12 +209,16 @@ params! { pub struct Params {
     /// Fall of that weight. It is divided by this in the course of the training, where weights are as given: values first, the
     /// equations later.
     data_fall: f64 = 1.0 => log(1.0, 1e4).group("data")
-        .only_when("optimizer", &["adam", "adam-lbfgs", "gauss-newton"]),
+        .only_when("optimizer", &["adam", "adamw", "muon", "soap", "adam-lbfgs", "gauss-newton"]),
     /// Network.
     network: Network = Network::Plain => choice().group("network"),
     /// Frequency of its first layer. Of sines: the bound of the weights times the inputs. Of Fourier features: the standard
     /// deviation of their wave numbers, where coordinates run from -1 to 1.
     frequency: f64 = 3.0 => log(0.1, 100.0).symbol("\\omega").group("network").only_when("network", &["sines", "fourier-features"]),
+    /// Width of Gaussians at the start. Where coordinates run from -1 to 1.
+    spread: f64 = 0.5 => log(0.05, 5.0).symbol("w").group("network").only_when("network", &["gaussians"]),
+    /// Parts of the domain. Along the first axis, overlapping, each with a network of its own.
+    parts: u32 = 3 => steps(2, 8).group("network").only_when("network", &["parts"]),
     /// Units of a hidden layer.
     width: u32 = 20 => steps(2, 96).group("network"),
     /// Hidden layers.
@@ -201,26 +232,39 @@ params! { pub struct Params {
     sampling: Sampling = Sampling::Uniform => choice().group("training"),
     /// Points per side and condition.
     side_points: u32 = 32 => steps(4, 512).group("training"),
+    /// Conditions at the sides. Values, and slopes where the value is given too, can be built in as long as they are constant and the
+    /// initial values have them; the rest stays a term of the loss.
+    sides: Sides = Sides::Terms => choice().group("training"),
     /// Weight of the conditions at the sides.
     side_weight: f64 = 10.0 => log(1e-3, 1e4).symbol("\\lambda").group("training"),
     /// Weight of the conditions on integrals.
     integral_weight: f64 = 10.0 => log(1e-3, 1e4).symbol("\\lambda_g").group("training"),
     /// Weights of sides and measurements. As given, or moved every hundred steps of Adam, from there on: by the norms of the
     /// gradients, or by the tangent kernels.
-    weights: Weights = Weights::Fixed => choice().group("training").only_when("optimizer", &["adam", "adam-lbfgs"]),
+    weights: Weights = Weights::Fixed => choice().group("training").only_when("optimizer", &["adam", "adamw", "muon", "soap", "adam-lbfgs"]),
     /// Strictness of causal weights. Earlier times first; 0 weighs all alike, and L-BFGS always does.
     causality: f64 = 0.0 => range(0.0, 1000.0).symbol("\\varepsilon").group("training"),
     /// Windows in time, trained one after the other. Each has its share of the steps and begins where the network of the one
     /// before ended.
     windows: u32 = 1 => steps(1, 40).group("training"),
+    /// Curriculum. Lines of a coefficient and where it begins, such as nu = 0.5: it goes to its value in the first half of the
+    /// training, of each window.
+    curriculum: String = String::new() => expression(400).group("training")
+        .only_when("optimizer", &["adam", "adamw", "muon", "soap", "adam-lbfgs", "gauss-newton"]),
     /// Optimizer.
     optimizer: Optimizer = Optimizer::GaussNewton => choice().group("training"),
     /// Training steps (0: automatic). By themselves 200 of Gauss-Newton, 5,000 of the others.
     steps: u32 = 0 => steps(0, 100_000).group("training"),
     /// Steps of Adam before L-BFGS. Of each window.
     first: u32 = 2_000 => steps(1, 100_000).group("training").only_when("optimizer", &["adam-lbfgs"]),
-    /// Learning rate of Adam. It falls to a hundredth along half a cosine.
-    rate: f64 = 5e-3 => log(1e-5, 1e-1).symbol("\\eta").group("training").only_when("optimizer", &["adam", "adam-lbfgs"]),
+    /// Learning rate.
+    rate: f64 = 5e-3 => log(1e-5, 1e-1).symbol("\\eta").group("training").only_when("optimizer", &["adam", "adamw", "muon", "soap", "adam-lbfgs"]),
+    /// Fall of the learning rate. To a hundredth, or none.
+    schedule: Schedule = Schedule::Cosine => choice().group("training").only_when("optimizer", &["adam", "adamw", "muon", "soap", "adam-lbfgs"]),
+    /// Warm-up. Steps over which the learning rate rises at first.
+    warm_up: u32 = 0 => steps(0, 10_000).group("training").only_when("optimizer", &["adam", "adamw", "muon", "soap", "adam-lbfgs"]),
+    /// Weight decay. Each step shrinks the weights by this times the learning rate.
+    decay: f64 = 1e-2 => log(1e-6, 1.0).group("training").only_when("optimizer", &["adamw"]),
     /// Field shown. Its name; the first one where empty.
     shown: String = String::new() => expression(40).group("view"),
     /// Seed of the network and of its points.
@@ -262,6 +306,15 @@ impl Params {
         Ok((texts, statement, conditioned))
     }
 
+    fn gradient(&self, rule: Rule) -> Gradient {
+        let fall = match self.schedule {
+            Schedule::Cosine => Fall::Cosine,
+            Schedule::Exponential => Fall::Exponential,
+            Schedule::Constant => Fall::Constant,
+        };
+        Gradient { rule, rate: self.rate, fall, warm_up: u64::from(self.warm_up) }
+    }
+
     fn steps(&self) -> u64 {
         match (self.steps, self.optimizer) {
             (0, Optimizer::GaussNewton) => 200,
@@ -284,6 +337,8 @@ impl Params {
                     Network::Modified => Kind::Modified,
                     Network::Sines => Kind::Sines { omega: self.frequency },
                     Network::Waves => Kind::Waves { sigma: self.frequency, seed: u64::from(self.seed) },
+                    Network::Gaussians => Kind::Gaussians { width: self.spread },
+                    Network::Parts => Kind::Parts { count: self.parts as usize },
                 },
                 width: self.width as usize,
                 layers: self.layers as usize,
@@ -298,6 +353,9 @@ impl Params {
                 Weights::Kernel => Balance::Kernel,
             },
             integral_weight: self.integral_weight,
+            builds_sides: self.sides == Sides::BuiltIn,
+            curriculum: guesses(&self.curriculum).map_err(|e| e.at("curriculum"))?,
+            curriculum_steps: self.steps().div_ceil(u64::from(self.windows.max(1))) / 2,
             hold: (self.steps() / 10).max(20).min(self.steps() / 2),
             causality: self.causality,
             windows: self.windows as usize,
@@ -338,6 +396,14 @@ impl Experiment for TypedPinn {
         ViewSpec::field("solution", "network", X, Y, U, ColorMap::Viridis),
         ViewSpec::field("reference", "solver", X, Y, U, ColorMap::Viridis),
         ViewSpec::field("difference", "error", X, Y, Axis::linear("difference", "u - u_{ref}"), ColorMap::Diverging),
+        ViewSpec::field(
+            "left",
+            "residual",
+            X,
+            Y,
+            Axis::linear("what the equation leaves", "r"),
+            ColorMap::Diverging,
+        ),
         ViewSpec::points(
             "points",
             "points",
@@ -378,10 +444,14 @@ impl Experiment for TypedPinn {
 
     fn start(p: &Params, context: &Context) -> Result<Box<dyn Run>, EddyError> {
         let (texts, statement, conditioned) = p.problem()?;
+        let by = |rule: Rule| p.gradient(rule);
         let method = match p.optimizer {
-            Optimizer::Adam => Method::Adam { rate: p.rate },
+            Optimizer::Adam => Method::FirstOrder(by(Rule::Adam)),
+            Optimizer::AdamW => Method::FirstOrder(by(Rule::AdamW { decay: p.decay })),
+            Optimizer::Muon => Method::FirstOrder(by(Rule::Muon)),
+            Optimizer::Soap => Method::FirstOrder(by(Rule::Soap)),
             Optimizer::Lbfgs => Method::Lbfgs,
-            Optimizer::AdamLbfgs => Method::AdamLbfgs { rate: p.rate, first: u64::from(p.first) },
+            Optimizer::AdamLbfgs => Method::ThenLbfgs { gradient: by(Rule::Adam), first: u64::from(p.first) },
             Optimizer::GaussNewton => Method::GaussNewton,
         };
         // A step of Gauss-Newton is worth many of the others, and takes as long.

@@ -13,11 +13,11 @@ mod kernels;
 mod networks;
 mod rows;
 
-use crate::{Named, NetError, Real, network::named_layer, normal, uniform};
+use crate::{LayerShape, Named, NetError, Real, network::named_layer, normal, uniform};
 
 pub use derivatives::{Derivatives, MAX_INPUTS, MAX_ORDER};
 pub use engine::{GraphEngine, GraphTile};
-pub use networks::wave_rows;
+pub use networks::{ring_share, wave_rows};
 pub use rows::{NormalEquations, RowTile, Rows};
 
 /// A function of one number.
@@ -38,6 +38,9 @@ pub enum Initial {
     Uniform(f64),
     /// Normal with this deviation.
     Normal(f64),
+    /// All weights 1/width, biases uniform within ±1/width: of a layer on one unit within [-1, 1], the distance from a centre
+    /// there over a width.
+    Centres { width: f64 },
 }
 
 /// A node of a [`Graph`].
@@ -198,6 +201,7 @@ impl Graph {
             }
             Initial::Uniform(bound) => (Start::Uniform(-bound, bound), Start::Uniform(-bound, bound)),
             Initial::Normal(deviation) => (Start::Normal(deviation), Start::Value(0.0)),
+            Initial::Centres { width } => (Start::Value(1.0 / width), Start::Uniform(-1.0 / width, 1.0 / width)),
         };
         let at = self.reserve(units * inputs, weights);
         self.reserve(units, biases);
@@ -271,6 +275,18 @@ impl Graph {
         named.extend(scalars.iter().enumerate().map(|(i, at)| Named::new(format!("scalars.{i}"), &[1], *at)));
         named.sort_by_key(|n| n.at);
         named
+    }
+
+    /// The dense layers, in the order of their making.
+    pub fn layers(&self) -> Vec<LayerShape> {
+        let layer = |node: &Entry| match node.kind {
+            Kind::Dense { from, at } => {
+                let (inputs, outputs) = (self.nodes[from].units, node.units);
+                Some(LayerShape { inputs, outputs, weights: at, biases: at + inputs * outputs })
+            }
+            _ => None,
+        };
+        self.nodes.iter().filter_map(layer).collect()
     }
 
     /// Parameters at the start: the same for a seed in both formats up to rounding, on every machine.

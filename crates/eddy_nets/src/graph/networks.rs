@@ -76,6 +76,82 @@ impl Graph {
         self.waves(from, &rows)
     }
 
+    /// Gaussians exp(−½ Σ ((z_i − c_i)/w_i)²) of what `from` says, with trainable centres and widths, as features (Kang, Oh, Hong,
+    /// Park 2025, "PIG: physics-informed Gaussians as adaptive parametric mesh representations", eq. 5, with widths along the
+    /// axes). They begin with one width, and centres drawn uniformly within [-1, 1]. For each unit of `from` there is a layer
+    /// of its own, whose weights are the inverse widths.
+    pub fn gaussian_features(&mut self, from: Node, count: usize, width: f64) -> Node {
+        let mut sum: Option<Node> = None;
+        for unit in 0..self.units(from) {
+            let one = self.pick(from, unit, 1.0, 0.0);
+            let distance = self.dense(one, count, Initial::Centres { width });
+            let square = self.multiply(distance, distance);
+            sum = Some(sum.map_or(square, |sum| self.add(sum, square)));
+        }
+        let exponent = self.affine(sum.unwrap_or(from), -0.5, 0.0);
+        self.apply(exponent, Function::Exp)
+    }
+
+    /// A partition of unity over `count` overlapping parts of a coordinate, and what `part` makes of each smooth window and of
+    /// the coordinate within the part (from -1 to 1; none on a ring), joined (Moseley, Markham, Nissen-Meyer 2023, "Finite
+    /// basis physics-informed neural networks", eqs. 13-15). The windows add up to one exactly: between walls they are
+    /// differences of ½(1 + tanh), on a ring powers of a cosine.
+    pub fn parts(
+        &mut self,
+        input: usize,
+        ends: (f64, f64),
+        is_periodic: bool,
+        count: usize,
+        mut part: impl FnMut(&mut Self, Node, Option<Node>) -> Node,
+    ) -> Node {
+        let (low, high) = ends;
+        let (count, length) = (count.max(1), high - low);
+        let mut all: Option<Node> = None;
+        for k in 0..count {
+            let (window, local) = if is_periodic {
+                (self.ring_window(input, length, k, count, low), None)
+            } else {
+                let (scale, middle) = (2.0 * count as f64 / length, low + (k as f64 + 0.5) * length / count as f64);
+                let coordinates = self.coordinates();
+                let local = self.pick(coordinates, input, scale, -scale * middle);
+                (self.wall_window(local, k, count), Some(local))
+            };
+            let one = part(self, window, local);
+            all = Some(all.map_or(one, |all| self.join(all, one)));
+        }
+        all.unwrap_or(Node(0))
+    }
+
+    /// Of part `k`, by the coordinate in it: ½ tanh s(z + 1) − ½ tanh s(z − 1), and without end at the walls.
+    fn wall_window(&mut self, local: Node, k: usize, count: usize) -> Node {
+        let step = |graph: &mut Self, end: f64| {
+            let distance = graph.pick(local, 0, STEEP, STEEP * end);
+            graph.apply(distance, Function::Tanh)
+        };
+        let rising = if k > 0 { Some(step(self, 1.0)) } else { None };
+        let falling = if k + 1 < count { Some(step(self, -1.0)) } else { None };
+        match (rising, falling) {
+            (Some(rising), Some(falling)) => {
+                let both = self.join(rising, falling);
+                self.fixed(both, &[vec![0.5, -0.5]], &[0.0])
+            }
+            (Some(rising), None) => self.affine(rising, 0.5, 0.5),
+            (None, Some(falling)) => self.affine(falling, -0.5, 0.5),
+            (None, None) => self.fixed(local, &[vec![0.0]], &[1.0]),
+        }
+    }
+
+    /// Of part `k` of a ring: ((1 + cos(θ − θ_k))/2)^(count − 1), over the sum of all, which is the same everywhere.
+    fn ring_window(&mut self, input: usize, length: f64, k: usize, count: usize, low: f64) -> Node {
+        let (wave, coordinates) = (std::f64::consts::TAU / length, self.coordinates());
+        let middle = low + (k as f64 + 0.5) * length / count as f64;
+        let angle = self.pick(coordinates, input, wave, -wave * middle);
+        let cos = self.apply(angle, Function::Cos);
+        let bump = self.affine(cos, 0.5, 0.5);
+        let one = self.fixed(angle, &[vec![0.0]], &[ring_share(count)]);
+        (1..count).fold(one, |window, _| self.multiply(window, bump))
+    }
+
     /// (cos z, sin z) of z = `rows` · `from`.
     fn waves(&mut self, from: Node, rows: &[Vec<f64>]) -> Node {
         let phases = self.fixed(from, rows, &vec![0.0; rows.len()]);
@@ -87,6 +163,15 @@ impl Graph {
         let sums = self.dense(from, units, Initial::Glorot);
         self.apply(sums, function)
     }
+}
+
+/// How steep the windows of parts between walls are, in their own coordinate: at the middle of the neighbour 2 % are left.
+const STEEP: f64 = 2.0;
+
+/// One over Σ_k ((1 + cos(θ − 2πk/n))/2)^(n−1) = n·C(2(n−1), n−1)/4^(n−1): all waves but the mean cancel.
+pub fn ring_share(count: usize) -> f64 {
+    let central = (1..count).fold(1.0, |c, i| c * (count - 1 + i) as f64 / i as f64 / 4.0);
+    1.0 / (count as f64 * central)
 }
 
 /// Bound of the weights of a hidden layer of sines.

@@ -437,3 +437,66 @@ fn parts_that_do_not_fit_are_told() {
     g.mlp(g.coordinates(), &[0], 1, Function::Tanh);
     assert_eq!(g.start::<f32>(1), Err(NetError::Empty { what: "units in a node" }));
 }
+
+/// Windows of parts between walls and on a ring: they add up to one with all derivatives, each stands over its part, and what is
+/// made of the parts is put together.
+#[test]
+fn windows_of_parts_add_up_to_one() {
+    for is_periodic in [false, true] {
+        for count in [1, 2, 3, 5, 8] {
+            let mut g = Graph::new(1);
+            let windows = g.parts(0, (-1.0, 3.0), is_periodic, count, |_, window, _| window);
+            assert_eq!(g.units(windows), count);
+            g.fixed(windows, &[vec![1.0; count]], &[0.0]);
+            let set = Derivatives::all(1, 4).unwrap();
+            let mut sums = GraphEngine::<f64>::new(&g, &set).unwrap();
+            let points: Vec<f64> = (0..=80).map(|k| -1.0 + 0.05 * f64::from(k)).collect();
+            sums.evaluate(&[], &points, |tile| {
+                for c in 0..set.components() {
+                    let one = f64::from(u8::from(c == set.component(&[0]).unwrap()));
+                    // Derivatives of steep windows are large themselves.
+                    tile.jet(0, c).iter().for_each(|v| assert!((v - one).abs() < 1e-9, "{count} {c}: {v}"));
+                }
+            });
+            let mut g = Graph::new(1);
+            g.parts(0, (-1.0, 3.0), is_periodic, count, |_, window, _| window);
+            let mut each = GraphEngine::<f64>::new(&g, &Derivatives::all(1, 0).unwrap()).unwrap();
+            let width = 4.0 / count as f64;
+            let middles: Vec<f64> = (0..count).map(|k| -1.0 + (k as f64 + 0.5) * width).collect();
+            each.evaluate(&[], &middles, |tile| {
+                for k in 0..count {
+                    for i in 0..count {
+                        let (value, own) = (tile.jet(k, 0)[i], tile.jet(i, 0)[i]);
+                        assert!((-1e-12..=1.0 + 1e-12).contains(&value) && (k == i || value < own), "{count}: {value}");
+                    }
+                }
+            });
+        }
+    }
+}
+
+#[test]
+fn gaussian_features_have_their_closed_form() {
+    let mut g = Graph::new(2);
+    let x = g.coordinates();
+    let scaled = g.affine(x, 2.0, -0.5);
+    g.gaussian_features(scaled, 3, 0.4);
+    let parameters: Vec<f64> = g.start(8).unwrap();
+    assert_eq!(parameters.len(), 2 * (3 + 3));
+    // They begin with that width, and with centres within the box.
+    assert!(parameters[..3].iter().chain(&parameters[6..9]).all(|s| (s - 2.5).abs() < 1e-12));
+    assert!(parameters[3..6].iter().chain(&parameters[9..]).all(|b| b.abs() <= 2.5) && parameters[3] != parameters[4]);
+    let set = Derivatives::new(2, &[&[2, 0]]).unwrap();
+    let second = set.component(&[2, 0]).unwrap();
+    let mut engine = GraphEngine::<f64>::new(&g, &set).unwrap();
+    engine.evaluate(&parameters, &[0.3, 0.7], |tile| {
+        for unit in 0..3 {
+            let slopes = [parameters[unit], parameters[6 + unit]];
+            let [a, b] = [0, 1].map(|i| slopes[i] * (2.0 * [0.3, 0.7][i] - 0.5) + parameters[6 * i + 3 + unit]);
+            let value = (-0.5 * (a * a + b * b)).exp();
+            let slope = 2.0 * slopes[0];
+            assert!((tile.jet(unit, 0)[0] - value).abs() < 1e-14);
+            assert!((tile.jet(unit, second)[0] - slope * slope * (a * a - 1.0) * value).abs() < 1e-12);
+        }
+    });
+}

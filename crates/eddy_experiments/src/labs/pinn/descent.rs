@@ -1,7 +1,7 @@
-//! Training of graph networks in f64, by Adam, by L-BFGS, by one after the other, or by Gauss-Newton.
+//! Training of graph networks in f64: by the gradient alone, by L-BFGS, by one after the other, or by Gauss-Newton.
 
 use eddy_nets::{
-    Adam, AdamSettings, GaussNewton, GaussNewtonSettings, Lbfgs, LbfgsSettings, LbfgsState, NetError, Schedule, Shape,
+    FirstOrder, GaussNewton, GaussNewtonSettings, Lbfgs, LbfgsSettings, LbfgsState, NetError, Rule, Schedule, Shape,
     graph::{Graph, NormalEquations},
 };
 use eddy_spec::{Axis, Better, EddyError, Metric, Outcome, ViewData};
@@ -33,6 +33,10 @@ pub trait Objective: 'static {
     /// Lets go what was held fixed at first. Called where Gauss-Newton can go no further; whether there was such a thing, so
     /// that it can now.
     fn release(&mut self) -> bool {
+        false
+    }
+    /// Whether the loss is another function from step to step, so that its rise says nothing.
+    fn is_moving(&self) -> bool {
         false
     }
     /// Windows in time that are trained one after the other, each with its share of the steps and an optimizer of its own.
@@ -68,22 +72,70 @@ pub const LOSS: Metric = Metric::new("loss", Axis::log("loss", "\\mathcal L"), B
 pub const SECONDS: Metric =
     Metric::new("seconds", Axis::linear("time", "t").unit("s"), Better::Lower, "Time spent training on this machine.");
 
+/// Steps along the gradient alone.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Gradient {
+    pub rule: Rule,
+    pub rate: f64,
+    pub fall: Fall,
+    /// Steps over which the rate rises at first.
+    pub warm_up: u64,
+}
+
+/// How the rate falls.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Fall {
+    Constant,
+    /// To a hundredth along half a cosine.
+    Cosine,
+    /// Evenly in its logarithm, to a hundredth.
+    Exponential,
+}
+
+/// What a rate falls to, relative.
+const FLOOR: f64 = 0.01;
+
+impl Gradient {
+    /// Adam with a falling rate.
+    pub const fn adam(rate: f64) -> Self {
+        Self { rule: Rule::Adam, rate, fall: Fall::Cosine, warm_up: 0 }
+    }
+
+    fn schedule(&self, steps: u64) -> Schedule {
+        let shape = match self.fall {
+            Fall::Constant => Shape::Constant,
+            Fall::Cosine => Shape::Cosine { steps, floor: FLOOR },
+            Fall::Exponential => Shape::Exponential { factor: FLOOR, every: steps, staircase: false },
+        };
+        Schedule { rate: self.rate, shape, warm_up: self.warm_up }
+    }
+}
+
 /// How the parameters are moved.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Method {
-    /// Adam, the rate falling to a hundredth along half a cosine.
-    Adam { rate: f64 },
+    FirstOrder(Gradient),
     /// L-BFGS. Its points must not change.
     Lbfgs,
-    /// Adam for the first steps, then L-BFGS, as is usual in the literature. The points of L-BFGS are drawn anew every
-    /// [`RENEWED`] steps, so that a network with more parameters than points does not fit these points only.
-    AdamLbfgs { rate: f64, first: u64 },
+    /// The gradient alone for the first steps, then L-BFGS, as is usual in the literature. The points of L-BFGS are drawn anew
+    /// every [`RENEWED`] steps, so that a network with more parameters than points does not fit these points only.
+    ThenLbfgs {
+        gradient: Gradient,
+        first: u64,
+    },
     /// Gauss-Newton with Levenberg's damping, of objectives that are sums of squares. Its points are drawn anew every
     /// [`REDRAWN`] steps: on the same ones for long, it fits what lies between them to anything.
     GaussNewton,
 }
 
-/// A training by Adam whose loss grows this many times above the lowest it had has exploded: other points and a step too far
+impl Method {
+    /// [`Gradient::adam`] throughout.
+    pub const fn adam(rate: f64) -> Self {
+        Self::FirstOrder(Gradient::adam(rate))
+    }
+}
+
+/// A training by the gradient whose loss grows this many times above the lowest it had has exploded: other points and a step too far
 /// now and then raise it a thousandfold at most.
 const EXPLODED: f64 = 1e6;
 /// Steps of L-BFGS on the same points, where they are drawn anew.
@@ -103,30 +155,30 @@ pub struct Descent {
 }
 
 impl Descent {
-    /// Steps of Adam, and their learning rate.
-    fn adam(&self) -> Option<(u64, f64)> {
+    /// Steps along the gradient alone, and which.
+    pub fn first_order(&self) -> Option<(u64, Gradient)> {
         match self.method {
-            Method::Adam { rate } => Some((self.steps, rate)),
+            Method::FirstOrder(gradient) => Some((self.steps, gradient)),
             Method::Lbfgs | Method::GaussNewton => None,
-            Method::AdamLbfgs { rate, first } => Some((first.min(self.steps), rate)),
+            Method::ThenLbfgs { gradient, first } => Some((first.min(self.steps), gradient)),
         }
     }
 }
 
 enum Optimizer {
-    Adam(Adam<f64>),
+    FirstOrder(Box<FirstOrder>),
     Lbfgs(Box<Lbfgs>),
     GaussNewton(Box<(GaussNewton, NormalEquations)>),
 }
 
 impl Optimizer {
-    /// What moves `count` parameters after `done` steps.
-    fn new(descent: &Descent, count: usize, done: u64) -> Self {
-        match descent.adam() {
-            Some((steps, rate)) if done < steps => {
-                let shape = Shape::Cosine { steps, floor: 0.01 };
-                let schedule = Schedule { rate, shape, warm_up: 0 };
-                Self::Adam(Adam::new(count, AdamSettings { schedule, ..AdamSettings::default() }))
+    /// What moves the parameters of a network after `done` steps.
+    fn new(descent: &Descent, graph: &Graph, done: u64) -> Self {
+        let count = graph.parameters();
+        match descent.first_order() {
+            Some((steps, gradient)) if done < steps => {
+                let schedule = gradient.schedule(steps);
+                Self::FirstOrder(Box::new(FirstOrder::new(gradient.rule, schedule, count, &graph.layers())))
             }
             _ if descent.method == Method::GaussNewton => {
                 let solver = GaussNewton::new(GaussNewtonSettings::default());
@@ -187,7 +239,7 @@ impl<O: Objective> DescentRun<O> {
         objective.draw(0);
         objective.measure(&parameters);
         let count = parameters.len();
-        let optimizer = Optimizer::new(&share(descent, objective.windows()), count, 0);
+        let optimizer = Optimizer::new(&share(descent, objective.windows()), objective.graph(), 0);
         if matches!(optimizer, Optimizer::Lbfgs(_)) {
             objective.fix();
         }
@@ -212,21 +264,21 @@ impl<O: Objective> DescentRun<O> {
 
     /// One step. Returns what ends the run, if anything does.
     fn step(&mut self) -> Option<Outcome> {
-        let is_both = matches!(self.descent.method, Method::AdamLbfgs { .. });
+        let is_both = matches!(self.descent.method, Method::ThenLbfgs { .. });
         let of_window = share(self.descent, self.objective.windows());
         if self.steps - self.windows.1 >= of_window.steps {
             self.begin_window();
         }
-        let adam_is_over = of_window.adam().is_none_or(|(steps, _)| self.steps - self.windows.1 >= steps);
-        if is_both && adam_is_over && matches!(self.optimizer, Optimizer::Adam(_)) {
+        let is_over = of_window.first_order().is_none_or(|(steps, _)| self.steps - self.windows.1 >= steps);
+        if is_both && is_over && matches!(self.optimizer, Optimizer::FirstOrder(_)) {
             self.renew_optimizer();
         }
         let Self { objective, parameters, gradient, .. } = self;
         let fine = match &mut self.optimizer {
-            Optimizer::Adam(adam) => {
+            Optimizer::FirstOrder(optimizer) => {
                 objective.draw(self.steps);
                 self.loss = objective.gradient(parameters, gradient);
-                adam.step(parameters, gradient).is_finite() && self.loss.is_finite()
+                optimizer.step(parameters, gradient).is_finite() && self.loss.is_finite()
             }
             Optimizer::Lbfgs(lbfgs) => {
                 if is_both && self.is_stalled {
@@ -266,8 +318,8 @@ impl<O: Objective> DescentRun<O> {
         if !fine {
             return Some(self.diverged("The loss or its gradient is not a finite number."));
         }
-        self.lowest = self.lowest.min(self.loss);
-        let has_exploded = self.loss > EXPLODED * self.lowest && matches!(self.optimizer, Optimizer::Adam(_));
+        self.lowest = if self.objective.is_moving() { self.loss } else { self.lowest.min(self.loss) };
+        let has_exploded = self.loss > EXPLODED * self.lowest && matches!(self.optimizer, Optimizer::FirstOrder(_));
         has_exploded.then(|| self.diverged("The loss has risen to a million times what it had come to."))
     }
 
@@ -277,11 +329,11 @@ impl<O: Objective> DescentRun<O> {
         if let Some((cause, advice)) = self.objective.undefined(&self.parameters).filter(|_| step == 0) {
             return Outcome::Diverged { step, cause, advice, repair: None };
         }
-        let (advice, repair) = match self.descent.method {
-            Method::Adam { rate } | Method::AdamLbfgs { rate, .. } => {
+        let (advice, repair) = match self.descent.first_order() {
+            Some((_, Gradient { rate, .. })) => {
                 ("Lower the learning rate.", ("rate".to_owned(), format!("{:e}", (0.1 * rate).max(1e-5))))
             }
-            Method::Lbfgs | Method::GaussNewton => {
+            None => {
                 let next = self.descent.seed.wrapping_add(1);
                 ("Start from another seed, or train by Adam.", ("seed".to_owned(), next.to_string()))
             }
@@ -308,7 +360,7 @@ impl<O: Objective> DescentRun<O> {
     /// A fresh optimizer, the one that is due at this step of the window.
     fn renew_optimizer(&mut self) {
         let of_window = share(self.descent, self.objective.windows());
-        self.optimizer = Optimizer::new(&of_window, self.parameters.len(), self.steps - self.windows.1);
+        self.optimizer = Optimizer::new(&of_window, self.objective.graph(), self.steps - self.windows.1);
         if matches!(self.optimizer, Optimizer::Lbfgs(_)) {
             self.objective.fix();
         }

@@ -6,9 +6,11 @@
 
 mod architecture;
 mod balance;
+mod built_in;
 mod candidate;
 mod checks;
 mod collocation;
+mod curriculum;
 mod given;
 mod integrals;
 mod jax;
@@ -34,6 +36,7 @@ pub use architecture::{Architecture, Kind};
 pub use balance::Balance;
 use candidate::Candidate;
 use collocation::Steady;
+use curriculum::Curriculum;
 pub use given::guesses;
 use given::{check_measured, free_fields, measured};
 use integrals::Integrals;
@@ -93,6 +96,9 @@ pub struct TypedNetwork {
     /// By output, at the points of the reference, as last measured.
     solution: Vec<Vec<f64>>,
     march: March,
+    curriculum: Curriculum,
+    /// By output: what its equation leaves at the points of the reference, as last drawn.
+    left: Vec<Vec<f64>>,
     /// Squared residual at each point of the last step.
     squares: Vec<f64>,
     /// What each of them counts, where the loss is taken as a sum of squares.
@@ -137,12 +143,14 @@ impl TypedNetwork {
             None => (statement, Vec::new()),
         };
         if training.architecture.harmonics == 0 {
-            training.architecture.harmonics = architecture::harmonics_of(&statement);
+            training.architecture.harmonics = training.architecture.harmonics_of(&statement);
         }
         let mut march = March::new(&mut statement, training.windows, training.causality);
         let free = free_fields(&mut statement, &training.sought)?;
         check_measured(&statement, &training)?;
-        let mut candidate = Candidate::new(&statement, training.architecture, &free, training.knows_start)?;
+        let (architecture, knows_start) = (training.architecture, training.knows_start);
+        let mut candidate = Candidate::new(&statement, architecture, &free, knows_start, training.builds_sides)?;
+        let curriculum = Curriculum::new(&statement, &training)?;
         let mut sought = Vec::new();
         let mut asked = Vec::new();
         for (name, guess) in &training.sought {
@@ -227,6 +235,7 @@ impl TypedNetwork {
         };
         let (reference, space, eigenvalues) =
             given::reference(&truth, is_nonlinear, problem, &free, training.data.points > 0)?;
+        checks::check_start(&statement, &reference)?;
         let is_eigen = !eigenvalues.is_empty();
         for (one, value) in sought.iter().zip(eigenvalues) {
             statement.parameters[one.parameter] = value;
@@ -234,6 +243,7 @@ impl TypedNetwork {
         march.check(&candidate, &reference, !training.sought.is_empty())?;
         march.look(&statement, &candidate, &reference);
         // What is not reached yet stands where it began.
+        let sides = sides.and_then(|sides| sides.without_built_in(&candidate));
         let solution = (0..candidate.outputs.len()).map(|o| candidate.base(o, [0; 3], 0, &reference.points)).collect();
         let is_measured = !training.sought.is_empty() && !is_eigen && training.data.points > 0;
         if !training.sought.is_empty() && !is_eigen && !is_measured && integrals.is_none() {
@@ -254,6 +264,7 @@ impl TypedNetwork {
             side_weight: training.side_weight,
             data_weight: training.data.weight,
             is_fixed: false,
+            left: reference.values.iter().map(|values| vec![0.0; values.len()]).collect(),
             insight: Insight::default(),
             solution,
             history: Vec::new(),
@@ -275,12 +286,14 @@ impl TypedNetwork {
             data,
             sought,
             march,
+            curriculum,
         })
     }
 
-    /// The parameters of the system with the sought ones at their present values.
+    /// The parameters of the system, the sought ones and those of a curriculum at their present values.
     fn coefficients(&self, parameters: &[f64]) -> Vec<f64> {
         let mut values = self.statement.parameters.clone();
+        self.curriculum.put(&mut values);
         for one in &self.sought {
             values[one.parameter] = one.scale * parameters[one.at];
         }
@@ -371,11 +384,12 @@ impl TypedNetwork {
     }
 
     /// Fields that the equations leave free by a constant: elliptic ones without a condition on the value.
-    fn is_floating(&self, output: usize) -> bool {
-        let output = &self.candidate.outputs[output];
+    fn is_floating(&self, index: usize) -> bool {
+        let output = &self.candidate.outputs[index];
         output.order == 0
             && output.guess.is_none()
             && (self.integrals.is_none() || self.candidate.has_time)
+            && !self.candidate.built_in(index).fixes()
             && !self.sides.as_ref().is_some_and(|sides| sides.fixes(output.variable))
     }
 }
@@ -409,6 +423,7 @@ impl Objective for TypedNetwork {
         &METRICS[3..]
     }
     fn draw(&mut self, step: u64) {
+        self.curriculum.follow(self.step);
         if self.points.is_empty() || self.training.is_resampled {
             self.draw_all(step);
         }
@@ -418,6 +433,8 @@ impl Objective for TypedNetwork {
     }
     fn next_window(&mut self, parameters: &[f64]) {
         self.is_fixed = false;
+        self.curriculum.begin(self.step);
+        self.look_everywhere(parameters);
         self.march_on(parameters);
     }
     fn points(&self) -> usize {
@@ -427,11 +444,16 @@ impl Objective for TypedNetwork {
         self.undefined_at(parameters)
     }
     fn release(&mut self) -> bool {
-        self.let_go()
+        let is_held = self.let_go();
+        self.curriculum.end() || is_held
+    }
+    fn is_moving(&self) -> bool {
+        self.curriculum.is_moving()
     }
     fn fix(&mut self) {
         self.is_fixed = true;
         self.let_go();
+        self.curriculum.end();
         self.training.causality = 0.0;
     }
     fn gradient(&mut self, parameters: &[f64], gradient: &mut [f64]) -> f64 {
@@ -530,6 +552,8 @@ impl Objective for TypedNetwork {
     }
 }
 
+#[cfg(test)]
+mod built_in_tests;
 #[cfg(test)]
 mod march_tests;
 #[cfg(test)]

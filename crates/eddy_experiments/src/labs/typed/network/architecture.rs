@@ -20,6 +20,29 @@ pub enum Kind {
     /// tanh on sines and cosines of as many random directions as a layer has units, half of each; σ is the deviation of their
     /// wave numbers.
     Waves { sigma: f64, seed: u64 },
+    /// tanh on as many Gaussians as a layer has units, whose centres and widths are trained; the widths begin with this one,
+    /// where features run from -1 to 1.
+    Gaussians { width: f64 },
+    /// Plain networks on so many overlapping parts of an axis.
+    Parts { count: usize },
+}
+
+/// The axis along which [`Kind::Parts`] are made: the first one, or the time where there is none.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Split {
+    pub input: usize,
+    pub min: f64,
+    pub max: f64,
+    pub is_periodic: bool,
+}
+
+impl Split {
+    pub fn new(statement: &Statement) -> Self {
+        match statement.grid.axes.first() {
+            Some(axis) => Self { input: 0, min: axis.min, max: axis.max, is_periodic: axis.is_periodic },
+            None => Self { input: 0, min: statement.start, max: statement.end, is_periodic: false },
+        }
+    }
 }
 
 /// Fewest and most waves that are given to a network by themselves.
@@ -30,7 +53,7 @@ const COUNTS: f64 = 0.02;
 const PLACES: usize = 128;
 
 /// Waves of the initial values along periodic axes, through two places of the others.
-pub fn harmonics_of(statement: &Statement) -> usize {
+fn harmonics_of(statement: &Statement) -> usize {
     let axes = &statement.grid.axes;
     let mut most = HARMONICS.0;
     // As its own derivative of order 0 an expression asks for no random numbers; what is random has none.
@@ -77,8 +100,13 @@ pub struct Architecture {
 }
 
 impl Architecture {
+    /// Waves of periodic coordinates that suit the network. Gaussians find the others: a bump on a ring has one.
+    pub fn harmonics_of(self, statement: &Statement) -> usize {
+        if let Kind::Gaussians { .. } = self.kind { 1 } else { harmonics_of(statement) }
+    }
+
     /// The last hidden layer.
-    pub fn hidden(self, graph: &mut Graph, from: Node) -> Node {
+    pub fn hidden(self, graph: &mut Graph, from: Node, split: Split) -> Node {
         let Self { kind, width, layers, .. } = self;
         let all = vec![width; layers];
         match kind {
@@ -90,16 +118,33 @@ impl Architecture {
                 let waves = graph.random_waves(from, self.waves(), sigma, seed);
                 graph.plain_layers(waves, &all, Function::Tanh)
             }
+            Kind::Gaussians { width: begins } => {
+                let gaussians = graph.gaussian_features(from, width, begins);
+                graph.plain_layers(gaussians, &all, Function::Tanh)
+            }
+            Kind::Parts { count } => {
+                let Split { input, min, max, is_periodic } = split;
+                graph.parts(input, (min, max), is_periodic, count, |graph, window, local| {
+                    let from = local.map_or(from, |local| graph.join(from, local));
+                    let layers = graph.plain_layers(from, &all, Function::Tanh);
+                    graph.multiply(layers, window)
+                })
+            }
         }
     }
 
     /// The network, its parameters those of [`hidden`](Self::hidden) and then the weights that read it.
-    pub fn network(self, graph: &mut Graph, from: Node, outputs: usize) -> Node {
+    pub fn network(self, graph: &mut Graph, from: Node, outputs: usize, split: Split) -> Node {
         if let Kind::Sines { omega } = self.kind {
             return graph.siren(from, &vec![self.width; self.layers], outputs, omega);
         }
-        let hidden = self.hidden(graph, from);
+        let hidden = self.hidden(graph, from, split);
         graph.dense(hidden, outputs, Initial::Glorot)
+    }
+
+    /// Units of the last hidden layer.
+    pub fn units(self) -> usize {
+        if let Kind::Parts { count } = self.kind { count * self.width } else { self.width }
     }
 
     /// Random directions of [`Kind::Waves`].

@@ -5,7 +5,12 @@ use eddy_nets::graph::{Graph, Node};
 use eddy_solve::Statement;
 use eddy_spec::EddyError;
 
-use super::{architecture::Architecture, start::Start};
+use super::{
+    architecture::{Architecture, Split},
+    built_in::BuiltIn,
+    sides::normal,
+    start::Start,
+};
 
 /// One real component of a field: an output of the network.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,7 +29,8 @@ pub struct Output {
 
 /// u = u₀(x) + τN, u₀ + (t - t₀)v₀ + τ²N for equations of second order in time, and N where there is no time, with
 /// τ = (t - t₀)/(t₁ - t₀): initial values hold exactly (Lagaris, Likas, Fotiadis 1998, eq. 2). N sees a periodic coordinate
-/// only through sines and cosines of the period (Dong and Ni 2021). Where the initial values are not known, N alone.
+/// only through sines and cosines of the period (Dong and Ni 2021). Where the initial values are not known, N alone. In place of N
+/// there may be a product with a distance from the sides ([`BuiltIn`]).
 pub struct Candidate {
     pub outputs: Vec<Output>,
     /// Axes, then time where there is one.
@@ -35,6 +41,8 @@ pub struct Candidate {
     known: Vec<((usize, [u8; 3]), Option<Expression>)>,
     /// By output: what a later window begins with in place of the initial values, then the velocity where there is one.
     starts: Vec<Vec<Start>>,
+    /// By output.
+    built_in: Vec<BuiltIn>,
     start: f64,
     parameters: Vec<f64>,
     dimension: usize,
@@ -57,12 +65,13 @@ pub fn is_solved(role: Role) -> bool {
 
 impl Candidate {
     /// `guesses`: fields without an equation, with what is guessed of them first. `knows_start`: whether the initial values
-    /// are built in.
+    /// are built in; `builds_sides`: whether conditions at the sides are, where they can be.
     pub fn new(
         statement: &Statement,
         architecture: Architecture,
         guesses: &[(u16, f64)],
         knows_start: bool,
+        builds_sides: bool,
     ) -> Result<Self, EddyError> {
         let stepped = statement.stepped();
         let position = |variable: u16| stepped.iter().position(|other| *other == variable);
@@ -100,23 +109,104 @@ impl Candidate {
             let message = "A field that is to be found needs an axis along which it varies. Give x a domain, or look for a number.";
             return Err(EddyError::start(message).at("sought"));
         }
-        let graph = build(statement, &outputs, inputs, has_time, architecture, knows_start);
         let (start, parameters) = (statement.start, statement.parameters.clone());
         let mut candidate = Self {
             outputs,
             inputs,
             has_time,
-            graph,
+            graph: Graph::new(inputs),
             known: Vec::new(),
             starts: Vec::new(),
+            built_in: Vec::new(),
             start,
             parameters,
             dimension,
         };
         for output in 0..candidate.outputs.len() {
             candidate.need(statement, output, [0; 3])?;
+            let built_in = if builds_sides { candidate.build_in(statement, output) } else { BuiltIn::default() };
+            candidate.built_in.push(built_in);
         }
+        candidate.build(statement, architecture, knows_start);
         Ok(candidate)
+    }
+
+    fn build_in(&mut self, statement: &Statement, output: usize) -> BuiltIn {
+        let one = self.outputs[output].clone();
+        if one.guess.is_some() {
+            return BuiltIn::default();
+        }
+        if one.initial == [None, None] {
+            return BuiltIn::new(statement, &one, self.inputs, None);
+        }
+        let is_known = (0..self.dimension).all(|axis| self.need(statement, output, normal(axis, 1)).is_ok());
+        let base = |order: u8, axis: usize, points: &[f64]| self.base(output, normal(axis, order), 0, points);
+        if is_known { BuiltIn::new(statement, &one, self.inputs, Some(&base)) } else { BuiltIn::default() }
+    }
+
+    /// What of the conditions at the sides holds by itself.
+    pub(super) fn built_in(&self, output: usize) -> &BuiltIn {
+        &self.built_in[output]
+    }
+
+    fn build(&mut self, statement: &Statement, architecture: Architecture, knows_start: bool) {
+        let mut graph = Graph::new(self.inputs);
+        let features = features(&mut graph, statement, self.has_time, architecture);
+        let solved = self.outputs.iter().filter(|output| output.guess.is_none()).count();
+        let split = Split::new(statement);
+        let all = joined(&mut graph, &features);
+        let network = architecture.network(&mut graph, all, solved, split);
+        let network = self.enveloped(&mut graph, network, solved, statement, knows_start);
+        if solved < self.outputs.len() {
+            let places = joined(&mut graph, &features[..self.dimension]);
+            let found = architecture.network(&mut graph, places, self.outputs.len() - solved, split);
+            graph.join(network, found);
+        }
+        self.graph = graph;
+    }
+
+    /// τ, τ² or 1 times the distance from the sides times each output, and what goes from side to side.
+    fn enveloped(
+        &self,
+        graph: &mut Graph,
+        network: Node,
+        solved: usize,
+        statement: &Statement,
+        knows_start: bool,
+    ) -> Node {
+        let starts = self.has_time && knows_start;
+        let built_in = &self.built_in[..solved];
+        if !starts && built_in.iter().all(BuiltIn::is_nothing) {
+            return network;
+        }
+        let (coordinates, inputs) = (graph.coordinates(), graph.inputs());
+        let length = statement.end - statement.start;
+        let one = graph.fixed(coordinates, &[vec![0.0; inputs]], &[1.0]);
+        let powers = if starts {
+            let tau = graph.pick(coordinates, self.dimension, 1.0 / length, -statement.start / length);
+            [one, tau, graph.multiply(tau, tau)]
+        } else {
+            [one; 3]
+        };
+        let factors: Vec<Node> = (built_in.iter().zip(&self.outputs))
+            .map(|(built_in, output)| {
+                let power = powers[usize::from(output.order)];
+                let distance = built_in.distance(graph, statement);
+                distance.map_or(power, |distance| if power == one { distance } else { graph.multiply(power, distance) })
+            })
+            .collect();
+        let envelope = joined(graph, &factors);
+        let network = graph.multiply(network, envelope);
+        if built_in.iter().all(|one| one.lift().is_none()) {
+            return network;
+        }
+        let lifts = built_in.iter().map(|one| one.lift().unwrap_or_default());
+        let row =
+            |(_, slope, axis): (f64, f64, usize)| (0..inputs).map(|i| if i == axis { slope } else { 0.0 }).collect();
+        let rows: Vec<Vec<f64>> = lifts.clone().map(row).collect();
+        let shifts: Vec<f64> = lifts.map(|(value, _, _)| value).collect();
+        let lift = graph.fixed(coordinates, &rows, &shifts);
+        graph.add(network, lift)
     }
 
     /// The component that is a part of a variable.
@@ -229,45 +319,10 @@ pub fn neurons(statement: &Statement, inputs: usize, has_time: bool, architectur
     let mut graph = Graph::new(inputs);
     let features = features(&mut graph, statement, has_time, architecture);
     let all = joined(&mut graph, &features);
-    architecture.hidden(&mut graph, all);
-    graph
-}
-
-fn build(
-    statement: &Statement,
-    outputs: &[Output],
-    inputs: usize,
-    has_time: bool,
-    architecture: Architecture,
-    knows_start: bool,
-) -> Graph {
-    let mut graph = Graph::new(inputs);
-    let features = features(&mut graph, statement, has_time, architecture);
-    let solved: Vec<&Output> = outputs.iter().filter(|output| output.guess.is_none()).collect();
-    let all = joined(&mut graph, &features);
-    let mut network = architecture.network(&mut graph, all, solved.len());
-    if has_time && knows_start {
-        network = enveloped(&mut graph, network, &solved, statement);
-    }
-    if solved.len() < outputs.len() {
-        let places = joined(&mut graph, &features[..statement.grid.dimension()]);
-        let found = architecture.network(&mut graph, places, outputs.len() - solved.len());
-        graph.join(network, found);
-    }
+    architecture.hidden(&mut graph, all, Split::new(statement));
     graph
 }
 
 fn joined(graph: &mut Graph, nodes: &[Node]) -> Node {
     nodes[1..].iter().fold(nodes[0], |all, one| graph.join(all, *one))
-}
-
-/// τ, τ² or 1 times each output.
-fn enveloped(graph: &mut Graph, network: Node, outputs: &[&Output], statement: &Statement) -> Node {
-    let (coordinates, inputs) = (graph.coordinates(), graph.inputs());
-    let (dimension, length) = (statement.grid.dimension(), statement.end - statement.start);
-    let tau = graph.pick(coordinates, dimension, 1.0 / length, -statement.start / length);
-    let powers = [graph.fixed(coordinates, &[vec![0.0; inputs]], &[1.0]), tau, graph.multiply(tau, tau)];
-    let first = powers[usize::from(outputs[0].order)];
-    let envelope = outputs[1..].iter().fold(first, |all, output| graph.join(all, powers[usize::from(output.order)]));
-    graph.multiply(network, envelope)
 }

@@ -9,6 +9,7 @@ use super::{
     candidate::Candidate,
     integrals::tensor,
     points::{Buffers, run_at},
+    reference::Reference,
 };
 
 /// Places along an axis that are looked at, by dimension; and moments.
@@ -54,6 +55,20 @@ fn place(point: &[f64], dimension: usize, has_time: bool) -> String {
     let names = NAMES[..dimension].iter().chain(has_time.then_some(&"t"));
     let parts: Vec<String> = names.zip(point).map(|(name, value)| format!("{name} = {value:.4}")).collect();
     parts.join(", ")
+}
+
+/// Whether anything moves: what nothing is said of begins at zero, where all may stay.
+pub(super) fn check_start(statement: &Statement, reference: &Reference) -> Result<(), EddyError> {
+    let stepped = statement.stepped();
+    let is_told = (0..stepped.len()).any(|position| statement.initial_expression(position).is_some());
+    if stepped.is_empty() || is_told || reference.sizes.iter().any(|size| *size > 0.0) {
+        return Ok(());
+    }
+    let name = &statement.system.variables[usize::from(stepped[0])].name;
+    let message = format!(
+        "Nothing says where {name} begins, and from zero it never moves. Give its initial values, such as {name} = sin(x)."
+    );
+    Err(EddyError::start(message).at("initial"))
 }
 
 /// Whether both sides of each axis together have as many conditions as the equations have derivatives along it. Sides that are

@@ -1,18 +1,18 @@
 //! The same training as a Python script with JAX, to be read, changed and compared with. It also starts from the weights
 //! that the page saves: names and layout of the layers are the same.
 
+mod candidate;
+mod templates;
+
 use std::fmt::Write;
 
-use eddy_expr::{
-    kernel::Part,
-    lower::numpy::python_name,
-    system::{Role, System},
-};
-use eddy_nets::graph::wave_rows;
+use eddy_expr::{kernel::Part, lower::numpy::python_name, system::System};
+use eddy_nets::Rule;
 use eddy_spec::EddyError;
 
-use super::{Architecture, Kind, SLICES, TypedNetwork};
-use crate::labs::pinn::{Descent, Method};
+use super::{Kind, SLICES, TypedNetwork};
+use crate::labs::pinn::{Descent, Fall, Gradient, Method};
+use templates::*;
 
 const AXES: [&str; 3] = ["x", "y", "z"];
 
@@ -23,6 +23,16 @@ fn cannot(why: impl std::fmt::Display) -> EddyError {
 /// `1.0`, `0.1`, `-2.5e-7` as Python reads them.
 fn number(value: f64) -> String {
     format!("{value:?}")
+}
+
+/// What moves the weights there.
+fn optimizer(descent: &Descent) -> String {
+    match descent.first_order() {
+        Some((_, Gradient { rule: Rule::AdamW { decay }, .. })) => {
+            format!("optax.adamw(rate, weight_decay={})", number(decay))
+        }
+        _ => "optax.adam(rate)".into(),
+    }
 }
 
 impl TypedNetwork {
@@ -68,23 +78,16 @@ impl TypedNetwork {
         let has_sides = self.write_sides(&mut out, &system, &call);
         self.write_conditions(&mut out, &system, &conditions);
         self.write_loss(&mut out, has_sides);
-        // A step of Gauss-Newton does more than 25 of Adam.
-        let steps = descent.steps * if descent.method == Method::GaussNewton { 25 } else { 1 };
-        let rate = match descent.method {
-            Method::Adam { rate } => rate,
-            Method::AdamLbfgs { rate, .. } => {
-                out.push_str("# Eddy trained by Adam, then by L-BFGS; this is Adam, which needs more steps.\n");
-                rate
-            }
-            Method::Lbfgs | Method::GaussNewton => {
-                let name = if descent.method == Method::Lbfgs { "L-BFGS" } else { "Gauss-Newton" };
-                writeln!(out, "# Eddy trained by {name}; this is Adam, which needs more steps.").ok();
-                5e-3
-            }
-        };
-        writeln!(out, "steps = {}\nrate = optax.cosine_decay_schedule({}, steps, 0.01)", steps, number(rate)).ok();
+        Self::write_descent(&mut out, descent);
         writeln!(out, "key = jax.random.PRNGKey({})", descent.seed).ok();
-        out.push_str(TAIL);
+        out.push_str(&TAIL.replace("OPTIMIZER", &optimizer(descent)));
+        if let Kind::Gaussians { .. } = self.training.architecture.kind {
+            let count = self.feature_count().to_string();
+            out = out.replace("    return weights\n\n\ndef load", &GAUSSIANS_BEGUN.replace("COUNT", &count));
+        }
+        if self.curriculum.is_there() {
+            out = self.with_curriculum(out);
+        }
         if !self.sought.is_empty() {
             let starts: Vec<String> = (self.training.sought.iter().zip(&self.sought))
                 .map(|((_, guess), one)| number(guess / one.scale))
@@ -101,124 +104,71 @@ impl TypedNetwork {
         Ok(out)
     }
 
+    /// Steps and rate.
+    fn write_descent(out: &mut String, descent: &Descent) {
+        // A step of Gauss-Newton does more than 25 of Adam.
+        let steps = descent.steps * if descent.method == Method::GaussNewton { 25 } else { 1 };
+        let note = |name: &str| format!("# Eddy trained by {name}; this is Adam, which needs more steps.\n");
+        out.push_str(&match descent.method {
+            Method::FirstOrder(Gradient { rule: Rule::Muon, .. }) => note("Muon"),
+            Method::FirstOrder(Gradient { rule: Rule::Soap, .. }) => note("SOAP"),
+            Method::FirstOrder(_) => String::new(),
+            Method::ThenLbfgs { .. } => note("Adam, then by L-BFGS"),
+            Method::Lbfgs => note("L-BFGS"),
+            Method::GaussNewton => note("Gauss-Newton"),
+        });
+        let gradient = descent.first_order().map_or(Gradient::adam(5e-3), |(_, gradient)| gradient);
+        let rate = number(gradient.rate);
+        let schedule = match gradient.fall {
+            Fall::Constant => format!("optax.constant_schedule({rate})"),
+            Fall::Cosine => format!("optax.cosine_decay_schedule({rate}, steps, 0.01)"),
+            Fall::Exponential => format!("optax.exponential_decay({rate}, steps, 0.01)"),
+        };
+        writeln!(out, "steps = {steps}\nrate = {schedule}").ok();
+        if gradient.warm_up > 0 {
+            writeln!(
+                out,
+                "full, rate = rate, lambda step: full(step) * np.minimum(1, (step + 1) / {})",
+                gradient.warm_up
+            )
+            .ok();
+        }
+    }
+
+    /// Coefficients that move: the residuals take them, by the share of the way that is done.
+    fn with_curriculum(&self, script: String) -> String {
+        let (mut moved, parameters) = (String::new(), &self.statement.system.parameters);
+        for (parameter, first) in self.curriculum.firsts() {
+            let (name, first) = (python_name(&parameters[*parameter].name), *first);
+            let last = self.statement.parameters[*parameter];
+            let (one, other) = (number(first), number(last));
+            if first * last > 0.0 {
+                writeln!(moved, "    {name} = {other} * ({one} / {other}) ** (1 - share)").ok();
+            } else {
+                writeln!(moved, "    {name} = {one} + share * ({other} - {one})").ok();
+            }
+        }
+        let head = script.find("def residuals(weights, ").map_or(0, |at| at);
+        let line = head + script[head..].find('\n').map_or(0, |at| at + 1);
+        let mut script = script;
+        script.insert_str(line, &moved);
+        script
+            .replace("def residuals(weights, ", "def residuals(weights, share, ")
+            .replace("residuals(weights, *p)", "residuals(weights, share, *p)")
+            .replace("def loss(weights, key):", "def loss(weights, key, share=1.0):")
+            .replace("def train(weights, state, key):", "def train(weights, state, key, share):")
+            .replace("jax.value_and_grad(loss)(weights, key)", "jax.value_and_grad(loss)(weights, key, share)")
+            .replace(
+                "fold_in(key, step))",
+                &format!("fold_in(key, step), min(1.0, step / {}))", self.curriculum.steps().max(1)),
+            )
+    }
+
     /// Names of the fields with an equation, in the order of the network's outputs.
     fn fields(&self) -> Vec<String> {
         let variables = &self.statement.system.variables;
         let real = self.candidate.outputs.iter().filter(|output| output.part == Part::Real);
         real.map(|output| python_name(&variables[usize::from(output.variable)].name)).collect()
-    }
-
-    fn write_network(&self, out: &mut String, call: &str) {
-        let mut features = Vec::new();
-        let grid = &self.statement.grid;
-        for (axis, name) in grid.axes.iter().zip(AXES) {
-            if axis.is_periodic {
-                let wave = number(std::f64::consts::TAU / axis.length());
-                for f in ["cos", "sin"] {
-                    features.push(format!(
-                        "*[np.{f}({wave} * k * {name}) for k in range(1, {})]",
-                        self.training.architecture.harmonics + 1
-                    ));
-                }
-            } else {
-                features.push(format!("(2 * {name} - {}) / {}", number(axis.min + axis.max), number(axis.length())));
-            }
-        }
-        if self.candidate.has_time {
-            features.push("2 * (t - start) / length - 1".into());
-        }
-        let axes =
-            |a: &eddy_solve::grid::Axis| if a.is_periodic { 2 * self.training.architecture.harmonics } else { 1 };
-        let inputs = grid.axes.iter().map(axes).sum::<usize>() + usize::from(self.candidate.has_time);
-        self.write_layers(out, inputs);
-        writeln!(out, "def network(weights, {call}):").ok();
-        if !self.sought.is_empty() {
-            out.push_str("    weights = weights[:-1]\n");
-        }
-        writeln!(out, "    h = np.stack([{}])", features.join(", ")).ok();
-        let body = match self.training.architecture.kind {
-            Kind::Plain => PLAIN,
-            Kind::Residual => RESIDUAL,
-            Kind::Modified => MODIFIED,
-            Kind::Sines { .. } => SINES,
-            Kind::Waves { .. } => {
-                out.push_str("    h = waves @ h\n    h = np.concatenate([np.cos(h), np.sin(h)])\n");
-                PLAIN
-            }
-        };
-        out.push_str(body);
-        out.push_str("    w, b = weights[-1]\n    return w @ h + b\n\n\n");
-    }
-
-    /// Sizes of the layers, within which bounds their weights begin, and what of the network is not trained.
-    fn write_layers(&self, out: &mut String, mut inputs: usize) {
-        let architecture = self.training.architecture;
-        let Architecture { kind, width, layers, .. } = architecture;
-        out.push('\n');
-        if let Kind::Waves { sigma, seed } = kind {
-            let rows = wave_rows(inputs, architecture.waves(), sigma, seed);
-            let line = |row: &Vec<f64>| row.iter().map(|v| number(*v)).collect::<Vec<_>>().join(", ");
-            let rows: Vec<String> = rows.iter().map(|row| format!("    [{}],\n", line(row))).collect();
-            writeln!(out, "waves = np.array([\n{}])", rows.concat()).ok();
-            inputs = 2 * architecture.waves();
-        }
-        let mut sizes = vec![(inputs, width)];
-        if kind == Kind::Modified {
-            sizes.extend([(inputs, width); 2]);
-        }
-        sizes.extend(vec![(width, width); layers - 1]);
-        sizes.push((width, self.candidate.outputs.len()));
-        let sizes: Vec<String> = sizes.iter().map(|(n, m)| format!("({n}, {m})")).collect();
-        writeln!(out, "layers = [{}]  # units that are read, units", sizes.join(", ")).ok();
-        match kind {
-            Kind::Sines { omega } => {
-                writeln!(out, "omega = {}", number(omega)).ok();
-                out.push_str(
-                    "bounds = [(6 / n) ** 0.5 for n, m in layers]\nbounds[0] = omega / layers[0][0]\n\
-                     bounds[-1] /= max(omega, 1)\nbias = 1  # within the same bounds\n\n\n",
-                );
-            }
-            _ => out.push_str("bounds = [(6 / (n + m)) ** 0.5 for n, m in layers]\nbias = 0\n\n\n"),
-        }
-    }
-
-    fn write_fields(&self, out: &mut String, system: &System, call: &str) -> Result<(), EddyError> {
-        writeln!(out, "def fields(weights):\n    \"\"\"The candidate: initial values and periods hold exactly.\"\"\"")
-            .ok();
-        let stepped = self.statement.stepped();
-        let initial = |variable: u16| -> String {
-            let position = stepped.iter().position(|other| *other == variable);
-            let expression = position.and_then(|position| self.statement.initial_expression(position));
-            expression.map_or_else(|| "0.0".into(), |e| system.python(e, "start"))
-        };
-        for (index, output) in self.candidate.outputs.iter().enumerate() {
-            if output.part == Part::Imaginary {
-                continue;
-            }
-            let variable = &system.variables[usize::from(output.variable)];
-            let learnt = if variable.is_complex {
-                format!("(network(weights, {call})[{index}] + 1j * network(weights, {call})[{}])", index + 1)
-            } else {
-                format!("network(weights, {call})[{index}]")
-            };
-            let tau = "(t - start) / length";
-            let text = match (output.order, variable.role) {
-                _ if !self.training.knows_start => learnt,
-                (1, _) => format!("({}) + {tau} * {learnt}", initial(output.variable)),
-                (2, Role::SecondOrder { velocity }) => format!(
-                    "({}) + (t - start) * ({}) + ({tau}) ** 2 * {learnt}",
-                    initial(output.variable),
-                    initial(velocity)
-                ),
-                _ => learnt,
-            };
-            if text.contains("np.nan") || text.len() > 20_000 {
-                return Err(cannot("the initial values are too long"));
-            }
-            writeln!(out, "    def {}({call}):\n        return {text}", python_name(&variable.name)).ok();
-        }
-        writeln!(out, "    return {},\n\n", self.fields().join(", ")).ok();
-        Ok(())
     }
 
     fn write_residuals(&self, out: &mut String, system: &System, lines: &[eddy_expr::lower::jax::Line], call: &str) {
@@ -378,175 +328,3 @@ impl TypedNetwork {
         out.push_str("    return total\n\n\n");
     }
 }
-
-const HEAD: &str =
-    "# Made by Eddy. Needs JAX and Optax; with a file of weights (safetensors) as argument it starts from those.
-import sys
-
-import jax
-import jax.numpy as np
-import optax
-from jax.scipy import special
-
-jax.config.update(\"jax_enable_x64\", True)
-
-";
-
-const PLAIN: &str = "    for w, b in weights[:-1]:
-        h = np.tanh(w @ h + b)
-";
-const RESIDUAL: &str = "    w, b = weights[0]
-    h = np.tanh(w @ h + b)
-    for w, b in weights[1:-1]:
-        h = h + np.tanh(w @ h + b)
-";
-const MODIFIED: &str = "    u, v = [np.tanh(w @ h + b) for w, b in weights[:2]]
-    for w, b in weights[2:-1]:
-        z = np.tanh(w @ h + b)
-        h = (1 - z) * u + z * v
-";
-const SINES: &str = "    for w, b in weights[:-1]:
-        h = np.sin(w @ h + b)
-";
-
-const DERIVATIVE: &str = "
-
-def d(f, *orders):
-    \"\"\"The derivative of f of the given order in each coordinate, as a function.\"\"\"
-
-    def along(f, i):
-        return lambda *p: jax.jvp(lambda s: f(*p[:i], s, *p[i + 1 :]), (p[i],), (np.ones_like(p[i]),))[1]
-
-    for i, order in enumerate(orders):
-        for _ in range(order):
-            f = along(f, i)
-    return f
-
-";
-
-const SIDE_ERROR: &str = "]
-
-
-def side_error(weights, side, point):
-    field, axis, place, factors, value = side
-    point = list(point)
-    point[axis] = place + 0 * point[axis]
-    f = fields(weights)[field]
-    error = -value(*point)
-    for order, factor in enumerate(factors):
-        if factor:
-            orders = [order if i == axis else 0 for i in range(len(point))]
-            error = error + factor * d(f, *orders)(*point)
-    return error
-
-
-";
-
-const LOSS: &str = "
-
-def square(r):
-    return np.real(r) ** 2 + np.imag(r) ** 2
-
-
-def loss(weights, key):
-    inside, beside = jax.random.split(key)
-    share = jax.random.uniform(inside, (slices * each, low.size))
-";
-
-const STRATIFIED: &str = "    share = share.at[:, -1].set((np.repeat(np.arange(slices), each) + share[:, -1]) / slices)
-";
-
-const LOSS_INSIDE: &str = "    points = low + (high - low) * share
-    squares = jax.vmap(lambda p: sum(square(r) for r in residuals(weights, *p)))(points).reshape(slices, each).mean(1)
-    before = (np.cumsum(squares) - squares) / slices
-    total = np.mean(jax.lax.stop_gradient(np.exp(-causality * before)) * squares)
-";
-
-const LOSS_SIDES: &str = "    points = low + (high - low) * jax.random.uniform(beside, (side_points, low.size))
-    for side in SIDES:
-        errors = jax.vmap(lambda p: square(side_error(weights, side, p)))(points)
-        total = total + side_weight * np.mean(errors) / len(SIDES)
-";
-
-const PLACES: &str = "]
-places = np.stack([axis.ravel() for axis in np.meshgrid(*[rule[0] for rule in rules], indexing=\"ij\")], 1)
-cells = np.prod(np.stack([axis.ravel() for axis in np.meshgrid(*[rule[1] for rule in rules], indexing=\"ij\")]), 0)
-
-
-";
-
-const INTEGRAL: &str = "
-    def integral(f):
-        return np.sum(cells * jax.vmap(lambda p: f(*pTIME) + 0 * p[0])(places))
-
-    def mean(f):
-        return integral(f) / np.sum(cells)
-
-";
-
-const GAUSS: &str = "
-def gauss(low, high, count):
-    from numpy.polynomial.legendre import leggauss
-
-    points, weights = leggauss(count)
-    return low + (high - low) * (1 + np.asarray(points)) / 2, (high - low) * np.asarray(weights) / 2
-
-
-";
-
-const LOSS_INTEGRALS: &str = "    errors = np.stack(conditions(weights))
-    total = total + integral_weight * np.mean(errors**2)
-";
-
-const LOSS_INTEGRALS_IN_TIME: &str = "    share = jax.random.uniform(jax.random.fold_in(key, 2), (moments,))
-    times = start + length * (np.arange(moments) + share) / moments
-    errors = jax.vmap(lambda t: np.stack(conditions(weights, t)))(times)
-    total = total + integral_weight * np.mean(errors**2)
-";
-
-const LAYERS_LOADED: &str =
-    "[tuple(np.asarray(file[f\"layers.{i}.{part}\"]) for part in [\"weight\", \"bias\"]) for i in range(len(layers))]";
-const NUMBERS_LOADED: &str = " + [
-        np.concatenate([np.asarray(file[f\"scalars.{i}\"]) for i in range(len(SOUGHT))])
-    ]";
-const NUMBERS_SHOWN: &str = "    for name, value in zip(SOUGHT, numbers(weights)):
-        print(f\"{name} = {value:.6g}\")
-";
-
-const TAIL: &str = "adam = optax.adam(rate)
-
-
-def begin(key):
-    weights = []
-    for (n, m), bound in zip(layers, bounds):
-        key, one, two = jax.random.split(key, 3)
-        w, b = jax.random.uniform(one, (m, n), minval=-1), jax.random.uniform(two, (m,), minval=-1)
-        weights.append((bound * w, bias * bound * b))
-    return weights
-
-
-def load(path):
-    from safetensors.numpy import load_file
-
-    file = load_file(path)
-    return [tuple(np.asarray(file[f\"layers.{i}.{part}\"]) for part in [\"weight\", \"bias\"]) for i in range(len(layers))]
-
-
-@jax.jit
-def train(weights, state, key):
-    value, gradient = jax.value_and_grad(loss)(weights, key)
-    updates, state = adam.update(gradient, state)
-    return optax.apply_updates(weights, updates), state, value
-
-
-if __name__ == \"__main__\":
-    weights = load(sys.argv[1]) if len(sys.argv) > 1 else begin(key)
-    state = adam.init(weights)
-    for step in range(steps):
-        weights, state, value = train(weights, state, jax.random.fold_in(key, step))
-        if (step + 1) % max(1, steps // 20) == 0:
-            print(f\"step {step + 1}: loss {value:.3e}\")
-    centre = (low + high) / 2
-    for name, field in zip([FIELD_NAMES], fields(weights)):
-        print(f\"{name} in the middle of the domain, at half of the time: {field(*centre):.6g}\")
-";

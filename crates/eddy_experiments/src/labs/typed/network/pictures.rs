@@ -3,7 +3,7 @@
 use eddy_nets::graph::{Derivatives, GraphEngine};
 use eddy_spec::{Role, Series, ViewData};
 
-use super::{Sought, TypedNetwork, candidate::neurons, mean};
+use super::{Sought, TypedNetwork, candidate::neurons, mean, points::Buffers, reads::bases};
 use crate::labs::pinn::{residual_view, weights_view};
 
 const ROLES: [Role; 3] = [Role::Result, Role::Second, Role::Third];
@@ -14,6 +14,13 @@ impl TypedNetwork {
             "profile" if self.statement.grid.dimension() == 0 => self.in_time(),
             "profile" => self.profile(),
             "solution" | "reference" | "difference" => self.plane(key),
+            "left" => {
+                let parameters = self.insight.parameters().to_vec();
+                if !parameters.is_empty() {
+                    self.look_everywhere(&parameters);
+                }
+                self.plane(key)
+            }
             "points" => self.where_points_are(),
             "residual" => residual_view(&self.weigher, u64::from(self.is_measured())),
             "weights" => weights_view(&self.weigher),
@@ -24,6 +31,23 @@ impl TypedNetwork {
             "coefficients" => self.coefficients_so_far(),
             _ => ViewData::Empty,
         }
+    }
+
+    /// Takes down what the equations leave at the points of the reference, of this window.
+    pub(super) fn look_everywhere(&mut self, parameters: &[f64]) {
+        self.put_coefficients(parameters);
+        let offset = self.march.offset();
+        let Self { kernel, residuals, sources, engine, statement, candidate, march, left, .. } = self;
+        let known = bases(&residuals.reads, sources, statement, candidate, &march.probes, offset);
+        let (dimension, mut buffers) = (statement.grid.dimension(), Buffers::new(residuals));
+        let first = march.rows.start * self.reference.per_time();
+        engine.evaluate(parameters, &march.probes, |tile| {
+            let is_known = buffers.run(kernel, sources, &known, 0, dimension, tile);
+            for ((variable, part), values) in residuals.fields.iter().zip(&buffers.outputs) {
+                let Some(output) = candidate.output(*variable, *part).filter(|_| is_known) else { continue };
+                left[output][first + tile.start..][..tile.len].copy_from_slice(values);
+            }
+        });
     }
 
     fn is_measured(&self) -> bool {
@@ -96,9 +120,10 @@ impl TypedNetwork {
     fn plane(&self, key: &str) -> ViewData {
         let (shown, axes) = (self.shown(), &self.statement.grid.axes);
         let span = self.march.span(&self.statement);
+        let drawn = if key == "left" { &self.left } else { &self.solution };
         let (theirs, own) = match axes.len() {
-            0 => (self.reference.values.concat(), self.solution.concat()),
-            _ => (self.reference.values[shown].clone(), self.solution[shown].clone()),
+            0 => (self.reference.values.concat(), drawn.concat()),
+            _ => (self.reference.values[shown].clone(), drawn[shown].clone()),
         };
         let (nx, x) = match axes.first() {
             Some(axis) => (self.reference.axes[0].len(), (axis.min, axis.max)),
@@ -122,8 +147,9 @@ impl TypedNetwork {
             "reference" => (theirs, Self::limits(theirs.iter())),
             "solution" => (own, Self::limits(theirs.iter())),
             _ => {
-                let size = gaps.iter().fold(1e-12, |m: f64, g| m.max(g.abs()));
-                (&gaps[..], (-size, size))
+                let values = if key == "left" { own } else { &gaps[..] };
+                let size = values.iter().fold(1e-12, |m: f64, g| m.max(g.abs()));
+                (values, (-size, size))
             }
         };
         ViewData::Field { nx, ny, data: shown.iter().map(|v| *v as f32).collect(), x, y, range }
@@ -164,7 +190,7 @@ impl TypedNetwork {
     fn neurons(&mut self) -> ViewData {
         const PLACES: usize = 129;
         let (statement, architecture) = (&self.statement, self.training.architecture);
-        let width = architecture.width;
+        let width = architecture.units();
         let (inputs, has_time) = (self.candidate.inputs, self.candidate.has_time);
         let graph = neurons(statement, inputs, has_time, architecture);
         let parameters = self.insight.parameters();

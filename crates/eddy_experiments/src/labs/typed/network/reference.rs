@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use eddy_expr::kernel::Part;
-use eddy_solve::{Outcome, Simulation, Statement};
+use eddy_solve::{Outcome, Simulation, Statement, grid::Axis, problem::Number};
 use eddy_spec::EddyError;
 use web_time::Instant;
 
@@ -14,6 +14,9 @@ use super::{
 
 /// Longest time the solver may take.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Values between which a coarser solution is interpolated, and the tolerance of its steps.
+const NEAREST: i64 = 8;
+const LOOSE: f64 = 1e-5;
 /// Points along an axis at most, by dimension.
 const MOST: [usize; 4] = [1, 128, 48, 24];
 /// The same of three axes and time.
@@ -32,7 +35,7 @@ pub struct Reference {
     pub sizes: Vec<f64>,
     /// Standard deviation over all points, by output.
     pub deviations: Vec<f64>,
-    /// Its own relative error, where it is known.
+    /// Its own relative error, where it is known: the distance from a solution with less effort.
     pub error: Option<f64>,
 }
 
@@ -112,7 +115,8 @@ impl Reference {
                 values.extend(layout.places.iter().map(|[x, y, z]| part[(z * shape[1] + y) * shape[0] + x]));
             }
         }
-        Ok(Self::of(layout, values))
+        let error = coarser(statement, candidate, &layout, &values);
+        Ok(Self { error, ..Self::of(layout, values) })
     }
 
     /// By collocation; with it what else solves the problem, and the numbers that were unknown.
@@ -138,6 +142,83 @@ impl Reference {
     pub fn per_time(&self) -> usize {
         self.axes.iter().map(Vec::len).product()
     }
+}
+
+/// The same problem with half of the points along each axis, and looser steps in time.
+fn with_less_effort(statement: &Statement) -> Option<Statement> {
+    let mut problem = statement.problem.clone();
+    let texts = [&mut problem.domain.x, &mut problem.domain.y, &mut problem.domain.z];
+    for (text, axis) in texts.into_iter().zip(&statement.grid.axes) {
+        text.as_mut()?.points = (axis.points / 2).max(8) as u32;
+    }
+    problem.time.dt = None;
+    problem.time.tolerance = Some(Number::Value(LOOSE));
+    Statement::new(problem).ok()
+}
+
+/// Relative distance, root mean square over everything, from what the solver finds [`with_less_effort`]; the largest of all
+/// outputs. It is that solution's error rather than ours, so ours is less where the method converges.
+fn coarser(statement: &Statement, candidate: &Candidate, layout: &Layout, values: &[Vec<f64>]) -> Option<f64> {
+    let less = with_less_effort(statement)?;
+    let rows: Vec<Vec<Weights>> = (statement.grid.axes.iter().zip(&less.grid.axes).zip(&layout.axes))
+        .map(|((_, axis), kept)| kept.iter().map(|x| weights(axis, *x)).collect())
+        .collect();
+    let shape = less.grid.shape();
+    let mut simulation = Simulation::<f64>::new(less).ok()?;
+    let begun = Instant::now();
+    let mut sums = vec![(0.0, 0.0); candidate.outputs.len()];
+    let per = values.first()?.len() / layout.times.len();
+    let one = || vec![vec![(0, 1.0)]];
+    let along = |axis: usize| rows.get(axis).cloned().unwrap_or_else(one);
+    let [xs, ys, zs] = &[along(0), along(1), along(2)];
+    for (row, time) in layout.times.iter().enumerate() {
+        if *time > simulation.time && !simulation.advance(*time, || begun.elapsed() < PATIENCE / 2) {
+            return None;
+        }
+        let fields = simulation.values();
+        for ((output, own), sums) in candidate.outputs.iter().zip(values).zip(&mut sums) {
+            let name = &statement.system.variables[usize::from(output.variable)].name;
+            let field = fields.iter().find(|field| field.name == *name)?;
+            let part = if output.part == Part::Real { &field.re } else { &field.im };
+            let places = zs.iter().flat_map(|z| ys.iter().flat_map(move |y| xs.iter().map(move |x| (x, y, z))));
+            for ((x, y, z), own) in places.zip(&own[row * per..]) {
+                let mut there = 0.0;
+                for (k, c) in z {
+                    for (j, b) in y {
+                        let line = &part[(k * shape[1] + j) * shape[0]..];
+                        there += c * b * x.iter().map(|(i, a)| a * line[*i]).sum::<f64>();
+                    }
+                }
+                sums.0 += (there - own) * (there - own);
+                sums.1 += own * own;
+            }
+        }
+    }
+    let worst = sums.iter().filter(|(_, size)| *size > 0.0).map(|(gap, size)| (gap / size).sqrt()).fold(0.0, f64::max);
+    worst.is_finite().then_some(worst)
+}
+
+/// Indices along an axis with their factors.
+type Weights = Vec<(usize, f64)>;
+
+/// By which the nearest values of an axis give that at `x`: the polynomial through them.
+fn weights(axis: &Axis, x: f64) -> Weights {
+    let all = axis.coordinates();
+    let (n, period) = (all.len() as i64, axis.length());
+    let at = |i: i64| match axis.is_periodic {
+        true => all[i.rem_euclid(n) as usize] + period * i.div_euclid(n) as f64,
+        false => all[i as usize],
+    };
+    let after = all.partition_point(|other| *other < x) as i64;
+    let count = NEAREST.min(n);
+    let first = after - count / 2;
+    let first = if axis.is_periodic { first } else { first.clamp(0, n - count) };
+    let places: Vec<i64> = (first..first + count).collect();
+    let factor = |i: i64| {
+        let others = places.iter().filter(|j| **j != i);
+        others.map(|j| (x - at(*j)) / (at(i) - at(*j))).product::<f64>()
+    };
+    places.iter().map(|i| (i.rem_euclid(n) as usize, factor(*i))).collect()
 }
 
 fn stopped(simulation: &Simulation<f64>) -> EddyError {

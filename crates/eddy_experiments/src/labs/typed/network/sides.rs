@@ -119,6 +119,19 @@ impl Sides {
         &self.held
     }
 
+    /// What is left as a term of the loss where some conditions are built into the candidate; `None` where all are.
+    pub fn without_built_in(mut self, candidate: &Candidate) -> Option<Self> {
+        self.held.retain(|one| !candidate.built_in(one.output).holds(one.axis, one.is_high, &one.condition));
+        self.held.iter_mut().enumerate().for_each(|(i, one)| one.first = i * self.count);
+        self.bases.truncate(self.held.len());
+        (!self.held.is_empty()).then_some(self)
+    }
+
+    /// Points of all conditions.
+    pub fn points(&self) -> usize {
+        self.held.len() * self.count
+    }
+
     /// Whether some side fixes the value of a field.
     pub fn fixes(&self, variable: u16) -> bool {
         self.held.iter().any(|one| one.variable == variable && one.condition.coefficients[0] != 0.0)
@@ -258,7 +271,7 @@ impl Held {
     }
 }
 
-fn normal(axis: usize, order: u8) -> [u8; 3] {
+pub(super) fn normal(axis: usize, order: u8) -> [u8; 3] {
     let mut orders = [0; 3];
     orders[axis] = order;
     orders

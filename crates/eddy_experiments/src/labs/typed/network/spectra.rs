@@ -1,6 +1,7 @@
 //! Why a network learns what it learns when: the spectrum of its error, that of its tangent kernel, and which term of the loss
 //! pulls.
 
+use eddy_nets::graph::Rows;
 use eddy_numerics::diffusion::symmetric_eigen;
 use eddy_spec::{Role, Series, ViewData};
 
@@ -89,7 +90,7 @@ impl TypedNetwork {
         ViewData::Lines { series, x: (0.0, steps.last().copied().unwrap_or(1.0).max(1.0)), y }
     }
 
-    /// Eigenvalues of ∂r/∂θ · ∂r/∂θᵀ and of the same for the values, at some points of the last step. Gradient descent removes
+    /// Eigenvalues of ∂r/∂θ · ∂r/∂θᵀ and of the same for values, sides and measurements, at some points of the last step. Gradient descent removes
     /// what lies along an eigenvector at a speed proportional to its eigenvalue (Jacot et al. 2018; of residuals, Wang, Yu and
     /// Perdikaris 2022, J. Comput. Phys. 449, 110768, equation 3.11).
     pub(super) fn kernel_spectrum(&mut self) -> ViewData {
@@ -107,15 +108,31 @@ impl TypedNetwork {
         let chosen: Vec<usize> = (0..count).map(|k| k * all / count.max(1)).collect();
         let residual = eigenvalues(&self.residual_rows(&parameters, &chosen));
         let value = eigenvalues(&self.value_rows(&parameters, &chosen));
-        let largest = residual.iter().chain(&value).fold(1e-300, |m: f64, v| m.max(*v));
-        let places: Vec<f64> = (1..=count).map(|k| k as f64).collect();
-        let shown = |values: Vec<f64>| values.into_iter().map(|v| v.max(FLOOR * largest)).collect();
-        let series = vec![
-            Series::dotted("of the residual", Role::Result, places.clone(), shown(residual)),
-            Series::dotted("of the values", Role::Second, places, shown(value)),
-        ];
+        let mut spectra = vec![("of the residual", Role::Result, residual), ("of the values", Role::Second, value)];
+        if let Some(sides) = &mut self.sides {
+            let (all, mut rows) = (sides.points(), Vec::new());
+            sides.rows(&parameters, all as f64, |tile| some_rows(tile, all, 1.0, parameters.len(), &mut rows));
+            spectra.push(("of the sides", Role::Third, eigenvalues(&rows)));
+        }
+        let measured = self.data.points.len() / self.candidate.inputs;
+        if measured > 0 {
+            // Distances relative to the size of a field, without their weight.
+            let (factor, mut rows) = ((measured as f64 / self.data_weight).sqrt(), Vec::new());
+            self.rows_of_measurements(&parameters, |tile| {
+                some_rows(tile, measured, factor, parameters.len(), &mut rows)
+            });
+            spectra.push(("of the data", Role::Reference, eigenvalues(&rows)));
+        }
+        let largest = spectra.iter().flat_map(|(_, _, values)| values).fold(1e-300, |m: f64, v| m.max(*v));
+        let series: Vec<Series> = (spectra.into_iter())
+            .map(|(name, role, values)| {
+                let places = (1..=values.len()).map(|k| k as f64).collect();
+                Series::dotted(name, role, places, values.into_iter().map(|v| v.max(FLOOR * largest)).collect())
+            })
+            .collect();
         let low = series.iter().flat_map(|s| &s.ys).fold(largest, |m, v| m.min(*v));
-        let view = ViewData::Lines { series, x: (1.0, count.max(2) as f64), y: (0.5 * low, 2.0 * largest) };
+        let most = series.iter().map(|s| s.xs.len()).fold(2, usize::max);
+        let view = ViewData::Lines { series, x: (1.0, most as f64), y: (0.5 * low, 2.0 * largest) };
         self.insight.kernel = Some((self.insight.at, view.clone()));
         view
     }
@@ -154,6 +171,14 @@ impl TypedNetwork {
     fn places(&self, chosen: &[usize]) -> Vec<f64> {
         let inputs = self.candidate.inputs;
         chosen.iter().flat_map(|at| &self.points[at * inputs..][..inputs]).copied().collect()
+    }
+}
+
+/// Keeps the rows of about [`KERNEL_POINTS`] points of `all`, times a factor.
+fn some_rows(tile: &Rows<'_, f64>, all: usize, factor: f64, parameters: usize, kept: &mut Vec<Vec<f64>>) {
+    let stride = all.div_ceil(KERNEL_POINTS);
+    for i in (0..tile.len).filter(|i| (tile.start + i).is_multiple_of(stride)) {
+        kept.push((0..parameters).map(|p| factor * tile.slopes(p)[i]).collect());
     }
 }
 

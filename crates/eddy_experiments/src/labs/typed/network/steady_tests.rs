@@ -303,7 +303,7 @@ fn what_cannot_be_fulfilled_is_told_where_it_stands() {
 
 #[test]
 fn the_script_has_the_numbers_and_the_conditions() {
-    let adam = Descent { method: Method::Adam { rate: 3e-3 }, steps: 700, seed: 4, record_every: 20 };
+    let adam = Descent { method: Method::adam(3e-3), steps: 700, seed: 4, record_every: 20 };
     let well = network(&preset("harmonic-well"), training()).unwrap().script(&adam).unwrap().unwrap();
     for part in [
         "SOUGHT = {\"E\": 1.3}",
@@ -333,7 +333,7 @@ fn trainings_that_come_to_nothing_say_why_and_what_helps() {
     let eddy_spec::Outcome::Diverged { cause, repair, .. } = run.outcome() else { panic!("{:?}", run.outcome()) };
     assert!(cause.contains("x = ") && cause.contains("u = -") && repair.is_none(), "{cause}");
     // A learning rate that explodes: the last good weights are there, and a lower rate is offered.
-    let descent = Descent { method: Method::Adam { rate: 1e200 }, steps: 50, seed: 1, record_every: 1 };
+    let descent = Descent { method: Method::adam(1e200), steps: 50, seed: 1, record_every: 1 };
     let mut run = DescentRun::new(network(&preset("closed-box"), training()).unwrap(), descent).unwrap();
     pollster::block_on(run.advance(Budget::steps(50))).unwrap();
     let eddy_spec::Outcome::Diverged { repair, .. } = run.outcome() else { panic!("{:?}", run.outcome()) };

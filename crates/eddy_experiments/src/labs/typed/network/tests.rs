@@ -1,5 +1,5 @@
 use super::*;
-use crate::labs::pinn::{Descent, DescentRun, Method, check_objective};
+use crate::labs::pinn::{Descent, DescentRun, Gradient, Method, check_objective};
 use crate::{Budget, Run};
 use eddy_solve::Problem;
 use eddy_spec::Outcome;
@@ -11,6 +11,9 @@ pub(super) fn training() -> Training {
         side_points: 8,
         side_weight: 3.0,
         integral_weight: 7.0,
+        builds_sides: false,
+        curriculum: Vec::new(),
+        curriculum_steps: 0,
         hold: 0,
         balance: Balance::Fixed,
         causality: 0.0,
@@ -131,7 +134,7 @@ fn a_weight_that_is_far_too_small_is_mended() {
     let steady = "equations = \"dxx(u) = -4*sin(2*x)\"\nboundary.u = \"dirichlet: 1\"\n[domain]\nx = { max = \"pi\", points = 64 }\n";
     let error = |balance| {
         let training = Training { side_weight: 1e-4, balance, is_resampled: true, ..training() };
-        let descent = Descent { method: Method::Adam { rate: 5e-3 }, steps: 1500, seed: 1, record_every: 100 };
+        let descent = Descent { method: Method::adam(5e-3), steps: 1500, seed: 1, record_every: 100 };
         let mut run = DescentRun::new(objective(steady, training).unwrap(), descent).unwrap();
         pollster::block_on(run.advance(Budget::steps(u64::MAX))).unwrap();
         run.record().latest("error")
@@ -149,7 +152,7 @@ fn gauss_newton_converges_where_adam_has_hardly_begun() {
         pollster::block_on(run.advance(Budget::steps(u64::MAX))).unwrap();
         run.record().latest("error")
     };
-    let (newton, adam) = (error(Method::GaussNewton, 40), error(Method::Adam { rate: 5e-3 }, 40));
+    let (newton, adam) = (error(Method::GaussNewton, 40), error(Method::adam(5e-3), 40));
     assert!(newton < 1e-4 && adam > 100.0 * newton, "{newton:e} {adam:e}");
 }
 
@@ -267,8 +270,8 @@ fn points_follow_the_residual() {
 /// L-BFGS takes over where Adam ends, and gets further than either alone in as many steps.
 #[test]
 fn adam_hands_over_to_lbfgs() {
-    let both = Method::AdamLbfgs { rate: 1e-2, first: 100 };
-    let [alone, handed] = [Method::Adam { rate: 1e-2 }, both].map(|method| {
+    let both = Method::ThenLbfgs { gradient: Gradient::adam(1e-2), first: 100 };
+    let [alone, handed] = [Method::adam(1e-2), both].map(|method| {
         let training = Training { is_resampled: true, causality: 3.0, ..training() };
         trained(HEAT, training, method, 400).0
     });
@@ -338,6 +341,10 @@ fn what_cannot_be_trained_is_refused_at_its_text() {
     assert_eq!(key(&with("u_t = lap(u) - mean(u)"), training()).as_deref(), Some("equations"));
     assert_eq!(key(&with("u_t = dxx(dxx(dxx(u)))"), training()).as_deref(), Some("equations"));
     assert_eq!(key(&HEAT.replace("sin(x)", "rand"), training()).as_deref(), Some("initial"));
+    // Zero that stays zero; and what moves from there.
+    let silent = HEAT.replace("initial.u = \"sin(x)\"\n", "");
+    assert_eq!(key(&silent, training()).as_deref(), Some("initial"));
+    assert_eq!(key(&silent.replace("D*lap(u)", "D*lap(u) + sin(x)"), training()), None);
     let sought = |name: &str| Training { sought: vec![(name.to_owned(), 1.0)], ..training() };
     assert_eq!(key(HEAT, sought("E")).as_deref(), Some("sought"));
     assert_eq!(key(&with("u_t = lap(u); D = 2"), sought("D")).as_deref(), Some("sought"));
@@ -350,7 +357,7 @@ fn what_cannot_be_trained_is_refused_at_its_text() {
 
 #[test]
 fn the_script_says_what_is_trained() {
-    let adam = Descent { method: Method::Adam { rate: 3e-3 }, steps: 700, seed: 4, record_every: 20 };
+    let adam = Descent { method: Method::adam(3e-3), steps: 700, seed: 4, record_every: 20 };
     let script = |text: &str| objective(text, training()).unwrap().script(&adam).unwrap();
     let wave = script(
         "equations = \"u_tt = c^2*dxx(u) - u_t; c = 2\"\ninitial.u = \"x^2\"\ninitial.u_t = \"cos(x)\"\n\
@@ -395,12 +402,18 @@ fn the_script_says_what_is_trained() {
 /// Each kind of network: gradient and rows against differences, what is drawn of its units, and its layers in the script.
 #[test]
 fn networks_of_every_kind_are_trained_drawn_and_scripted() {
-    let adam = Descent { method: Method::Adam { rate: 3e-3 }, steps: 700, seed: 4, record_every: 20 };
+    let adam = Descent { method: Method::adam(3e-3), steps: 700, seed: 4, record_every: 20 };
     let kinds = [
         (Kind::Residual, "layers = [(5, 12), (12, 12), (12, 1)]", "h = h + np.tanh(w @ h + b)"),
         (Kind::Modified, "layers = [(5, 12), (5, 12), (5, 12), (12, 12), (12, 1)]", "h = (1 - z) * u + z * v"),
         (Kind::Sines { omega: 2.0 }, "bounds[-1] /= max(omega, 1)", "h = np.sin(w @ h + b)"),
         (Kind::Waves { sigma: 1.5, seed: 3 }, "layers = [(12, 12), (12, 12), (12, 1)]", "h = waves @ h"),
+        (
+            Kind::Gaussians { width: 0.4 },
+            "layers = [(1, 12), (1, 12), (1, 12), (1, 12), (1, 12), (12, 12),",
+            "weights[5:-1]",
+        ),
+        (Kind::Parts { count: 3 }, "(5, 12), (12, 12), (36, 1)]", "around.append(window(k, x) * g)"),
     ];
     let of = |kind: Kind| {
         let architecture = Architecture { kind, ..training().architecture };
@@ -415,7 +428,8 @@ fn networks_of_every_kind_are_trained_drawn_and_scripted() {
         pollster::block_on(run.advance(Budget::steps(20))).unwrap();
         let drawn = pollster::block_on(run.view("neurons")).unwrap();
         let ViewData::Field { data, ny, .. } = &drawn else { panic!("{kind:?}: {drawn:?}") };
-        assert!(*ny == 12 && data.iter().any(|v| v.abs() > 0.01), "{kind:?}");
+        let units = if let Kind::Parts { count } = kind { 12 * count } else { 12 };
+        assert!(*ny == units && data.iter().any(|v| v.abs() > 0.01), "{kind:?}");
         let tensors = run.weights();
         let stated = script.split("layers = [").nth(1).unwrap().split(']').next().unwrap().matches('(').count();
         assert_eq!(2 * stated, tensors.len(), "{kind:?}: weights and biases of each layer");

@@ -18,6 +18,11 @@ pub struct Training {
     pub balance: Balance,
     /// Factor of the conditions on integrals.
     pub integral_weight: f64,
+    /// Whether conditions at the sides are built into the network where they can be.
+    pub builds_sides: bool,
+    /// Coefficients that begin elsewhere, and the steps in which they go to their values, in each window.
+    pub curriculum: Vec<(String, f64)>,
+    pub curriculum_steps: u64,
     /// Steps for which eigenvalues stay at their first guesses, so that the state becomes the one that belongs to them.
     pub hold: u64,
     /// Strictness of the causal weights; 0 for none.

@@ -1,0 +1,193 @@
+//! The network and the candidate solution, as a script writes them.
+
+use std::fmt::Write;
+
+use eddy_expr::{
+    kernel::Part,
+    lower::numpy::python_name,
+    system::{Role, System},
+};
+use eddy_nets::graph::{ring_share, wave_rows};
+use eddy_spec::EddyError;
+
+use super::{
+    AXES, cannot, number,
+    templates::{GAUSSIANS, GLOROT, MODIFIED, PARTS, PLAIN, RESIDUAL, RING_WINDOW, SINES, WALL_WINDOW},
+};
+use crate::labs::typed::network::{Architecture, Kind, TypedNetwork, architecture::Split, built_in::BuiltIn};
+
+impl TypedNetwork {
+    pub(super) fn write_network(&self, out: &mut String, call: &str) {
+        let mut features = Vec::new();
+        let grid = &self.statement.grid;
+        for (axis, name) in grid.axes.iter().zip(AXES) {
+            if axis.is_periodic {
+                let wave = number(std::f64::consts::TAU / axis.length());
+                for f in ["cos", "sin"] {
+                    features.push(format!(
+                        "*[np.{f}({wave} * k * {name}) for k in range(1, {})]",
+                        self.training.architecture.harmonics + 1
+                    ));
+                }
+            } else {
+                features.push(format!("(2 * {name} - {}) / {}", number(axis.min + axis.max), number(axis.length())));
+            }
+        }
+        if self.candidate.has_time {
+            features.push("2 * (t - start) / length - 1".into());
+        }
+        let inputs = self.feature_count();
+        self.write_layers(out, inputs);
+        let split = Split::new(&self.statement);
+        if let Kind::Parts { count } = self.training.architecture.kind {
+            let window = if split.is_periodic { RING_WINDOW } else { WALL_WINDOW };
+            let window = window.replace("COUNT", &count.to_string()).replace("SHARE", &number(ring_share(count)));
+            let (low, length) = (number(split.min), number(split.max - split.min));
+            out.push_str(&window.replace("LOW", &low).replace("LENGTH", &length));
+        }
+        writeln!(out, "def network(weights, {call}):").ok();
+        if !self.sought.is_empty() {
+            out.push_str("    weights = weights[:-1]\n");
+        }
+        writeln!(out, "    h = np.stack([{}])", features.join(", ")).ok();
+        let body = match self.training.architecture.kind {
+            Kind::Plain => PLAIN,
+            Kind::Residual => RESIDUAL,
+            Kind::Modified => MODIFIED,
+            Kind::Sines { .. } => SINES,
+            Kind::Waves { .. } => {
+                out.push_str("    h = waves @ h\n    h = np.concatenate([np.cos(h), np.sin(h)])\n");
+                PLAIN
+            }
+            Kind::Gaussians { .. } => &GAUSSIANS.replace("COUNT", &inputs.to_string()),
+            Kind::Parts { count } => {
+                let place = call.split(',').next().unwrap_or(call);
+                let local = if split.is_periodic { "h".into() } else { format!("np.append(h, local(k, {place}))") };
+                let layers = self.training.architecture.layers.to_string();
+                let body = PARTS.replace("COUNT", &count.to_string()).replace("LAYERS", &layers);
+                &body.replace("LOCAL", &local).replace("PLACE", place)
+            }
+        };
+        out.push_str(body);
+        out.push_str("    w, b = weights[-1]\n    return w @ h + b\n\n\n");
+    }
+
+    /// What the network sees at a point.
+    pub(super) fn feature_count(&self) -> usize {
+        let waves = 2 * self.training.architecture.harmonics;
+        let axes = self.statement.grid.axes.iter().map(|axis| if axis.is_periodic { waves } else { 1 });
+        axes.sum::<usize>() + usize::from(self.candidate.has_time)
+    }
+
+    /// Sizes of the layers, within which bounds their weights begin, and what of the network is not trained.
+    fn write_layers(&self, out: &mut String, mut inputs: usize) {
+        let architecture = self.training.architecture;
+        let Architecture { kind, width, layers, .. } = architecture;
+        out.push('\n');
+        if let Kind::Waves { sigma, seed } = kind {
+            let rows = wave_rows(inputs, architecture.waves(), sigma, seed);
+            let line = |row: &Vec<f64>| row.iter().map(|v| number(*v)).collect::<Vec<_>>().join(", ");
+            let rows: Vec<String> = rows.iter().map(|row| format!("    [{}],\n", line(row))).collect();
+            writeln!(out, "waves = np.array([\n{}])", rows.concat()).ok();
+            inputs = 2 * architecture.waves();
+        }
+        let outputs = self.candidate.outputs.len();
+        let inner = vec![(width, width); layers - 1];
+        let sizes = match kind {
+            Kind::Gaussians { .. } => {
+                [vec![(1, width); inputs], vec![(width, width)], inner, vec![(width, outputs)]].concat()
+            }
+            Kind::Parts { count } => {
+                let first = inputs + usize::from(!Split::new(&self.statement).is_periodic);
+                let part = [vec![(first, width)], inner].concat();
+                [part.repeat(count), vec![(count * width, outputs)]].concat()
+            }
+            _ => {
+                let first = if kind == Kind::Modified { 3 } else { 1 };
+                [vec![(inputs, width); first], inner, vec![(width, outputs)]].concat()
+            }
+        };
+        let sizes: Vec<String> = sizes.iter().map(|(n, m)| format!("({n}, {m})")).collect();
+        writeln!(out, "layers = [{}]  # units that are read, units", sizes.join(", ")).ok();
+        match kind {
+            Kind::Sines { omega } => {
+                writeln!(out, "omega = {}", number(omega)).ok();
+                out.push_str(
+                    "bounds = [(6 / n) ** 0.5 for n, m in layers]\nbounds[0] = omega / layers[0][0]\n\
+                     bounds[-1] /= max(omega, 1)\nbias = 1  # within the same bounds\n\n\n",
+                );
+            }
+            Kind::Gaussians { width } => {
+                writeln!(out, "spread = {}  # of Gaussians, at the start", number(width)).ok();
+                out.push_str(GLOROT);
+            }
+            _ => out.push_str(GLOROT),
+        }
+    }
+
+    /// An output of the network with what of the conditions at the sides is built in.
+    fn learnt(&self, output: usize, call: &str) -> String {
+        let (built_in, mut text) = (self.candidate.built_in(output), String::new());
+        for ((axis, name), powers) in self.statement.grid.axes.iter().zip(AXES).zip(built_in.powers()) {
+            let scale = BuiltIn::scale(powers);
+            if scale != 1.0 {
+                write!(text, "{} * ", number(scale)).ok();
+            }
+            let ways = [format!("({name} - {})", number(axis.min)), format!("({} - {name})", number(axis.max))];
+            for (way, power) in ways.iter().zip(powers) {
+                match power {
+                    0 => Ok(()),
+                    1 => write!(text, "{way} / {} * ", number(axis.length())),
+                    _ => write!(text, "({way} / {}) ** {power} * ", number(axis.length())),
+                }
+                .ok();
+            }
+        }
+        write!(text, "network(weights, {call})[{output}]").ok();
+        match built_in.lift() {
+            None => text,
+            Some((value, slope, axis)) => format!("{} + {} * {} + {text}", number(value), number(slope), AXES[axis]),
+        }
+    }
+
+    pub(super) fn write_fields(&self, out: &mut String, system: &System, call: &str) -> Result<(), EddyError> {
+        writeln!(out, "def fields(weights):\n    \"\"\"The candidate: initial values and periods hold exactly.\"\"\"")
+            .ok();
+        let stepped = self.statement.stepped();
+        let initial = |variable: u16| -> String {
+            let position = stepped.iter().position(|other| *other == variable);
+            let expression = position.and_then(|position| self.statement.initial_expression(position));
+            expression.map_or_else(|| "0.0".into(), |e| system.python(e, "start"))
+        };
+        for (index, output) in self.candidate.outputs.iter().enumerate() {
+            if output.part == Part::Imaginary {
+                continue;
+            }
+            let variable = &system.variables[usize::from(output.variable)];
+            let learnt = if variable.is_complex {
+                format!("({} + 1j * ({}))", self.learnt(index, call), self.learnt(index + 1, call))
+            } else if self.candidate.built_in(index).lift().is_some() {
+                format!("({})", self.learnt(index, call))
+            } else {
+                self.learnt(index, call)
+            };
+            let tau = "(t - start) / length";
+            let text = match (output.order, variable.role) {
+                _ if !self.training.knows_start => learnt,
+                (1, _) => format!("({}) + {tau} * {learnt}", initial(output.variable)),
+                (2, Role::SecondOrder { velocity }) => format!(
+                    "({}) + (t - start) * ({}) + ({tau}) ** 2 * {learnt}",
+                    initial(output.variable),
+                    initial(velocity)
+                ),
+                _ => learnt,
+            };
+            if text.contains("np.nan") || text.len() > 20_000 {
+                return Err(cannot("the initial values are too long"));
+            }
+            writeln!(out, "    def {}({call}):\n        return {text}", python_name(&variable.name)).ok();
+        }
+        writeln!(out, "    return {},\n\n", self.fields().join(", ")).ok();
+        Ok(())
+    }
+}

@@ -1,0 +1,221 @@
+//! The parts of a script that are the same for all trainings.
+
+pub const HEAD: &str =
+    "# Made by Eddy. Needs JAX and Optax; with a file of weights (safetensors) as argument it starts from those.
+import sys
+
+import jax
+import jax.numpy as np
+import optax
+from jax.scipy import special
+
+jax.config.update(\"jax_enable_x64\", True)
+
+";
+
+pub const GLOROT: &str = "bounds = [(6 / (n + m)) ** 0.5 for n, m in layers]
+bias = 0
+
+
+";
+
+pub const PLAIN: &str = "    for w, b in weights[:-1]:
+        h = np.tanh(w @ h + b)
+";
+pub const RESIDUAL: &str = "    w, b = weights[0]
+    h = np.tanh(w @ h + b)
+    for w, b in weights[1:-1]:
+        h = h + np.tanh(w @ h + b)
+";
+pub const MODIFIED: &str = "    u, v = [np.tanh(w @ h + b) for w, b in weights[:2]]
+    for w, b in weights[2:-1]:
+        z = np.tanh(w @ h + b)
+        h = (1 - z) * u + z * v
+";
+pub const SINES: &str = "    for w, b in weights[:-1]:
+        h = np.sin(w @ h + b)
+";
+
+pub const DERIVATIVE: &str = "
+
+def d(f, *orders):
+    \"\"\"The derivative of f of the given order in each coordinate, as a function.\"\"\"
+
+    def along(f, i):
+        return lambda *p: jax.jvp(lambda s: f(*p[:i], s, *p[i + 1 :]), (p[i],), (np.ones_like(p[i]),))[1]
+
+    for i, order in enumerate(orders):
+        for _ in range(order):
+            f = along(f, i)
+    return f
+
+";
+
+pub const SIDE_ERROR: &str = "]
+
+
+def side_error(weights, side, point):
+    field, axis, place, factors, value = side
+    point = list(point)
+    point[axis] = place + 0 * point[axis]
+    f = fields(weights)[field]
+    error = -value(*point)
+    for order, factor in enumerate(factors):
+        if factor:
+            orders = [order if i == axis else 0 for i in range(len(point))]
+            error = error + factor * d(f, *orders)(*point)
+    return error
+
+
+";
+
+pub const LOSS: &str = "
+
+def square(r):
+    return np.real(r) ** 2 + np.imag(r) ** 2
+
+
+def loss(weights, key):
+    inside, beside = jax.random.split(key)
+    share = jax.random.uniform(inside, (slices * each, low.size))
+";
+
+pub const STRATIFIED: &str =
+    "    share = share.at[:, -1].set((np.repeat(np.arange(slices), each) + share[:, -1]) / slices)
+";
+
+pub const LOSS_INSIDE: &str = "    points = low + (high - low) * share
+    squares = jax.vmap(lambda p: sum(square(r) for r in residuals(weights, *p)))(points).reshape(slices, each).mean(1)
+    before = (np.cumsum(squares) - squares) / slices
+    total = np.mean(jax.lax.stop_gradient(np.exp(-causality * before)) * squares)
+";
+
+pub const LOSS_SIDES: &str = "    points = low + (high - low) * jax.random.uniform(beside, (side_points, low.size))
+    for side in SIDES:
+        errors = jax.vmap(lambda p: square(side_error(weights, side, p)))(points)
+        total = total + side_weight * np.mean(errors) / len(SIDES)
+";
+
+pub const PLACES: &str = "]
+places = np.stack([axis.ravel() for axis in np.meshgrid(*[rule[0] for rule in rules], indexing=\"ij\")], 1)
+cells = np.prod(np.stack([axis.ravel() for axis in np.meshgrid(*[rule[1] for rule in rules], indexing=\"ij\")]), 0)
+
+
+";
+
+pub const INTEGRAL: &str = "
+    def integral(f):
+        return np.sum(cells * jax.vmap(lambda p: f(*pTIME) + 0 * p[0])(places))
+
+    def mean(f):
+        return integral(f) / np.sum(cells)
+
+";
+
+pub const GAUSS: &str = "
+def gauss(low, high, count):
+    from numpy.polynomial.legendre import leggauss
+
+    points, weights = leggauss(count)
+    return low + (high - low) * (1 + np.asarray(points)) / 2, (high - low) * np.asarray(weights) / 2
+
+
+";
+
+pub const LOSS_INTEGRALS: &str = "    errors = np.stack(conditions(weights))
+    total = total + integral_weight * np.mean(errors**2)
+";
+
+pub const LOSS_INTEGRALS_IN_TIME: &str = "    share = jax.random.uniform(jax.random.fold_in(key, 2), (moments,))
+    times = start + length * (np.arange(moments) + share) / moments
+    errors = jax.vmap(lambda t: np.stack(conditions(weights, t)))(times)
+    total = total + integral_weight * np.mean(errors**2)
+";
+
+pub const LAYERS_LOADED: &str =
+    "[tuple(np.asarray(file[f\"layers.{i}.{part}\"]) for part in [\"weight\", \"bias\"]) for i in range(len(layers))]";
+pub const NUMBERS_LOADED: &str = " + [
+        np.concatenate([np.asarray(file[f\"scalars.{i}\"]) for i in range(len(SOUGHT))])
+    ]";
+pub const NUMBERS_SHOWN: &str = "    for name, value in zip(SOUGHT, numbers(weights)):
+        print(f\"{name} = {value:.6g}\")
+";
+
+pub const TAIL: &str = "adam = OPTIMIZER
+
+
+def begin(key):
+    weights = []
+    for (n, m), bound in zip(layers, bounds):
+        key, one, two = jax.random.split(key, 3)
+        w, b = jax.random.uniform(one, (m, n), minval=-1), jax.random.uniform(two, (m,), minval=-1)
+        weights.append((bound * w, bias * bound * b))
+    return weights
+
+
+def load(path):
+    from safetensors.numpy import load_file
+
+    file = load_file(path)
+    return [tuple(np.asarray(file[f\"layers.{i}.{part}\"]) for part in [\"weight\", \"bias\"]) for i in range(len(layers))]
+
+
+@jax.jit
+def train(weights, state, key):
+    value, gradient = jax.value_and_grad(loss)(weights, key)
+    updates, state = adam.update(gradient, state)
+    return optax.apply_updates(weights, updates), state, value
+
+
+if __name__ == \"__main__\":
+    weights = load(sys.argv[1]) if len(sys.argv) > 1 else begin(key)
+    state = adam.init(weights)
+    for step in range(steps):
+        weights, state, value = train(weights, state, jax.random.fold_in(key, step))
+        if (step + 1) % max(1, steps // 20) == 0:
+            print(f\"step {step + 1}: loss {value:.3e}\")
+    centre = (low + high) / 2
+    for name, field in zip([FIELD_NAMES], fields(weights)):
+        print(f\"{name} in the middle of the domain, at half of the time: {field(*centre):.6g}\")
+";
+
+pub const GAUSSIANS: &str = "    h = np.exp(-sum((w[:, 0] * z + b) ** 2 for (w, b), z in zip(weights[:COUNT], h)) / 2)
+    for w, b in weights[COUNT:-1]:
+        h = np.tanh(w @ h + b)
+";
+pub const GAUSSIANS_BEGUN: &str = "    for i in range(COUNT):
+        key, one = jax.random.split(key)
+        m = layers[i][1]
+        weights[i] = (np.full((m, 1), 1 / spread), jax.random.uniform(one, (m,), minval=-1) / spread)
+    return weights
+
+
+def load";
+pub const PARTS: &str = "    around = []
+    for k in range(COUNT):
+        g = LOCAL
+        for w, b in weights[k * LAYERS : (k + 1) * LAYERS]:
+            g = np.tanh(w @ g + b)
+        around.append(window(k, PLACE) * g)
+    h = np.concatenate(around)
+";
+pub const RING_WINDOW: &str = "def window(k, x):
+    \"\"\"Of part k: they add up to one.\"\"\"
+    middle = LOW + (k + 0.5) * LENGTH / COUNT
+    return SHARE * ((1 + np.cos(2 * np.pi * (x - middle) / LENGTH)) / 2) ** (COUNT - 1)
+
+
+";
+pub const WALL_WINDOW: &str = "def local(k, x):
+    \"\"\"From -1 to 1 within part k.\"\"\"
+    return 2 * COUNT / LENGTH * (x - LOW) - 2 * k - 1
+
+
+def window(k, x):
+    \"\"\"Of part k: they add up to one.\"\"\"
+    rising = 0.5 + 0.5 * np.tanh(2 * (local(k, x) + 1)) if k > 0 else 1.0
+    falling = 0.5 + 0.5 * np.tanh(2 * (local(k, x) - 1)) if k + 1 < COUNT else 0.0
+    return rising - falling
+
+
+";
