@@ -25,14 +25,14 @@ PRESETS = (
     "schroedinger-harmonic black-scholes oscillator van-der-pol poisson"
 ).split()
 NETWORKS = ["residual", "modified", "sines", "fourier-features", "gaussians", "parts"]
-# Conditions built into the network, on one axis and in time; parts between walls; a curriculum.
-BUILT_IN = ["burgers&sides=built-in", "beam&sides=built-in", "poisson&sides=built-in", "burgers&curriculum=nu=0.5"]
+# Conditions that are terms of the loss and not built in; a curriculum.
+TERMS = ["wave-damped&sides=terms", "beam&sides=terms", "poisson&sides=terms", "burgers&curriculum=nu=0.5"]
 # Eigenvalues, integrals over the domain, steady equations that are not linear.
 STEADY = "harmonic-well condensate drum beam-modes closed-box bratu".split()
 # Numbers that are looked for: from measurements, with known and unknown initial values; from an integral in time.
 SOUGHT = ["heat&sought=D=0.4", "heat&sought=D=0.4&begins=unknown", "heat&measured=0&sought=D=0.4&integrals=integral(u^2)=exp(-t)"]
-PROBLEMS = [(preset, "plain") for preset in PRESETS + STEADY + SOUGHT + BUILT_IN] + [
-    (preset, network) for preset, network in [*(("heat", network) for network in NETWORKS), ("burgers", "parts")]
+PROBLEMS = [(preset, "plain") for preset in PRESETS + STEADY + SOUGHT + TERMS] + [
+    (preset, network) for preset, network in [*(("heat", network) for network in NETWORKS), ("wave-damped", "parts")]
 ]
 
 

@@ -47,7 +47,7 @@ use web_time::Instant;
 
 use crate::{
     Baseline, Budget, Context, DeviceKind, Experiment, Lab, LocalFuture, Precision, Progress, Record, Run,
-    labs::pinn::{self, Descent, Method, Objective, relative_error},
+    labs::pinn::{self, Descent, Objective, Optimizer, relative_error},
     ready,
 };
 
@@ -91,9 +91,11 @@ params! { pub struct Params {
         .only_when("model", &["student", "gaussian", "matern", "smooth"]),
     /// Deviation of the random waves, in radians per unit of length.
     deviation: f64 = 60.0 => log(1.0, 300.0).group("model").only_when("model", &["features"]),
-    /// Training steps of Adam.
+    /// Optimizer of networks. L-BFGS after Adam is usual in the literature.
+    optimizer: Optimizer = Optimizer::Adam => choice().group("training").only_when("model", &["network", "features"]),
+    /// Training steps.
     steps: u32 = 400 => steps(20, 20_000).group("training"),
-    /// Learning rate. It falls to a hundredth along half a cosine.
+    /// Learning rate of Adam. It falls to a hundredth along half a cosine.
     rate: f64 = 0.1 => log(1e-4, 0.3).symbol("\\eta").group("training"),
     /// Seed.
     seed: u32 = 1 => seed(),
@@ -201,7 +203,7 @@ impl Experiment for GpHm {
 
     fn start(p: &Params, context: &Context) -> Result<Box<dyn Run>, EddyError> {
         if matches!(p.model, Model::Network | Model::Features) {
-            let method = Method::adam(p.rate);
+            let method = p.optimizer.method(p.rate, p.steps);
             let descent = Descent { method, steps: u64::from(p.steps), seed: p.seed, record_every: 25 };
             return pinn::start_descent(Network::new(p).map_err(pinn::refused)?, descent, context);
         }

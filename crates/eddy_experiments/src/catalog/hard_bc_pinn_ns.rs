@@ -34,7 +34,7 @@ use eddy_spec::{
 use crate::{
     Baseline, Context, DeviceKind, Experiment, Lab, Run,
     labs::{
-        pinn::{self, Descent, Method, Objective, relative_error},
+        pinn::{self, Descent, Objective, Optimizer, relative_error},
         walls::{Jet, Kovasznay, Layer, Steady, X, Y, bumps, on_wall, wall_error_lines},
     },
 };
@@ -70,9 +70,11 @@ params! { pub struct Params {
     points: u32 = 300 => steps(50, 4000).symbol("N").group("training"),
     /// Points on the boundary, drawn anew too. Not used where the boundary is built in.
     side_points: u32 = 200 => steps(20, 2000).group("training").only_when("walls", &["soft", "lifted"]),
-    /// Training steps of Adam.
+    /// Optimizer. L-BFGS after Adam is usual in the literature.
+    optimizer: Optimizer = Optimizer::Adam => choice().group("training"),
+    /// Training steps.
     steps: u32 = 3_000 => steps(100, 30_000).group("training"),
-    /// Learning rate. It falls to a hundredth along half a cosine.
+    /// Learning rate of Adam. It falls to a hundredth along half a cosine.
     rate: f64 = 3e-3 => log(1e-5, 1e-1).symbol("\\eta").group("training"),
     /// Units of a hidden layer.
     width: u32 = 24 => steps(4, 64).group("network"),
@@ -173,7 +175,7 @@ impl Experiment for HardBcPinnNs {
     const COST: Cost = Cost::Cheap;
 
     fn start(p: &Params, context: &Context) -> Result<Box<dyn Run>, EddyError> {
-        let method = Method::adam(p.rate);
+        let method = p.optimizer.method(p.rate, p.steps);
         let descent = Descent { method, steps: u64::from(p.steps), seed: p.seed, record_every: 50 };
         pinn::start_descent(Flow::new(p).map_err(pinn::refused)?, descent, context)
     }

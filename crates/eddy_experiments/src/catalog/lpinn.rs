@@ -40,7 +40,7 @@ use eddy_spec::{
 
 use crate::{
     Baseline, Context, DeviceKind, Experiment, Lab, Run,
-    labs::pinn::{self, Descent, Method, Objective, relative_error},
+    labs::pinn::{self, Descent, Objective, Optimizer, relative_error},
 };
 
 choice! { pub enum Frame {
@@ -85,9 +85,11 @@ params! { pub struct Params {
     path_weight: f64 = 10.0 => log(1e-2, 1e3).symbol("w_X").group("training").only_when("frame", &["lagrangian"]),
     /// Raise the speed from zero during the first half of the training.
     curriculum: bool = false => toggle().group("training").only_when("equation", &["convection"]),
-    /// Training steps of Adam.
+    /// Optimizer. L-BFGS after Adam is usual in the literature.
+    optimizer: Optimizer = Optimizer::Adam => choice().group("training"),
+    /// Training steps.
     steps: u32 = 2000 => steps(100, 20_000).group("training"),
-    /// Learning rate. It falls to a hundredth along half a cosine.
+    /// Learning rate of Adam. It falls to a hundredth along half a cosine.
     rate: f64 = 5e-3 => log(1e-5, 1e-1).symbol("\\eta").group("training"),
     /// Seed of the network and of the points.
     seed: u32 = 1 => seed(),
@@ -188,7 +190,7 @@ impl Experiment for Lpinn {
     const COST: Cost = Cost::Cheap;
 
     fn start(p: &Params, context: &Context) -> Result<Box<dyn Run>, EddyError> {
-        let method = Method::adam(p.rate);
+        let method = p.optimizer.method(p.rate, p.steps);
         let descent = Descent { method, steps: u64::from(p.steps), seed: p.seed, record_every: 50 };
         pinn::start_descent(Transport::new(p).map_err(pinn::refused)?, descent, context)
     }

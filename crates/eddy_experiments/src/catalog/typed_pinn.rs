@@ -234,7 +234,7 @@ params! { pub struct Params {
     side_points: u32 = 32 => steps(4, 512).group("training"),
     /// Conditions at the sides. Values, and slopes where the value is given too, can be built in as long as they are constant and the
     /// initial values have them; the rest stays a term of the loss.
-    sides: Sides = Sides::Terms => choice().group("training"),
+    sides: Sides = Sides::BuiltIn => choice().group("training"),
     /// Weight of the conditions at the sides.
     side_weight: f64 = 10.0 => log(1e-3, 1e4).symbol("\\lambda").group("training"),
     /// Weight of the conditions on integrals.
@@ -396,14 +396,7 @@ impl Experiment for TypedPinn {
         ViewSpec::field("solution", "network", X, Y, U, ColorMap::Viridis),
         ViewSpec::field("reference", "solver", X, Y, U, ColorMap::Viridis),
         ViewSpec::field("difference", "error", X, Y, Axis::linear("difference", "u - u_{ref}"), ColorMap::Diverging),
-        ViewSpec::field(
-            "left",
-            "residual",
-            X,
-            Y,
-            Axis::linear("what the equation leaves", "r"),
-            ColorMap::Diverging,
-        ),
+        ViewSpec::field("left", "residual", X, Y, Axis::linear("what the equation leaves", "r"), ColorMap::Diverging),
         ViewSpec::points(
             "points",
             "points",

@@ -4,7 +4,7 @@ use eddy_nets::{
     FirstOrder, GaussNewton, GaussNewtonSettings, Lbfgs, LbfgsSettings, LbfgsState, NetError, Rule, Schedule, Shape,
     graph::{Graph, NormalEquations},
 };
-use eddy_spec::{Axis, Better, EddyError, Metric, Outcome, ViewData};
+use eddy_spec::{Axis, Better, EddyError, Metric, Outcome, ViewData, choice};
 use web_time::Instant;
 
 use crate::{
@@ -135,6 +135,23 @@ impl Method {
     }
 }
 
+choice! { pub enum Optimizer {
+    /// Adam
+    Adam = "adam",
+    /// Adam for the first half, then L-BFGS
+    AdamLbfgs = "adam-lbfgs",
+} }
+
+impl Optimizer {
+    /// With this rate, for so many steps in all.
+    pub fn method(self, rate: f64, steps: u32) -> Method {
+        match self {
+            Self::Adam => Method::adam(rate),
+            Self::AdamLbfgs => Method::ThenLbfgs { gradient: Gradient::adam(rate), first: u64::from(steps / 2) },
+        }
+    }
+}
+
 /// A training by the gradient whose loss grows this many times above the lowest it had has exploded: other points and a step too far
 /// now and then raise it a thousandfold at most.
 const EXPLODED: f64 = 1e6;
@@ -165,13 +182,13 @@ impl Descent {
     }
 }
 
-enum Optimizer {
+enum Mover {
     FirstOrder(Box<FirstOrder>),
     Lbfgs(Box<Lbfgs>),
     GaussNewton(Box<(GaussNewton, NormalEquations)>),
 }
 
-impl Optimizer {
+impl Mover {
     /// What moves the parameters of a network after `done` steps.
     fn new(descent: &Descent, graph: &Graph, done: u64) -> Self {
         let count = graph.parameters();
@@ -200,7 +217,7 @@ pub struct DescentRun<O> {
     descent: Descent,
     parameters: Vec<f64>,
     gradient: Vec<f64>,
-    optimizer: Optimizer,
+    mover: Mover,
     loss: f64,
     /// The lowest loss so far, of this window.
     lowest: f64,
@@ -239,8 +256,8 @@ impl<O: Objective> DescentRun<O> {
         objective.draw(0);
         objective.measure(&parameters);
         let count = parameters.len();
-        let optimizer = Optimizer::new(&share(descent, objective.windows()), objective.graph(), 0);
-        if matches!(optimizer, Optimizer::Lbfgs(_)) {
+        let mover = Mover::new(&share(descent, objective.windows()), objective.graph(), 0);
+        if matches!(mover, Mover::Lbfgs(_)) {
             objective.fix();
         }
         let extras = objective.extras().iter().map(|m| m.key);
@@ -249,7 +266,7 @@ impl<O: Objective> DescentRun<O> {
             good: parameters.clone(),
             gradient: vec![0.0; count],
             parameters,
-            optimizer,
+            mover,
             objective,
             descent,
             loss: f64::NAN,
@@ -270,17 +287,17 @@ impl<O: Objective> DescentRun<O> {
             self.begin_window();
         }
         let is_over = of_window.first_order().is_none_or(|(steps, _)| self.steps - self.windows.1 >= steps);
-        if is_both && is_over && matches!(self.optimizer, Optimizer::FirstOrder(_)) {
-            self.renew_optimizer();
+        if is_both && is_over && matches!(self.mover, Mover::FirstOrder(_)) {
+            self.renew_mover();
         }
         let Self { objective, parameters, gradient, .. } = self;
-        let fine = match &mut self.optimizer {
-            Optimizer::FirstOrder(optimizer) => {
+        let fine = match &mut self.mover {
+            Mover::FirstOrder(optimizer) => {
                 objective.draw(self.steps);
                 self.loss = objective.gradient(parameters, gradient);
                 optimizer.step(parameters, gradient).is_finite() && self.loss.is_finite()
             }
-            Optimizer::Lbfgs(lbfgs) => {
+            Mover::Lbfgs(lbfgs) => {
                 if is_both && self.is_stalled {
                     objective.draw(self.steps);
                     lbfgs.forget();
@@ -298,7 +315,7 @@ impl<O: Objective> DescentRun<O> {
                 self.is_stalled = stalls;
                 step.state != LbfgsState::NotFinite
             }
-            Optimizer::GaussNewton(both) => {
+            Mover::GaussNewton(both) => {
                 let (solver, equations) = &mut **both;
                 if self.is_stalled || (self.steps - self.windows.1).is_multiple_of(REDRAWN) {
                     objective.draw(self.steps);
@@ -319,7 +336,7 @@ impl<O: Objective> DescentRun<O> {
             return Some(self.diverged("The loss or its gradient is not a finite number."));
         }
         self.lowest = if self.objective.is_moving() { self.loss } else { self.lowest.min(self.loss) };
-        let has_exploded = self.loss > EXPLODED * self.lowest && matches!(self.optimizer, Optimizer::FirstOrder(_));
+        let has_exploded = self.loss > EXPLODED * self.lowest && matches!(self.mover, Mover::FirstOrder(_));
         has_exploded.then(|| self.diverged("The loss has risen to a million times what it had come to."))
     }
 
@@ -351,17 +368,17 @@ impl<O: Objective> DescentRun<O> {
         // What was reached is kept as this window's part of the solution.
         self.objective.measure(&self.parameters);
         self.objective.next_window(&self.parameters);
-        self.renew_optimizer();
+        self.renew_mover();
         self.is_stalled = false;
         self.lowest = f64::INFINITY;
         true
     }
 
     /// A fresh optimizer, the one that is due at this step of the window.
-    fn renew_optimizer(&mut self) {
+    fn renew_mover(&mut self) {
         let of_window = share(self.descent, self.objective.windows());
-        self.optimizer = Optimizer::new(&of_window, self.objective.graph(), self.steps - self.windows.1);
-        if matches!(self.optimizer, Optimizer::Lbfgs(_)) {
+        self.mover = Mover::new(&of_window, self.objective.graph(), self.steps - self.windows.1);
+        if matches!(self.mover, Mover::Lbfgs(_)) {
             self.objective.fix();
         }
     }
@@ -442,7 +459,7 @@ impl<O: Objective> Run for DescentRun<O> {
     fn set_weights(&mut self, given: &[Tensor]) -> Result<(), EddyError> {
         fill("", &self.objective.graph().named(), given, &mut self.parameters)?;
         self.good.copy_from_slice(&self.parameters);
-        self.renew_optimizer();
+        self.renew_mover();
         self.objective.measure(&self.parameters);
         Ok(())
     }

@@ -23,8 +23,8 @@ use eddy_spec::{Role, Series};
 #[cfg(test)]
 pub(crate) use descent::check_objective;
 pub use descent::{
-    Descent, DescentRun, ERROR, Fall, Gradient, LOSS, MOST_NEWTON, Method, Objective, SECONDS, refused, relative_error,
-    start_descent,
+    Descent, DescentRun, ERROR, Fall, Gradient, LOSS, MOST_NEWTON, Method, Objective, Optimizer, SECONDS, refused,
+    relative_error, start_descent,
 };
 pub use gpu::start_line;
 pub use run::{PinnRun, Training, start};
