@@ -96,6 +96,13 @@ impl Measured {
             .collect()
     }
 
+    /// The smallest mean of the arms, such as one baseline trained in several ways; NaN if one of them is.
+    pub fn best(&self, arms: &[&str], metric: &str) -> f64 {
+        let means = arms.iter().map(|arm| self.mean(arm, metric));
+        // A NaN must not be skipped as f64::min would.
+        means.fold(f64::INFINITY, |best, mean| if mean < best || mean.is_nan() { mean } else { best })
+    }
+
     /// Mean over the seeds; NaN if the arm was not run or any value is NaN.
     pub fn mean(&self, arm: &str, metric: &str) -> f64 {
         let v = self.values(arm, metric);

@@ -86,8 +86,13 @@ impl Experiment for CausalPinn {
     const BASELINE: Option<Baseline> = Some(Baseline { label: "uniform weights", change: "weights=uniform" });
     const CLAIM: Option<Claim> = Some(Claim {
         sentence: "With the same network, points and 10,000 steps, causal weights solve Lorenz over [0, 2] to 1%, where \
-                   uniform weights stay above 50%.",
-        arms: &[Arm { name: "causal", setting: "weights=causal" }, Arm { name: "uniform", setting: "weights=uniform" }],
+                   uniform weights stay above 50%, at a lower and a higher rate too.",
+        arms: &[
+            Arm { name: "causal", setting: "weights=causal" },
+            Arm { name: "uniform", setting: "weights=uniform" },
+            Arm { name: "uniform, lower rate", setting: "weights=uniform&rate=5e-4" },
+            Arm { name: "uniform, higher rate", setting: "weights=uniform&rate=8e-3" },
+        ],
         seeds: &[1, 2],
         tests: &[
             Test {
@@ -98,13 +103,13 @@ impl Experiment for CausalPinn {
             },
             Test {
                 label: "error of causal over error of uniform",
-                measure: |m| m.ratio("causal", "uniform", "error"),
+                measure: |m| m.mean("causal", "error") / m.best(UNIFORM, "error"),
                 bound: Bound::AtMost(0.05),
                 unit: "×",
             },
             Test {
-                label: "smallest relative error, uniform",
-                measure: |m| m.min("uniform", "error"),
+                label: "relative error, best of uniform",
+                measure: |m| m.best(UNIFORM, "error"),
                 bound: Bound::AtLeast(0.5),
                 unit: "",
             },
@@ -137,6 +142,9 @@ impl Experiment for CausalPinn {
         pinn::start(Lorenz::new(p), training, context)
     }
 }
+
+/// Uniform weights, at several rates.
+const UNIFORM: &[&str] = &["uniform", "uniform, lower rate", "uniform, higher rate"];
 
 const START: [f64; 3] = [1.0, 1.0, 1.0];
 /// The size of each coordinate: the network's outputs and the residuals are measured in it.

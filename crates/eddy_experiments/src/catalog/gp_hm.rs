@@ -163,18 +163,20 @@ impl Experiment for GpHm {
     ];
     const BASELINE: Option<Baseline> = Some(Baseline { label: "tanh network", change: "model=network&rate=0.003" });
     const CLAIM: Option<Claim> = Some(Claim {
-        sentence: "On sin 100x with 200 nodes the relative error is below 0.01 and at most 0.05 times that of a tanh network \
-                   trained for at least as long, and the largest weight sits within 5 % of the true frequency.",
+        sentence: "On sin 100x with 200 nodes the relative error is below 0.01 and at most 0.05 times that of the best of \
+                   three trainings of a tanh network, each at least as long, and the largest weight sits within 5 % of the true frequency.",
         arms: &[
             Arm { name: "waves", setting: "model=student" },
             Arm { name: "network", setting: "model=network&rate=0.003&steps=1000" },
+            Arm { name: "network, higher rate", setting: "model=network&rate=0.03&steps=1000" },
+            Arm { name: "network, L-BFGS", setting: "model=network&rate=0.01&steps=1000&optimizer=adam-lbfgs" },
         ],
         seeds: &[1, 2],
         tests: &[
             Test { label: "error", measure: |m| m.max("waves", "error"), bound: Bound::AtMost(0.01), unit: "" },
             Test {
                 label: "error over the network's",
-                measure: |m| m.max("waves", "error") / m.min("network", "error"),
+                measure: |m| m.max("waves", "error") / m.best(NETWORKS, "error"),
                 bound: Bound::AtMost(0.05),
                 unit: "×",
             },
@@ -210,6 +212,9 @@ impl Experiment for GpHm {
         Ok(Box::new(Process::new(p)))
     }
 }
+
+/// The network, trained in several ways.
+const NETWORKS: &[&str] = &["network", "network, higher rate", "network, L-BFGS"];
 
 impl Sought {
     /// u and u″.
