@@ -32,7 +32,7 @@ STEADY = "harmonic-well condensate drum beam-modes closed-box bratu".split()
 # Numbers that are looked for: from measurements, with known and unknown initial values; from an integral in time.
 SOUGHT = ["heat&sought=D=0.4", "heat&sought=D=0.4&begins=unknown", "heat&measured=0&sought=D=0.4&integrals=integral(u^2)=exp(-t)"]
 PROBLEMS = [(preset, "plain") for preset in PRESETS + STEADY + SOUGHT + TERMS] + [
-    (preset, network) for preset, network in [*(("heat", network) for network in NETWORKS), ("wave-damped", "parts")]
+    (preset, network) for preset, network in [*(("heat", network) for network in NETWORKS), ("wave-damped", "parts"), ("heat", "domains"), ("wave-damped", "domains"), ("nls-soliton", "domains")]
 ]
 
 

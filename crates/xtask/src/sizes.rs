@@ -9,7 +9,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// JavaScript that the page loads before any WebAssembly, gzipped.
-const PAGE_BUDGET: usize = 150_000;
+const PAGE_BUDGET: usize = 155_000;
 
 /// What is over its budget although it should not be, and the size it must not pass meanwhile. An entry that is within its
 /// budget again fails the check, so that the list stays true.

@@ -6,8 +6,10 @@
 //! The residual $r$ and its derivatives are made from your equations; $b$ is what the conditions at the sides leave,
 //! $g$ what those on integrals over the domain do. The
 //! initial values are built in, $u_\theta = u_0 + \tau N_\theta$ with $\tau = t/T$ ($\tau^2$ for equations of second order in time), and
-//! so are periods: the network $N$ sees a periodic coordinate only through sines and cosines. The same equations go to the
-//! solver of this lab, and its solution is drawn beside the network's.
+//! so are periods: the network $N$ sees a periodic coordinate only through sines and cosines. Values and slopes at the sides are
+//! built in where they are constant: $N$ is multiplied by a distance from them, $4(x-a)(b-x)/(b-a)^2$ between two sides. Make them
+//! *terms of the loss* to see what penalties do. The same equations go to the solver of this lab, and its solution is drawn beside
+//! the network's, with the distance from what it finds with half the effort as a measure of its own error.
 //!
 //! Coefficients can be learnt: name one under *Coefficients to be found* with a first guess. The network then gets noisy
 //! values of the solution at a few points and finds it together with the solution. What varies from place to place can be
@@ -15,7 +17,9 @@
 //! place alone, stands for $D$. Show it by its name under *Field shown*.
 //!
 //! *Gauss-Newton* solves for all weights together in each step: a hundred steps of it do more than thousands of Adam, and most
-//! presets take some seconds. It wants more points than the network has weights. Switch to Adam to see what is customary.
+//! presets take some seconds. It wants more points than the network has weights. Switch to Adam to see what is customary, and to
+//! SOAP (Vyas et al. 2024) to see what the eigenvectors of the gradients' products add at no more time. A *curriculum* begins with an
+//! easier coefficient, $\nu = 0.5$ in place of $0.01$, and moves on to the right one.
 //!
 //! What to look for: long times are hard. Presets end earlier here than in the solver's lab; give a later *end*, and the network
 //! may settle on a solution that begins wrongly, with hardly any residual. *Windows* in time cure that, each beginning where the
@@ -28,9 +32,12 @@
 //! The *network* may be another than the plain one: with layers that add to what they get, with gates between two encoders
 //! (Wang, Teng, Perdikaris 2021), of sines (Sitzmann et al. 2020), or on random Fourier features (Tancik et al. 2020). The last
 //! two learn fast waves from the start, the higher their frequency; too high, and what lies between the points is noise.
+//! Gaussians have centres and widths that are learnt (Kang et al. 2025). Parts of the domain may have networks of their own: blended
+//! by windows (Moseley, Markham, Nissen-Meyer 2023), or side by side, with value and slopes joined by terms of the loss (Jagtap and
+//! Karniadakis 2020).
 //!
-//! *Neurons* shows what the units of the last hidden layer answer along $x$, those that count most on top: the solution is a
-//! weighted sum of these rows, and a front can stand only where some unit turns.
+//! *Neurons* shows what the units of a hidden layer answer along $x$, those that count most on top: the solution is a weighted
+//! sum of the last layer's rows, and a front can stand only where some unit turns.
 //!
 //! *Eigenvalues* are numbers to be found of equations that zero solves: the presets of wells, drums and beams. A *condition on an
 //! integral*, $\int\psi^2 = 1$, keeps the network from zero; for the first steps, a tenth of them or twenty, the number stays at its guess, so
@@ -100,8 +107,10 @@ choice! { pub enum Network {
     Waves = "fourier-features",
     /// Gaussians
     Gaussians = "gaussians",
-    /// one for each part of the domain
+    /// one for each part, overlapping
     Parts = "parts",
+    /// one for each part, joined by conditions
+    Domains = "domains",
 } }
 
 choice! { pub enum Schedule {
@@ -217,8 +226,10 @@ params! { pub struct Params {
     frequency: f64 = 3.0 => log(0.1, 100.0).symbol("\\omega").group("network").only_when("network", &["sines", "fourier-features"]),
     /// Width of Gaussians at the start. Where coordinates run from -1 to 1.
     spread: f64 = 0.5 => log(0.05, 5.0).symbol("w").group("network").only_when("network", &["gaussians"]),
-    /// Parts of the domain. Along the first axis, overlapping, each with a network of its own.
-    parts: u32 = 3 => steps(2, 8).group("network").only_when("network", &["parts"]),
+    /// Parts of the domain. Along the first axis, each with a network of its own.
+    parts: u32 = 3 => steps(2, 8).group("network").only_when("network", &["parts", "domains"]),
+    /// Weight of the conditions where parts meet.
+    joint_weight: f64 = 10.0 => log(1e-3, 1e4).symbol("\\lambda_j").group("network").only_when("network", &["domains"]),
     /// Units of a hidden layer.
     width: u32 = 20 => steps(2, 96).group("network"),
     /// Hidden layers.
@@ -267,6 +278,8 @@ params! { pub struct Params {
     decay: f64 = 1e-2 => log(1e-6, 1.0).group("training").only_when("optimizer", &["adamw"]),
     /// Field shown. Its name; the first one where empty.
     shown: String = String::new() => expression(40).group("view"),
+    /// Hidden layer whose neurons are shown (0: the last). Of networks in parts the last one always.
+    shown_layer: u32 = 0 => steps(0, 8).group("view"),
     /// Seed of the network and of its points.
     seed: u32 = 1 => seed(),
 } }
@@ -339,6 +352,7 @@ impl Params {
                     Network::Waves => Kind::Waves { sigma: self.frequency, seed: u64::from(self.seed) },
                     Network::Gaussians => Kind::Gaussians { width: self.spread },
                     Network::Parts => Kind::Parts { count: self.parts as usize },
+                    Network::Domains => Kind::Domains { count: self.parts as usize },
                 },
                 width: self.width as usize,
                 layers: self.layers as usize,
@@ -353,6 +367,7 @@ impl Params {
                 Weights::Kernel => Balance::Kernel,
             },
             integral_weight: self.integral_weight,
+            joint_weight: self.joint_weight,
             builds_sides: self.sides == Sides::BuiltIn,
             curriculum: guesses(&self.curriculum).map_err(|e| e.at("curriculum"))?,
             curriculum_steps: self.steps().div_ceil(u64::from(self.windows.max(1))) / 2,
@@ -372,6 +387,7 @@ impl Params {
             measured: self.seen.split([',', ';', ' ', '\n']).filter(|n| !n.is_empty()).map(str::to_owned).collect(),
             knows_start: self.begins == Begins::Known,
             shown: self.shown.clone(),
+            shown_layer: self.shown_layer as usize,
         })
     }
 }
@@ -424,7 +440,7 @@ impl Experiment for TypedPinn {
             "neurons",
             "neurons",
             X,
-            Axis::linear("unit of the last hidden layer", "j"),
+            Axis::linear("unit of the layer", "j"),
             Axis::linear("answer", "\\tanh"),
             ColorMap::Diverging,
         ),

@@ -238,6 +238,14 @@ impl<T: Real> GraphEngine<T> {
                     let rest = units * row - split;
                     out[split..].copy_from_slice(&below[*right][..rest]);
                 }
+                Kind::Indicator { input, low, high, period } => {
+                    out.fill(T::ZERO);
+                    for (out, x) in out[..lanes].iter_mut().zip(&self.points[input * lanes..][..lanes]) {
+                        let x = x.to_f64();
+                        let x = period.map_or(x, |period| low + (x - low).rem_euclid(period));
+                        *out = if (*low..*high).contains(&x) { T::ONE } else { T::ZERO };
+                    }
+                }
                 Kind::Gaussians { at } => {
                     let parameters = &parameters[*at..][..2 * self.graph.inputs * units];
                     let (points, out) = (&self.points, Some(out));
@@ -268,7 +276,7 @@ impl<T: Real> GraphEngine<T> {
             let (adjoints, units) = (&rest[0][..entry.units * row], entry.units);
             let nodes = &self.graph.nodes;
             match &entry.kind {
-                Kind::Coordinates => {}
+                Kind::Coordinates | Kind::Indicator { .. } => {}
                 Kind::Fixed { from, .. } => {
                     let width = nodes[*from].units;
                     let transposed = Strided { data: &self.matrices[n][..], row: 1, column: width };

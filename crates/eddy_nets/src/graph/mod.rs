@@ -78,6 +78,14 @@ enum Kind {
         left: usize,
         right: usize,
     },
+    /// One between `low` and `high` of a coordinate, zero elsewhere.
+    Indicator {
+        input: usize,
+        low: f64,
+        high: f64,
+        /// Coordinates that differ by it are one.
+        period: Option<f64>,
+    },
     /// Per unit the centre and the logarithms of the widths, from `at`.
     Gaussians {
         at: usize,
@@ -230,6 +238,14 @@ impl Graph {
     pub fn join(&mut self, left: Node, right: Node) -> Node {
         let units = self.units(left) + self.units(right);
         self.push(Kind::Join { left: left.0, right: right.0 }, units, self.trained([left, right]))
+    }
+    /// One where coordinate `input` is in [low, high), else zero, with derivatives zero: what is multiplied by it jumps there. On a
+    /// ring of length `period` the coordinate is taken from `low` on.
+    pub fn indicator(&mut self, input: usize, low: f64, high: f64, period: Option<f64>) -> Node {
+        if input >= self.inputs {
+            self.error.get_or_insert(NetError::Units { have: self.inputs, need: input + 1 });
+        }
+        self.push(Kind::Indicator { input, low, high, period }, 1, false)
     }
     /// Gaussians of the coordinates with trainable centres, drawn uniformly from the box, and trainable widths along each
     /// coordinate, kept as logarithms so that they stay positive. Their parameters are, per unit, the centre and then the

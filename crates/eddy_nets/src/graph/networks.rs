@@ -92,6 +92,19 @@ impl Graph {
         self.apply(exponent, Function::Exp)
     }
 
+    /// Parts of a coordinate without overlap, as [`parts`](Self::parts): each window is one there and zero elsewhere. What comes out
+    /// jumps from part to part; conditions on it have to join them.
+    pub fn domains(
+        &mut self,
+        input: usize,
+        ends: (f64, f64),
+        is_periodic: bool,
+        count: usize,
+        part: impl FnMut(&mut Self, Node, Option<Node>) -> Node,
+    ) -> Node {
+        self.each_part(input, ends, (is_periodic, true), count, part)
+    }
+
     /// A partition of unity over `count` overlapping parts of a coordinate, and what `part` makes of each smooth window and of
     /// the coordinate within the part (from -1 to 1; none on a ring), joined (Moseley, Markham, Nissen-Meyer 2023, "Finite
     /// basis physics-informed neural networks", eqs. 13-15). The windows add up to one exactly: between walls they are
@@ -102,19 +115,38 @@ impl Graph {
         ends: (f64, f64),
         is_periodic: bool,
         count: usize,
+        part: impl FnMut(&mut Self, Node, Option<Node>) -> Node,
+    ) -> Node {
+        self.each_part(input, ends, (is_periodic, false), count, part)
+    }
+
+    fn each_part(
+        &mut self,
+        input: usize,
+        ends: (f64, f64),
+        (is_periodic, is_sharp): (bool, bool),
+        count: usize,
         mut part: impl FnMut(&mut Self, Node, Option<Node>) -> Node,
     ) -> Node {
         let (low, high) = ends;
         let (count, length) = (count.max(1), high - low);
         let mut all: Option<Node> = None;
         for k in 0..count {
-            let (window, local) = if is_periodic {
-                (self.ring_window(input, length, k, count, low), None)
-            } else {
-                let (scale, middle) = (2.0 * count as f64 / length, low + (k as f64 + 0.5) * length / count as f64);
-                let coordinates = self.coordinates();
-                let local = self.pick(coordinates, input, scale, -scale * middle);
-                (self.wall_window(local, k, count), Some(local))
+            let own = length / count as f64;
+            let local = (!is_periodic).then(|| {
+                let (scale, middle) = (2.0 / own, low + (k as f64 + 0.5) * own);
+                self.pick(Node(0), input, scale, -scale * middle)
+            });
+            let window = match local {
+                _ if is_sharp => {
+                    let at = |k: usize| low + k as f64 * own;
+                    // Between walls the outer parts go on beyond them.
+                    let from = if is_periodic || k > 0 { at(k) } else { f64::NEG_INFINITY };
+                    let to = if is_periodic || k + 1 < count { at(k + 1) } else { f64::INFINITY };
+                    self.indicator(input, from, to, is_periodic.then_some(length))
+                }
+                Some(local) => self.wall_window(local, k, count),
+                None => self.ring_window(input, length, k, count, low),
             };
             let one = part(self, window, local);
             all = Some(all.map_or(one, |all| self.join(all, one)));

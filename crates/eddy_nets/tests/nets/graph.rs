@@ -500,3 +500,24 @@ fn gaussian_features_have_their_closed_form() {
         }
     });
 }
+
+#[test]
+fn domains_meet_without_overlap() {
+    for is_periodic in [false, true] {
+        let mut g = Graph::new(1);
+        g.domains(0, (-1.0, 3.0), is_periodic, 4, |_, window, _| window);
+        let set = Derivatives::all(1, 2).unwrap();
+        let mut engine = GraphEngine::<f64>::new(&g, &set).unwrap();
+        // Of each place its part: beyond walls the outer ones, around a ring the next ones.
+        let points = [-1.5, -1.0, -0.1, 0.0, 0.99, 1.0, 2.9, 3.0, 3.5];
+        let parts = if is_periodic { [3, 0, 0, 1, 1, 2, 3, 0, 0] } else { [0, 0, 0, 1, 1, 2, 3, 3, 3] };
+        engine.evaluate(&[], &points, |tile| {
+            for (i, part) in parts.iter().enumerate() {
+                for k in 0..4 {
+                    assert_eq!(tile.jet(k, 0)[i], f64::from(u8::from(k == *part)), "{} {k}", points[i]);
+                    assert!((1..3).all(|c| tile.jet(k, c)[i] == 0.0));
+                }
+            }
+        });
+    }
+}

@@ -14,6 +14,7 @@ mod curriculum;
 mod given;
 mod integrals;
 mod jax;
+mod joints;
 mod march;
 mod newton;
 mod pictures;
@@ -40,6 +41,7 @@ use curriculum::Curriculum;
 pub use given::guesses;
 use given::{check_measured, free_fields, measured};
 use integrals::Integrals;
+use joints::Joints;
 use march::March;
 use points::{Buffers, put_parameters};
 pub use presets::{network_end, network_preset};
@@ -76,6 +78,7 @@ pub struct TypedNetwork {
     weigher: Weigher,
     sides: Option<Sides>,
     integrals: Option<Integrals>,
+    joints: Option<Joints>,
     /// Left less right of the conditions on integrals, in the system's graph.
     nodes: Vec<Id>,
     values: GraphEngine<f64>,
@@ -83,6 +86,7 @@ pub struct TypedNetwork {
     sought: Vec<Sought>,
     side_loss: f64,
     integral_loss: f64,
+    joint_loss: f64,
     data_loss: f64,
     /// Sums of these, of the size of the reference, solve an eigenproblem as well as the reference.
     space: Vec<Vec<Vec<f64>>>,
@@ -225,6 +229,8 @@ impl TypedNetwork {
             false => Slices { count: 1, points: training.points.max(1), end: 1.0 },
         };
         let sides = Sides::new(&statement, &mut candidate, training.side_points, training.seed)?;
+        let (kind, points) = (training.architecture.kind, training.side_points);
+        let joints = Joints::new(&statement, &candidate, &residuals, kind, points, training.seed)?;
         let problem = Steady {
             statement: &statement,
             candidate: &candidate,
@@ -258,6 +264,7 @@ impl TypedNetwork {
             weigher: Weigher::new(slices),
             side_loss: f64::NAN,
             integral_loss: f64::NAN,
+            joint_loss: f64::NAN,
             data_loss: f64::NAN,
             space,
             is_held: is_eigen && training.hold > 0,
@@ -281,6 +288,7 @@ impl TypedNetwork {
             scales,
             sides,
             integrals,
+            joints,
             nodes,
             values,
             data,
@@ -316,6 +324,9 @@ impl TypedNetwork {
         }
         if let Some(integrals) = &mut self.integrals {
             integrals.draw(&self.statement, &self.candidate, self.march.offset(), step);
+        }
+        if let Some(joints) = &mut self.joints {
+            joints.draw(&self.statement, &self.candidate, step);
         }
     }
 
@@ -461,7 +472,7 @@ impl Objective for TypedNetwork {
         gradient.fill(0.0);
         let mut loss = self.inside(parameters, gradient);
         let mut before = std::mem::take(&mut self.insight.before);
-        self.insight.norms = [distance(gradient, None), 0.0, 0.0, 0.0];
+        self.insight.norms = [distance(gradient, None), 0.0, 0.0, 0.0, 0.0];
         if let Some(sides) = &mut self.sides {
             gradient.clone_into(&mut before);
             self.side_loss = sides.add_gradient(parameters, self.side_weight, gradient);
@@ -479,6 +490,12 @@ impl Objective for TypedNetwork {
             gradient.clone_into(&mut before);
             loss += self.at_integrals(parameters, gradient);
             self.insight.norms[3] = distance(gradient, Some(&before));
+        }
+        if let Some(joints) = &mut self.joints {
+            gradient.clone_into(&mut before);
+            self.joint_loss = joints.add_gradient(parameters, self.training.joint_weight, gradient);
+            loss += self.training.joint_weight * self.joint_loss;
+            self.insight.norms[4] = distance(gradient, Some(&before));
         }
         self.insight.before = before;
         self.balance(parameters);
@@ -545,7 +562,16 @@ impl Objective for TypedNetwork {
             let all = || solution_of(&self.solution, reached);
             (all().map(|v| v * v).sum::<f64>() / all().count().max(1) as f64).sqrt()
         };
-        vec![error, self.weigher.mean(), self.side_loss, worst, weight, self.integral_loss, self.data_loss]
+        vec![
+            error,
+            self.weigher.mean(),
+            self.side_loss,
+            worst,
+            weight,
+            self.integral_loss,
+            self.data_loss,
+            self.joint_loss,
+        ]
     }
     fn view(&mut self, key: &str) -> ViewData {
         self.picture(key)

@@ -25,9 +25,11 @@ pub enum Kind {
     Gaussians { width: f64 },
     /// Plain networks on so many overlapping parts of an axis.
     Parts { count: usize },
+    /// Plain networks on so many parts of an axis that meet, joined by conditions.
+    Domains { count: usize },
 }
 
-/// The axis along which [`Kind::Parts`] are made: the first one, or the time where there is none.
+/// The axis along which [`Kind::Parts`] and [`Kind::Domains`] are made: the first one, or the time where there is none.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Split {
     pub input: usize,
@@ -122,13 +124,17 @@ impl Architecture {
                 let gaussians = graph.gaussian_features(from, width, begins);
                 graph.plain_layers(gaussians, &all, Function::Tanh)
             }
-            Kind::Parts { count } => {
+            Kind::Parts { count } | Kind::Domains { count } => {
                 let Split { input, min, max, is_periodic } = split;
-                graph.parts(input, (min, max), is_periodic, count, |graph, window, local| {
+                let part = |graph: &mut Graph, window: Node, local: Option<Node>| {
                     let from = local.map_or(from, |local| graph.join(from, local));
                     let layers = graph.plain_layers(from, &all, Function::Tanh);
                     graph.multiply(layers, window)
-                })
+                };
+                match kind {
+                    Kind::Domains { .. } => graph.domains(input, (min, max), is_periodic, count, part),
+                    _ => graph.parts(input, (min, max), is_periodic, count, part),
+                }
             }
         }
     }
@@ -142,9 +148,17 @@ impl Architecture {
         graph.dense(hidden, outputs, Initial::Glorot)
     }
 
+    /// Whether each part of the domain has layers of its own.
+    pub fn is_in_parts(self) -> bool {
+        matches!(self.kind, Kind::Parts { .. } | Kind::Domains { .. })
+    }
+
     /// Units of the last hidden layer.
     pub fn units(self) -> usize {
-        if let Kind::Parts { count } = self.kind { count * self.width } else { self.width }
+        match self.kind {
+            Kind::Parts { count } | Kind::Domains { count } => count * self.width,
+            _ => self.width,
+        }
     }
 
     /// Random directions of [`Kind::Waves`].

@@ -33,7 +33,7 @@ impl TypedNetwork {
         let [residual, sides, data] = match self.training.balance {
             Balance::Kernel => self.mean_traces(parameters),
             _ => {
-                let [residual, sides, data, _] = self.insight.norms;
+                let [residual, sides, data, ..] = self.insight.norms;
                 [residual, sides / self.side_weight, data / self.data_weight]
             }
         };

@@ -171,8 +171,7 @@ fn a_curriculum_goes_from_its_beginning_to_the_equations() {
     assert_eq!(key("D", &[("D".to_owned(), 0.3)]).as_deref(), Some("curriculum"));
     let adam = Descent { method: Method::adam(3e-3), steps: 700, seed: 4, record_every: 20 };
     let script = objective(HEAT, moving(350)).unwrap().script(&adam).unwrap().unwrap();
-    for part in
-        ["    D = 0.1 * (0.001 / 0.1) ** (1 - share)\n", "residuals(weights, share, *p)", "min(1.0, step / 350)"]
+    for part in ["    D = 0.1 * (0.001 / 0.1) ** (1 - done)\n", "residuals(weights, done, *p)", "min(1.0, step / 350)"]
     {
         assert!(script.contains(part), "{part}\n{script}");
     }
@@ -206,4 +205,41 @@ fn trainings_by_the_gradient_alone_differ_and_learn() {
         assert!(!losses.contains(&loss), "{rule:?}");
         losses.push(loss);
     }
+}
+
+/// Networks on parts of the domain: the conditions between them are learnt, and what is learnt with them is the solution; without
+/// them each goes its own way.
+#[test]
+fn domains_are_joined_by_conditions() {
+    let architecture = Architecture { kind: Kind::Domains { count: 3 }, ..training().architecture };
+    let of = |text: &str, joint_weight| {
+        let points = 256;
+        objective(text, Training { architecture, joint_weight, points, builds_sides: true, ..training() }).unwrap()
+    };
+    // Value and slope at two joints between walls, at three on a ring; of an oscillator in time.
+    let oscillator = "equations = \"x_t = y; y_t = -x - 0.1*y\"\ninitial.x = 1\n[time]\nend = 2\n";
+    let counts = |text: &str| {
+        let one = of(text, 10.0);
+        let joints = one.joints.as_ref().unwrap();
+        (joints.places().len(), joints.continued().map(|(output, order, _)| (output, order)).collect::<Vec<_>>())
+    };
+    assert_eq!(counts(WALLED), (2, vec![(0, 0), (0, 1)]));
+    assert_eq!(counts(HEAT), (3, vec![(0, 0), (0, 1)]));
+    assert_eq!(counts(oscillator), (2, vec![(0, 0), (1, 0)]));
+    for text in [WALLED, HEAT, oscillator] {
+        check_objective(&mut of(text, 10.0), 5);
+        check_rows(&mut of(text, 10.0), 5);
+    }
+    // Alone each part is known up to a straight line.
+    let steady =
+        "equations = \"dxx(u) = -sin(x)\"\nboundary.u = \"dirichlet: 0\"\n[domain]\nx = { max = 2, points = 32 }\n";
+    let newton = Descent { method: Method::GaussNewton, steps: 40, seed: 1, record_every: 40 };
+    let trained = |weight| {
+        let mut run = DescentRun::new(of(steady, weight), newton).unwrap();
+        pollster::block_on(run.advance(Budget::steps(40))).unwrap();
+        (run.record().latest("error"), run.record().latest("joints"))
+    };
+    let (joined, apart) = (trained(10.0), trained(1e-14));
+    assert!(joined.0 < 1e-3 && joined.1 < 1e-6, "{joined:?}");
+    assert!(apart.0 > 10.0 * joined.0 && apart.1 > 1e-4, "{apart:?}");
 }

@@ -143,9 +143,9 @@ impl TypedNetwork {
             let last = self.statement.parameters[*parameter];
             let (one, other) = (number(first), number(last));
             if first * last > 0.0 {
-                writeln!(moved, "    {name} = {other} * ({one} / {other}) ** (1 - share)").ok();
+                writeln!(moved, "    {name} = {other} * ({one} / {other}) ** (1 - done)").ok();
             } else {
-                writeln!(moved, "    {name} = {one} + share * ({other} - {one})").ok();
+                writeln!(moved, "    {name} = {one} + done * ({other} - {one})").ok();
             }
         }
         let head = script.find("def residuals(weights, ").map_or(0, |at| at);
@@ -153,11 +153,11 @@ impl TypedNetwork {
         let mut script = script;
         script.insert_str(line, &moved);
         script
-            .replace("def residuals(weights, ", "def residuals(weights, share, ")
-            .replace("residuals(weights, *p)", "residuals(weights, share, *p)")
-            .replace("def loss(weights, key):", "def loss(weights, key, share=1.0):")
-            .replace("def train(weights, state, key):", "def train(weights, state, key, share):")
-            .replace("jax.value_and_grad(loss)(weights, key)", "jax.value_and_grad(loss)(weights, key, share)")
+            .replace("def residuals(weights, ", "def residuals(weights, done, ")
+            .replace("residuals(weights, *p)", "residuals(weights, done, *p)")
+            .replace("def loss(weights, key):", "def loss(weights, key, done=1.0):")
+            .replace("def train(weights, state, key):", "def train(weights, state, key, done):")
+            .replace("jax.value_and_grad(loss)(weights, key)", "jax.value_and_grad(loss)(weights, key, done)")
             .replace(
                 "fold_in(key, step))",
                 &format!("fold_in(key, step), min(1.0, step / {}))", self.curriculum.steps().max(1)),
@@ -308,6 +308,21 @@ impl TypedNetwork {
                 writeln!(out, "moments = {}  # at which integrals are taken", integrals.moments()).ok();
             }
         }
+        if let Some(joints) = &self.joints {
+            let places: Vec<String> = joints.places().iter().map(|place| number(*place)).collect();
+            writeln!(out, "JOINTS = [{}]  # where parts meet", places.join(", ")).ok();
+            let real = joints.continued().filter(|(output, ..)| self.candidate.outputs[*output].part == Part::Real);
+            let field = |output: usize| {
+                self.candidate.outputs[..output].iter().filter(|output| output.part == Part::Real).count()
+            };
+            let line = |(output, order, factor)| format!("({}, {order}, {})", field(output), number(factor));
+            let continued: Vec<String> = real.map(line).collect();
+            writeln!(out, "CONTINUED = [{}]  # field, derivative, factor", continued.join(", ")).ok();
+            let weight = number(self.training.joint_weight);
+            writeln!(out, "joint_points, joint_weight = {}, {weight}", joints.count()).ok();
+            let axis = super::architecture::Split::new(&self.statement).input.to_string();
+            out.push_str(&JUMP.replace("AXIS", &axis).replace("BESIDE", &number(joints.beside())));
+        }
         if !self.data.points.is_empty() {
             self.write_data(out);
         }
@@ -321,6 +336,9 @@ impl TypedNetwork {
         }
         if self.integrals.is_some() {
             out.push_str(if self.candidate.has_time { LOSS_INTEGRALS_IN_TIME } else { LOSS_INTEGRALS });
+        }
+        if let Some(joints) = &self.joints {
+            out.push_str(&LOSS_JOINTS.replace("SHARES", &joints.continued().count().to_string()));
         }
         if !self.data.points.is_empty() {
             out.push_str("    total = total + misses(weights)\n");

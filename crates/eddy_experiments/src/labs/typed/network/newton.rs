@@ -13,7 +13,7 @@ impl TypedNetwork {
         equations.finish();
         let mut before = std::mem::take(&mut self.insight.before);
         // The gradient of the loss is twice what the equations have on their right side.
-        self.insight.norms = [2.0 * distance(&equations.gradient, None), 0.0, 0.0, 0.0];
+        self.insight.norms = [2.0 * distance(&equations.gradient, None), 0.0, 0.0, 0.0, 0.0];
         if let Some(sides) = &mut self.sides {
             equations.gradient.clone_into(&mut before);
             self.side_loss = sides.rows(parameters, self.side_weight, |rows| equations.add(rows));
@@ -32,6 +32,11 @@ impl TypedNetwork {
             equations.gradient.clone_into(&mut before);
             self.rows_of_integrals(parameters, equations);
             self.insight.norms[3] = 2.0 * distance(&equations.gradient, Some(&before));
+        }
+        if let Some(joints) = &mut self.joints {
+            equations.gradient.clone_into(&mut before);
+            self.joint_loss = joints.rows(parameters, self.training.joint_weight, equations);
+            self.insight.norms[4] = 2.0 * distance(&equations.gradient, Some(&before));
         }
         self.insight.before = before;
     }
@@ -91,6 +96,9 @@ impl TypedNetwork {
         });
         if let Some(sides) = &mut self.sides {
             loss += self.side_weight * sides.loss(parameters);
+        }
+        if let Some(joints) = &mut self.joints {
+            loss += self.training.joint_weight * joints.loss(parameters);
         }
         loss += self.integrals_there(parameters);
         loss += self.measurements_there(parameters);

@@ -3,7 +3,7 @@
 use eddy_nets::graph::{Derivatives, GraphEngine};
 use eddy_spec::{Role, Series, ViewData};
 
-use super::{Sought, TypedNetwork, candidate::neurons, mean, points::Buffers, reads::bases};
+use super::{Architecture, Sought, TypedNetwork, candidate::neurons, mean, points::Buffers, reads::bases};
 use crate::labs::pinn::{residual_view, weights_view};
 
 const ROLES: [Role; 3] = [Role::Result, Role::Second, Role::Third];
@@ -185,11 +185,15 @@ impl TypedNetwork {
         }
     }
 
-    /// What each unit of the last hidden layer answers along x, through the middle and at half time (without space: along the
-    /// time), the unit with the largest weights on top.
+    /// What each unit of a hidden layer answers along x, through the middle and at half time (without space: along the time), the
+    /// unit with the largest weights on top.
     fn neurons(&mut self) -> ViewData {
         const PLACES: usize = 129;
-        let (statement, architecture) = (&self.statement, self.training.architecture);
+        let (statement, whole) = (&self.statement, self.training.architecture);
+        // The layers below are the same network with fewer layers, whose weights come first.
+        let layer = Some(self.training.shown_layer).filter(|layer| *layer > 0 && !whole.is_in_parts());
+        let architecture =
+            Architecture { layers: layer.map_or(whole.layers, |layer| layer.min(whole.layers)), ..whole };
         let width = architecture.units();
         let (inputs, has_time) = (self.candidate.inputs, self.candidate.has_time);
         let graph = neurons(statement, inputs, has_time, architecture);
@@ -210,7 +214,8 @@ impl TypedNetwork {
             })
             .collect();
         // The weights that read the units follow those of the hidden layers, [output][unit].
-        let solved = self.candidate.outputs.len() - self.free().count();
+        let is_last = architecture.layers == whole.layers;
+        let solved = if is_last { self.candidate.outputs.len() - self.free().count() } else { width };
         let reads = parameters.get(graph.parameters()..).unwrap_or_default();
         let weight = |unit: usize| (0..solved).filter_map(|o| reads.get(o * width + unit)).map(|w| w * w).sum::<f64>();
         let mut order: Vec<usize> = (0..width).collect();

@@ -20,12 +20,12 @@ pub(super) struct Insight {
     at: u64,
     /// The picture of the kernel, and the step for which it was made.
     kernel: Option<(u64, ViewData)>,
-    /// Norms of the gradients of residual, sides, data and integrals at the last step.
-    pub norms: [f64; 4],
+    /// Norms of the gradients of residual, sides, data, integrals and joints at the last step.
+    pub norms: [f64; 5],
     /// Memory for the gradient before a term is added.
     pub before: Vec<f64>,
     /// The step, and those norms at it.
-    history: Vec<(f64, [f64; 4])>,
+    history: Vec<(f64, [f64; 5])>,
 }
 
 impl Insight {
@@ -83,6 +83,9 @@ impl TypedNetwork {
         }
         if self.integrals.is_some() {
             series.push(of("integrals", if self.data.points.is_empty() { Role::Third } else { Role::Reference }, 3));
+        }
+        if self.joints.is_some() {
+            series.push(of("joints", Role::Reference, 4));
         }
         let all = series.iter().flat_map(|s| &s.ys).filter(|v| **v > 0.0);
         let (low, high) = all.fold((f64::MAX, 0.0), |(l, h): (f64, f64), v| (l.min(*v), h.max(*v)));

@@ -12,6 +12,7 @@ pub(super) fn training() -> Training {
         side_weight: 3.0,
         integral_weight: 7.0,
         builds_sides: false,
+        joint_weight: 2.0,
         curriculum: Vec::new(),
         curriculum_steps: 0,
         hold: 0,
@@ -26,6 +27,7 @@ pub(super) fn training() -> Training {
         measured: Vec::new(),
         knows_start: true,
         shown: String::new(),
+        shown_layer: 0,
     }
 }
 
@@ -413,6 +415,7 @@ fn networks_of_every_kind_are_trained_drawn_and_scripted() {
             "layers = [(1, 12), (1, 12), (1, 12), (1, 12), (1, 12), (12, 12),",
             "weights[5:-1]",
         ),
+        (Kind::Domains { count: 3 }, "(5, 12), (12, 12), (36, 1)]", "jump(weights, place, point, field, order)"),
         (Kind::Parts { count: 3 }, "(5, 12), (12, 12), (36, 1)]", "around.append(window(k, x) * g)"),
     ];
     let of = |kind: Kind| {
@@ -428,8 +431,15 @@ fn networks_of_every_kind_are_trained_drawn_and_scripted() {
         pollster::block_on(run.advance(Budget::steps(20))).unwrap();
         let drawn = pollster::block_on(run.view("neurons")).unwrap();
         let ViewData::Field { data, ny, .. } = &drawn else { panic!("{kind:?}: {drawn:?}") };
-        let units = if let Kind::Parts { count } = kind { 12 * count } else { 12 };
+        let units = of(kind).training.architecture.units();
         assert!(*ny == units && data.iter().any(|v| v.abs() > 0.01), "{kind:?}");
+        // Another layer is another picture; parts have the last one only.
+        let mut first = of(kind);
+        first.training.shown_layer = 1;
+        let mut run_first = DescentRun::new(first, adam).unwrap();
+        pollster::block_on(run_first.advance(Budget::steps(20))).unwrap();
+        let other = pollster::block_on(run_first.view("neurons")).unwrap();
+        assert_eq!(other == drawn, matches!(kind, Kind::Parts { .. } | Kind::Domains { .. }), "{kind:?}");
         let tensors = run.weights();
         let stated = script.split("layers = [").nth(1).unwrap().split(']').next().unwrap().matches('(').count();
         assert_eq!(2 * stated, tensors.len(), "{kind:?}: weights and biases of each layer");

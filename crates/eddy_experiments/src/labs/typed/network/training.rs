@@ -23,6 +23,8 @@ pub struct Training {
     /// Coefficients that begin elsewhere, and the steps in which they go to their values, in each window.
     pub curriculum: Vec<(String, f64)>,
     pub curriculum_steps: u64,
+    /// Factor of the conditions where parts of the domain meet.
+    pub joint_weight: f64,
     /// Steps for which eigenvalues stay at their first guesses, so that the state becomes the one that belongs to them.
     pub hold: u64,
     /// Strictness of the causal weights; 0 for none.
@@ -43,6 +45,8 @@ pub struct Training {
     pub knows_start: bool,
     /// Name of the field that is drawn; the first one where empty.
     pub shown: String,
+    /// Hidden layer whose units are drawn; the last one where 0.
+    pub shown_layer: usize,
 }
 
 /// Measurements from which coefficients are found: values of the reference, with noise.
@@ -104,5 +108,11 @@ pub(super) const METRICS: &[Metric] = &[
         Axis::log("mean squared misfit of the data", "\\overline{d^2}"),
         Better::Lower,
         "Mean squared distance from the measurements, each relative to the largest value of its field; not defined without such.",
+    ),
+    Metric::new(
+        "joints",
+        Axis::log("mean squared jump", "\\overline{[u]^2}"),
+        Better::Lower,
+        "Mean of the squared jumps where networks of two parts of the domain meet; not defined without such.",
     ),
 ];

@@ -12,7 +12,10 @@ use eddy_spec::EddyError;
 
 use super::{
     AXES, cannot, number,
-    templates::{GAUSSIANS, GLOROT, MODIFIED, PARTS, PLAIN, RESIDUAL, RING_WINDOW, SINES, WALL_WINDOW},
+    templates::{
+        GAUSSIANS, GLOROT, LOCAL, MODIFIED, PARTS, PLAIN, RESIDUAL, RING_DOMAIN, RING_WINDOW, SINES, WALL_DOMAIN,
+        WALL_WINDOW,
+    },
 };
 use crate::labs::typed::network::{Architecture, Kind, TypedNetwork, architecture::Split, built_in::BuiltIn};
 
@@ -39,8 +42,13 @@ impl TypedNetwork {
         let inputs = self.feature_count();
         self.write_layers(out, inputs);
         let split = Split::new(&self.statement);
-        if let Kind::Parts { count } = self.training.architecture.kind {
-            let window = if split.is_periodic { RING_WINDOW } else { WALL_WINDOW };
+        if let kind @ (Kind::Parts { count } | Kind::Domains { count }) = self.training.architecture.kind {
+            let window = match (kind, split.is_periodic) {
+                (Kind::Parts { .. }, true) => RING_WINDOW.to_owned(),
+                (Kind::Parts { .. }, false) => format!("{LOCAL}{WALL_WINDOW}"),
+                (_, true) => RING_DOMAIN.to_owned(),
+                (_, false) => format!("{LOCAL}{WALL_DOMAIN}"),
+            };
             let window = window.replace("COUNT", &count.to_string()).replace("SHARE", &number(ring_share(count)));
             let (low, length) = (number(split.min), number(split.max - split.min));
             out.push_str(&window.replace("LOW", &low).replace("LENGTH", &length));
@@ -60,7 +68,7 @@ impl TypedNetwork {
                 PLAIN
             }
             Kind::Gaussians { .. } => &GAUSSIANS.replace("COUNT", &inputs.to_string()),
-            Kind::Parts { count } => {
+            Kind::Parts { count } | Kind::Domains { count } => {
                 let place = call.split(',').next().unwrap_or(call);
                 let local = if split.is_periodic { "h".into() } else { format!("np.append(h, local(k, {place}))") };
                 let layers = self.training.architecture.layers.to_string();
@@ -97,7 +105,7 @@ impl TypedNetwork {
             Kind::Gaussians { .. } => {
                 [vec![(1, width); inputs], vec![(width, width)], inner, vec![(width, outputs)]].concat()
             }
-            Kind::Parts { count } => {
+            Kind::Parts { count } | Kind::Domains { count } => {
                 let first = inputs + usize::from(!Split::new(&self.statement).is_periodic);
                 let part = [vec![(first, width)], inner].concat();
                 [part.repeat(count), vec![(count * width, outputs)]].concat()

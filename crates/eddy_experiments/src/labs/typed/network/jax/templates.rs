@@ -206,16 +206,49 @@ pub const RING_WINDOW: &str = "def window(k, x):
 
 
 ";
-pub const WALL_WINDOW: &str = "def local(k, x):
+pub const LOCAL: &str = "def local(k, x):
     \"\"\"From -1 to 1 within part k.\"\"\"
     return 2 * COUNT / LENGTH * (x - LOW) - 2 * k - 1
 
 
-def window(k, x):
+";
+pub const WALL_WINDOW: &str = "def window(k, x):
     \"\"\"Of part k: they add up to one.\"\"\"
     rising = 0.5 + 0.5 * np.tanh(2 * (local(k, x) + 1)) if k > 0 else 1.0
     falling = 0.5 + 0.5 * np.tanh(2 * (local(k, x) - 1)) if k + 1 < COUNT else 0.0
     return rising - falling
 
 
+";
+pub const WALL_DOMAIN: &str = "def window(k, x):
+    \"\"\"One in part k, zero elsewhere.\"\"\"
+    after = True if k == 0 else x >= LOW + k * LENGTH / COUNT
+    before = True if k + 1 == COUNT else x < LOW + (k + 1) * LENGTH / COUNT
+    return np.where(np.logical_and(after, before), 1.0, 0.0)
+
+
+";
+pub const RING_DOMAIN: &str = "def window(k, x):
+    \"\"\"One in part k, zero elsewhere.\"\"\"
+    share = jax.lax.stop_gradient(x - LOW) / LENGTH
+    share = (share - np.floor(share)) * COUNT
+    return np.where(np.logical_and(share >= k, share < k + 1), 1.0, 0.0)
+
+
+";
+pub const JUMP: &str = "
+def jump(weights, place, point, field, order):
+    \"\"\"Of a derivative along the axis, from the low side of a joint to the high one.\"\"\"
+    f = d(fields(weights)[field], *[order if i == AXIS else 0 for i in range(len(point))])
+    at = lambda side: f(*[place + side + 0 * p if i == AXIS else p for i, p in enumerate(point)])
+    return at(BESIDE) - at(-BESIDE)
+
+
+";
+pub const LOSS_JOINTS: &str =
+    "    points = low + (high - low) * jax.random.uniform(jax.random.fold_in(key, 3), (joint_points, low.size))
+    for place in JOINTS:
+        for field, order, factor in CONTINUED:
+            jumps = jax.vmap(lambda p: square(factor * jump(weights, place, list(p), field, order)))(points)
+            total = total + joint_weight * np.mean(jumps) / (len(JOINTS) * SHARES)
 ";
