@@ -155,3 +155,39 @@ test('an eigenvalue is found with its state, and what cannot be fulfilled is tol
   await integrals.blur();
   await expect(error).toHaveCount(0, { timeout: 30_000 });
 });
+
+test('values at the sides are built in or learnt, parts of the domain are joined, and a curriculum names what there is', async ({ page, url }) => {
+  test.slow();
+  const SIZE = 'width=10&layers=2&points=256&steps=60';
+  await page.goto(`${url}/#/e/typed-pinn?preset=bratu&${SIZE}`);
+  const element = widget(page);
+  await ready(element);
+  // Built in, the sides are no term of the loss, and their ends are exact.
+  await element.evaluate(async (e: any) => (e.pause(), await e.advanceSteps(60)));
+  expect(await latest(element, 'error')).toBeLessThan(1e-4);
+  expect(await latest(element, 'sides')).toBeNaN();
+  expect(Math.abs((await readView(element, 'solution')).data[0]!)).toBeLessThan(1e-7);
+  await page.locator('[data-key=sides] select').selectOption('terms');
+  await element.evaluate(async (e: any) => (await e.model.settled(), e.pause(), await e.advanceSteps(60)));
+  expect(await latest(element, 'sides')).toBeGreaterThan(0);
+  // Networks side by side: the jumps between them are a metric of their own, and SOAP may train them too.
+  await page.goto(`${url}/#/e/typed-pinn?preset=heat&network=domains&parts=2&${SIZE}`);
+  await ready(element);
+  await element.evaluate(async (e: any) => (e.pause(), await e.advanceSteps(60)));
+  expect(await latest(element, 'joints')).toBeLessThan(1e-5);
+  expect(await latest(element, 'error')).toBeLessThan(1e-2);
+  const left = await readView(element, 'left');
+  expect(left.data.some((v: number) => v !== 0)).toBe(true);
+  await page.goto(`${url}/#/e/typed-pinn?preset=heat&optimizer=soap&${SIZE}`);
+  await ready(element);
+  await element.evaluate(async (e: any) => (e.pause(), await e.advanceSteps(60)));
+  expect(await latest(element, 'loss')).toBeLessThan(1);
+  // A curriculum of what is not there is refused at its text.
+  const curriculum = page.locator('[data-key=curriculum] textarea, [data-key=curriculum] input');
+  await curriculum.fill('kapa = 1');
+  await curriculum.blur();
+  await expect(page.locator('[data-key=curriculum] .error')).toContainText('kapa', { timeout: 30_000 });
+  await page.locator('[data-key=curriculum] .error .repair').click();
+  await expect(page.locator('[data-key=curriculum] .error')).toHaveCount(0);
+  expect(await element.evaluate((e: any) => e.model.values.get('curriculum'))).toBe('');
+});

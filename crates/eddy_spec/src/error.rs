@@ -16,11 +16,14 @@ pub struct EddyError {
     pub message: String,
     /// The parameter this belongs to.
     pub key: Option<String>,
+    /// One-click repair: parameter key and the value to set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repair: Option<(String, String)>,
 }
 
 impl EddyError {
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), key: None }
+        Self { code, message: message.into(), key: None, repair: None }
     }
 
     /// A setting from which no run can start (for example two parameters that contradict each other).
@@ -44,6 +47,12 @@ impl EddyError {
     /// The same error, shown at the control of parameter `key`.
     pub fn at(mut self, key: impl Into<String>) -> Self {
         self.key = Some(key.into());
+        self
+    }
+
+    /// The same error, with a value of a parameter that repairs it.
+    pub fn repaired_by(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.repair = Some((key.into(), value.into()));
         self
     }
 }

@@ -14,6 +14,9 @@ pub fn js_error(e: EddyError) -> JsValue {
     if let Some(key) = e.key {
         let _ = Reflect::set(&error, &"key".into(), &key.into());
     }
+    if let Some((key, value)) = e.repair {
+        let _ = Reflect::set(&error, &"repair".into(), &js_sys::Array::of2(&key.into(), &value.into()));
+    }
     error.into()
 }
 

@@ -51,6 +51,7 @@ export const controlStyles = css`
   }
   .entry:hover, .entry:focus { border-color: var(--line-strong); border-style: solid; border-radius: 4px; background: var(--surface); }
   .wrong .entry, .wrong .expression { border: 1px solid var(--stop); border-radius: 4px; }
+  .error .button { display: block; margin-top: 6px; min-height: 30px; padding: 0 10px; font-size: 13px; white-space: normal; }
   .error { color: var(--stop); font-size: 13px; line-height: 1.4; margin-top: 4px; }
   input[type='range'] { appearance: none; width: 100%; height: 24px; background: none; margin: 0; display: block; cursor: pointer; }
   input[type='range']::-webkit-slider-runnable-track { height: 3px; border-radius: 2px; background: var(--line-strong); }

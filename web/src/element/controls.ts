@@ -9,6 +9,7 @@ import { math } from '../lib/math';
 import type { RunModel } from '../lib/run-model';
 import { shared } from '../styles/shared';
 import { controlStyles } from './control-styles';
+import { repairButton } from './repair';
 import { Watch } from './watch';
 
 /** Positions of a slider; fine enough that one is less than a pixel. */
@@ -136,7 +137,7 @@ export class EddyControls extends LitElement {
     if (this.lock.includes(p.key)) return html`<fieldset class="control locked kind-${p.kind}" data-key=${p.key} disabled>${body}</fieldset>`;
     return html`<div class="control ${error ? 'wrong' : ''} kind-${p.kind}" data-key=${p.key}>
       ${body}${p.kind === 'number' || p.kind === 'seed' ? nothing : this.back(p, value)}
-      ${error ? html`<p class="error" id=${`error-${p.key}`} role="alert">${error}</p>` : nothing}
+      ${error ? html`<p class="error" id=${`error-${p.key}`} role="alert">${error} ${repairButton(model, model.repairs.get(p.key))}</p>` : nothing}
     </div>`;
   }
 

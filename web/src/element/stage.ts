@@ -15,6 +15,7 @@ import { shared } from '../styles/shared';
 import type { PaneIndex, PaneState, ViewHeader } from '../worker/protocol';
 import { axesOverlay, legend, type PlotRect } from './axes';
 import { Probe } from './probe';
+import { repairButton } from './repair';
 import { stageStyles } from './stage-styles';
 import { Watch } from './watch';
 
@@ -382,16 +383,11 @@ export class EddyStage extends LitElement {
     const outcome = pane?.progress.outcome;
     if (outcome?.kind !== 'diverged') return nothing;
     const { repair } = outcome;
-    const spec = repair && model.experiment.params.find((p) => p.key === repair[0]);
     return html`<div class="trouble" role="alert">
       <p><strong>Diverged at step ${outcome.step}.</strong> ${outcome.cause}</p>
       <p>${outcome.advice}</p>
       <div class="actions">
-        ${repair && spec && index === 0 && !model.isFixed(repair[0])
-          ? html`<button class="button repair" type="button" @click=${() => model.set(repair[0], repair[1])}>
-              Set ${spec.label.toLowerCase()} to ${numberText(Number(repair[1])) === '–' ? repair[1] : numberText(Number(repair[1]))}
-            </button>`
-          : nothing}
+        ${index === 0 ? repairButton(model, repair) : nothing}
         ${index === 0 ? html`<button class="button quiet" type="button" @click=${() => void model.restart()}>Restart</button>` : nothing}
       </div>
     </div>`;

@@ -14,10 +14,12 @@ const PING_MS = 2500;
 export class EngineFailure extends Error {
   readonly code: string;
   readonly key: string | undefined;
+  readonly repair: EngineError['repair'];
   constructor(error: EngineError) {
     super(error.message);
     this.code = error.code;
     this.key = error.key;
+    this.repair = error.repair;
   }
 }
 

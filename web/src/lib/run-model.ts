@@ -23,6 +23,8 @@ export class RunModel extends RunView {
   values: Map<string, string>;
   /** Message at each control that was given what it cannot take. */
   errors = new Map<string, string>();
+  /** By the key of an error: a parameter, and the value of it that repairs it. */
+  repairs = new Map<string, [string, string]>();
   /** Errors without a control. */
   notices: EngineError[] = [];
   permalink: string;
@@ -129,6 +131,7 @@ export class RunModel extends RunView {
     this.target = permalink;
     this.values = valuesFromLink(this.experiment, permalink);
     this.errors.clear();
+    this.repairs.clear();
     this.notices = [];
     this.sending.clear();
     this.openings++;
@@ -248,8 +251,20 @@ export class RunModel extends RunView {
   }
 
   private placeError(error: EngineError): void {
-    if (error.key && this.experiment.params.some((p) => p.key === error.key)) this.errors.set(error.key, error.message);
-    else this.notices = [...this.notices, error];
+    if (error.key && this.experiment.params.some((p) => p.key === error.key)) {
+      this.errors.set(error.key, error.message);
+      if (error.repair) this.repairs.set(error.key, error.repair);
+      else this.repairs.delete(error.key);
+    } else this.notices = [...this.notices, error];
+  }
+
+  /** What was wrong with a parameter, or is repaired by it, is no more. */
+  private mend(key: string): void {
+    for (const [wrong, [by]] of [...this.repairs, [key, [key]] as const]) {
+      if (by !== key && wrong !== key) continue;
+      this.errors.delete(wrong);
+      this.repairs.delete(wrong);
+    }
   }
 
   /**
@@ -312,7 +327,7 @@ export class RunModel extends RunView {
         }
         const hadDiverged = this.panes.some((p) => p?.progress.outcome.kind === 'diverged');
         const result = await this.client!.request<SetResult>({ type: 'set', key, text, ...this.otherPart() });
-        this.errors.delete(key);
+        this.mend(key);
         this.permalink = this.onPage(result.permalink);
         if (!this.visiting) this.target = this.permalink;
         this.device = result.device;
@@ -561,7 +576,7 @@ export class RunModel extends RunView {
 
 function errorOf(thrown: unknown): EngineError {
   return thrown instanceof EngineFailure
-    ? { code: thrown.code, message: thrown.message, ...(thrown.key === undefined ? {} : { key: thrown.key }) }
+    ? { code: thrown.code, message: thrown.message, ...(thrown.key && { key: thrown.key }), ...(thrown.repair && { repair: thrown.repair }) }
     : { code: 'internal', message: String(thrown) };
 }
 

@@ -12,6 +12,8 @@ export interface EngineError {
   code: string;
   message: string;
   key?: string;
+  /** A parameter and the value of it that repairs this. */
+  repair?: [string, string];
 }
 export type Outcome =
   | { kind: 'running' }

@@ -106,12 +106,9 @@ export function errorFromThrown(thrown: unknown): EngineError {
     return engineError('panic', `The computation stopped on a defect of Eddy (${thrown.message}). Please report it with the link below.`);
   }
   if (thrown && typeof thrown === 'object' && 'message' in thrown) {
-    const { code, message, key } = thrown as { code?: unknown; message: unknown; key?: unknown };
-    return engineError(
-      typeof code === 'string' ? code : 'internal',
-      String(message),
-      typeof key === 'string' ? key : undefined,
-    );
+    const { code, message, key, repair } = thrown as { code?: unknown; message: unknown; key?: unknown; repair?: unknown };
+    const error = engineError(typeof code === 'string' ? code : 'internal', String(message), typeof key === 'string' ? key : undefined);
+    return Array.isArray(repair) ? { ...error, repair: repair as [string, string] } : error;
   }
   return engineError('internal', String(thrown));
 }

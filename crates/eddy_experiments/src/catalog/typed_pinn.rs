@@ -473,7 +473,7 @@ impl Experiment for TypedPinn {
                 "Gauss-Newton solves for all weights together in each step: {weights} are too many, it takes {MOST_NEWTON} at \
                  most. Take narrower or fewer layers, or another optimizer."
             );
-            return Err(EddyError::start(message).at("width"));
+            return Err(EddyError::start(message).at("width").repaired_by("optimizer", Optimizer::Soap.key()));
         }
         start_descent(network, descent, context)
     }

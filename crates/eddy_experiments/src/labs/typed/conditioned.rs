@@ -43,6 +43,11 @@ impl Texts {
                 let hint = "Write an integral, “=” and its value, such as integral(u^2) = 1.";
                 return Err(FormError::whole("integrals", &self.integrals, message, hint).refusal());
             };
+            if !sides.iter().all(|side| is_balanced(side)) {
+                let message = format!("The parentheses of “{}” do not match.", piece.trim());
+                let hint = "Each side closes what it opens: integral(u^2) = 1.";
+                return Err(FormError::whole("integrals", &self.integrals, message, hint).refusal());
+            }
             let name = format!("eddy_condition{}", names.len() + 1);
             let mut copy = |text: &mut String, side: &str, here: usize| {
                 copied.push(Copied { there: text.chars().count(), here, length: side.chars().count() });
@@ -88,6 +93,14 @@ impl Texts {
     }
 }
 
+/// Whether every parenthesis of a side is closed within it: sides are put into others here.
+fn is_balanced(side: &str) -> bool {
+    let mut depth = 0_i32;
+    let steps = side.chars().map(|c| i32::from(c == '(') - i32::from(c == ')'));
+    let never_below = steps.map(|step| (depth += step, depth).1).all(|depth| depth >= 0);
+    never_below && depth == 0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,6 +124,9 @@ mod tests {
         assert!(two.unwrap_err().contains("is no condition"), "a line is a condition");
         let found = read("integral(psi^2) = 1; mean(x*psi) = E - 1").unwrap().unwrap();
         assert_eq!(found.nodes.len(), 2);
+        // A side that closes more than it opens would be read as another condition.
+        let crossed = read("integral(psi^2)) - (2*integral(psi^2) = 1").unwrap_err();
+        assert!(crossed.message.contains("do not match") && crossed.key.as_deref() == Some("integrals"), "{crossed}");
         // The equations are what they were.
         let plain = well("").statement(false).unwrap().1;
         assert_eq!(found.statement.system.equations.len(), plain.system.equations.len());

@@ -254,7 +254,7 @@ impl TypedNetwork {
         let is_measured = !training.sought.is_empty() && !is_eigen && training.data.points > 0;
         if !training.sought.is_empty() && !is_eigen && !is_measured && integrals.is_none() {
             let message = "Nothing says what the coefficients are: give measured points, or conditions on integrals.";
-            return Err(EddyError::start(message).at("measured"));
+            return Err(EddyError::start(message).at("measured").repaired_by("measured", "200"));
         }
         let data = if is_measured { measured(&candidate, &reference, &training) } else { Measurements::default() };
         Ok(Self {

@@ -22,7 +22,8 @@ impl Curriculum {
     pub fn new(statement: &Statement, training: &Training) -> Result<Self, EddyError> {
         let mut firsts = Vec::new();
         for (name, first) in &training.curriculum {
-            let refused = |message: String| Err(EddyError::start(message).at("curriculum"));
+            let refused =
+                |message: String| Err(EddyError::start(message).at("curriculum").repaired_by("curriculum", ""));
             let Some(parameter) = statement.system.parameter(name) else {
                 let names: Vec<&str> = statement.system.parameters.iter().map(|p| p.name.as_str()).collect();
                 return refused(format!(

@@ -56,12 +56,12 @@ pub(super) fn check_measured(statement: &Statement, training: &Training) -> Resu
         statement.system.variables.iter().filter(|v| is_solved(v.role)).map(|v| v.name.as_str()).collect();
     if let Some(other) = training.measured.iter().find(|name| !names.contains(&name.as_str())) {
         let message = format!("There is no field {other} to be measured; there are: {}.", names.join(", "));
-        return Err(EddyError::start(message).at("seen"));
+        return Err(EddyError::start(message).at("seen").repaired_by("seen", ""));
     }
     if !training.knows_start && (training.sought.is_empty() || training.windows > 1) {
         let message = "Initial values can only be found from measurements, over the whole time at once: name a coefficient \
                        to be found, and take one window.";
-        return Err(EddyError::start(message).at("begins"));
+        return Err(EddyError::start(message).at("begins").repaired_by("begins", "known"));
     }
     Ok(())
 }

@@ -52,7 +52,7 @@ impl March {
         } else {
             return Ok(());
         };
-        Err(EddyError::start(format!("This takes one window: {why}.")).at("windows"))
+        Err(EddyError::start(format!("This takes one window: {why}.")).at("windows").repaired_by("windows", "1"))
     }
 
     /// From the start of the run to that of the window.
