@@ -35,6 +35,7 @@ use crate::{
         sobolev::{Slope, Torus},
     },
     ready,
+    weights::{Tensor, fill, tensors},
 };
 
 choice! { pub enum Method {
@@ -228,6 +229,14 @@ trait Stepper {
     /// Points per step.
     fn points(&self) -> usize;
     fn view(&self, key: &str) -> ViewData;
+    /// See [`Run::weights`].
+    fn weights(&self) -> Vec<Tensor> {
+        Vec::new()
+    }
+    /// See [`Run::set_weights`].
+    fn set_weights(&mut self, _given: &[Tensor]) -> Result<(), EddyError> {
+        Err(EddyError::new("weights", "This method trains no network that could take weights. Choose the network."))
+    }
 }
 
 struct Chain {
@@ -301,6 +310,14 @@ impl Run for Chain {
     }
     fn record(&self) -> &Record {
         &self.record
+    }
+    fn weights(&self) -> Vec<Tensor> {
+        self.stepper.weights()
+    }
+    fn set_weights(&mut self, given: &[Tensor]) -> Result<(), EddyError> {
+        self.stepper.set_weights(given)?;
+        self.stepper.measure();
+        Ok(())
     }
     fn view<'a>(&'a mut self, key: &'a str) -> LocalFuture<'a, Result<ViewData, EddyError>> {
         ready(Ok(self.stepper.view(key)))
@@ -490,6 +507,14 @@ impl Stepper for Ritz {
         let d = self.solution.dimension();
         let values: Vec<f64> = self.probes.chunks_exact(d).map(|x| self.network.value(x)).collect();
         [relative_error(&values, &self.exact), f64::NAN, f64::NAN, self.network.barron_norm()]
+    }
+    fn weights(&self) -> Vec<Tensor> {
+        tensors("", &self.network.named(), &self.network.parameters)
+    }
+    fn set_weights(&mut self, given: &[Tensor]) -> Result<(), EddyError> {
+        fill("", &self.network.named(), given, &mut self.network.parameters)?;
+        self.adam = Adam::new(self.network.parameters.len(), self.adam.settings);
+        Ok(())
     }
     fn record_every(&self) -> u64 {
         50

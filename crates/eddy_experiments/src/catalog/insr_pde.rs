@@ -34,6 +34,7 @@ use crate::{
     Baseline, Budget, Context, DeviceKind, Experiment, Lab, LocalFuture, Precision, Progress, Record, Run,
     labs::pinn::{self, relative_error},
     ready,
+    weights::{Tensor, fill, tensors},
 };
 
 choice! { pub enum Rule {
@@ -543,6 +544,14 @@ impl Run for Stepping {
     }
     fn record(&self) -> &Record {
         &self.record
+    }
+    fn weights(&self) -> Vec<Tensor> {
+        tensors("", &self.engine.graph().named(), &self.parameters)
+    }
+    fn set_weights(&mut self, given: &[Tensor]) -> Result<(), EddyError> {
+        fill("", &self.engine.graph().named(), given, &mut self.parameters)?;
+        self.evaluate();
+        Ok(())
     }
     fn view<'a>(&'a mut self, key: &'a str) -> LocalFuture<'a, Result<ViewData, EddyError>> {
         let finite = |u: &f64| if u.is_finite() { *u } else { 0.0 };

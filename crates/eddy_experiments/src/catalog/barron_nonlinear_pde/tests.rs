@@ -37,3 +37,21 @@ fn dimensions_that_do_not_go_with_the_method_are_refused() {
     assert_eq!(with(Method::Splines, 1), wrong);
     assert_eq!(with(Method::Splines, 3), None);
 }
+
+/// What is saved of a network gives another one the same error; the other methods have nothing to save.
+#[test]
+fn weights_of_the_network_are_saved_and_loaded() {
+    let start = |method, seed| {
+        let p = Params { method, dimension: 2, parameters: 100, steps: 500, seed, ..Params::default() };
+        BarronNonlinearPde::start(&p, &Context::cpu()).unwrap()
+    };
+    let (mut one, mut other) = (start(Method::Network, 1), start(Method::Network, 2));
+    pollster::block_on(one.advance(Budget::steps(200))).unwrap();
+    let tensors = one.weights();
+    assert_eq!(tensors.iter().map(|t| t.shape.len()).collect::<Vec<_>>(), [1, 1, 1, 2]);
+    other.set_weights(&tensors).unwrap();
+    assert_eq!(other.weights(), tensors);
+    let splines = start(Method::Splines, 1);
+    assert!(splines.weights().is_empty());
+    assert!(start(Method::Splines, 1).set_weights(&tensors).is_err());
+}

@@ -16,6 +16,18 @@ fn finished(p: &Params) -> Stepping {
     run
 }
 
+/// What is saved of a run gives another one of another seed the same field.
+#[test]
+fn weights_are_saved_and_loaded() {
+    let [mut one, mut other] = [1, 2].map(|seed| Stepping::new(&Params { seed, ..small() }).unwrap());
+    pollster::block_on(one.advance(Budget::steps(20))).unwrap();
+    assert!(one.solution != other.solution);
+    other.set_weights(&one.weights()).unwrap();
+    one.evaluate();
+    assert_eq!(one.solution, other.solution);
+    assert!(other.set_weights(&one.weights()[1..]).is_err(), "a layer is missing");
+}
+
 #[test]
 fn interpolation_is_exact_to_its_degree_and_has_its_order() {
     let n = 30;

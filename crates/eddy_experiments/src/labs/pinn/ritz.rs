@@ -3,7 +3,7 @@
 
 use std::f64::consts::{PI, TAU};
 
-use eddy_nets::{normal, uniform};
+use eddy_nets::{Named, normal, uniform};
 
 /// A function of one coordinate whose slope vanishes at 0 and at 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -124,6 +124,18 @@ impl CosineNetwork {
 
     pub fn width(&self) -> usize {
         self.width
+    }
+
+    /// The parameters by name, in their order.
+    pub fn named(&self) -> Vec<Named> {
+        let (n, d) = (self.width, self.dimension);
+        let one = |name: &str, shape: &[usize], at: usize| Named { name: name.to_owned(), shape: shape.to_vec(), at };
+        vec![
+            one("constant", &[1], 0),
+            one("phases", &[n], 1),
+            one("strengths", &[n], 1 + n),
+            one("waves", &[n, d], 1 + 2 * n),
+        ]
     }
     /// Strength and length of the wave vector of each unit.
     pub fn units(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
