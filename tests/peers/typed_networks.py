@@ -25,8 +25,8 @@ PRESETS = (
     "schroedinger-harmonic black-scholes oscillator van-der-pol poisson"
 ).split()
 NETWORKS = ["residual", "modified", "sines", "fourier-features", "gaussians", "parts"]
-# Conditions that are terms of the loss and not built in; a curriculum that is over by then.
-TERMS = ["wave-damped&sides=terms", "beam&sides=terms", "poisson&sides=terms", "burgers&curriculum=nu=0.5&steps=100"]
+# Conditions that are terms of the loss and not built in; a curriculum that is over by then; points and weights that follow.
+TERMS = ["wave-damped&sides=terms", "beam&sides=terms", "poisson&sides=terms", "burgers&curriculum=nu=0.5&steps=100", "wave-damped&sides=terms&sampling=residual&weights=gradient-norms"]
 # Eigenvalues, integrals over the domain, steady equations that are not linear.
 STEADY = "harmonic-well condensate drum beam-modes closed-box bratu".split()
 # Numbers that are looked for: from measurements, with known and unknown initial values; from an integral in time.

@@ -10,7 +10,7 @@ use eddy_expr::{kernel::Part, lower::numpy::python_name, system::System};
 use eddy_nets::Rule;
 use eddy_spec::EddyError;
 
-use super::{Kind, SLICES, TypedNetwork};
+use super::{Balance, Kind, SLICES, TypedNetwork};
 use crate::labs::pinn::{Descent, Fall, Gradient, Method};
 use templates::*;
 
@@ -40,9 +40,6 @@ impl TypedNetwork {
     pub(super) fn jax(&self, descent: &Descent) -> Result<String, EddyError> {
         if self.free().next().is_some() {
             return Err(cannot("a field is to be found by a network of its own, which it does not do"));
-        }
-        if self.training.balance != super::Balance::Fixed {
-            return Err(cannot("the weights of the terms follow the training, which they do not do there"));
         }
         if self.march.windows > 1 {
             return Err(cannot("it is trained window after window, which it does not do"));
@@ -297,9 +294,19 @@ impl TypedNetwork {
         let slices = if self.candidate.has_time { SLICES } else { 1 };
         let each = self.training.points.div_ceil(slices).max(1);
         writeln!(out, "slices, each = {slices}, {each}  # in time, and points in each").ok();
+        if self.training.balance != Balance::Fixed {
+            out.push_str("# Eddy's weights of the terms follow the training; these are what they had come to.\n");
+        }
+        let is_adaptive = self.training.is_adaptive;
+        writeln!(
+            out,
+            "drawn = {}",
+            if is_adaptive { "4 * each  # of which those with large residuals are kept" } else { "each" }
+        )
+        .ok();
         writeln!(out, "causality = {}", number(if slices > 1 { self.training.causality } else { 0.0 })).ok();
         if has_sides {
-            let (points, weight) = (self.training.side_points, number(self.training.side_weight));
+            let (points, weight) = (self.training.side_points, number(self.side_weight));
             writeln!(out, "side_points, side_weight = {points}, {weight}").ok();
         }
         if let Some(integrals) = &self.integrals {
@@ -329,6 +336,9 @@ impl TypedNetwork {
         out.push_str(LOSS);
         if self.candidate.has_time {
             out.push_str(STRATIFIED);
+        }
+        if is_adaptive {
+            out.push_str(LOSS_FOLLOWED);
         }
         out.push_str(LOSS_INSIDE);
         if has_sides {

@@ -396,6 +396,16 @@ fn the_script_says_what_is_trained() {
     {
         assert!(found.contains(part), "{part}\n{found}");
     }
+    // Points that follow the residual, and weights as they have become.
+    let walled = HEAT.replace("[domain]", "boundary.u = \"dirichlet: 0\"\n[domain]");
+    let mut one = objective(&walled, Training { is_adaptive: true, balance: Balance::Norms, ..training() }).unwrap();
+    one.side_weight = 4.5;
+    let followed = one.script(&adam).unwrap().unwrap();
+    for part in
+        ["drawn = 4 * each", "picks = jax.vmap(pick)", "side_points, side_weight = 8, 4.5", "what they had come to"]
+    {
+        assert!(followed.contains(part), "{part}\n{followed}");
+    }
     let sought = vec![("D".to_owned(), 0.4), ("c".to_owned(), 1.0)];
     let refused = patchy(Training { sought, ..training() }).unwrap().script(&adam).unwrap().unwrap_err();
     assert!(refused.message.contains("network of its own"), "{refused}");

@@ -77,11 +77,19 @@ def square(r):
 
 def loss(weights, key):
     inside, beside = jax.random.split(key)
-    share = jax.random.uniform(inside, (slices * each, low.size))
+    share = jax.random.uniform(inside, (slices * drawn, low.size))
 ";
 
 pub const STRATIFIED: &str =
-    "    share = share.at[:, -1].set((np.repeat(np.arange(slices), each) + share[:, -1]) / slices)
+    "    share = share.at[:, -1].set((np.repeat(np.arange(slices), drawn) + share[:, -1]) / slices)
+";
+
+pub const LOSS_FOLLOWED: &str = "    points = low + (high - low) * share
+    sizes = jax.vmap(lambda p: sum(square(r) for r in residuals(weights, *p)))(points).reshape(slices, drawn) ** 0.5
+    density = jax.lax.stop_gradient(sizes / sizes.mean(1, keepdims=True) + 1)
+    pick = lambda key, w: jax.random.choice(key, drawn, (each,), p=w / w.sum())
+    picks = jax.vmap(pick)(jax.random.split(jax.random.fold_in(key, 4), slices), density)
+    share = np.take_along_axis(share.reshape(slices, drawn, -1), picks[..., None], 1).reshape(slices * each, -1)
 ";
 
 pub const LOSS_INSIDE: &str = "    points = low + (high - low) * share
