@@ -11,13 +11,15 @@ mod derivatives;
 mod engine;
 mod kernels;
 mod networks;
+mod parts;
 mod rows;
 
 use crate::{LayerShape, Named, NetError, Real, network::named_layer, normal, uniform};
 
 pub use derivatives::{Derivatives, MAX_INPUTS, MAX_ORDER};
 pub use engine::{GraphEngine, GraphTile};
-pub use networks::{ring_share, wave_rows};
+pub use networks::wave_rows;
+pub use parts::{Parts, ring_share};
 pub use rows::{NormalEquations, RowTile, Rows};
 
 /// A function of one number.

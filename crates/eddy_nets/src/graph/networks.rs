@@ -92,98 +92,6 @@ impl Graph {
         self.apply(exponent, Function::Exp)
     }
 
-    /// Parts of a coordinate without overlap, as [`parts`](Self::parts): each window is one there and zero elsewhere. What comes out
-    /// jumps from part to part; conditions on it have to join them.
-    pub fn domains(
-        &mut self,
-        input: usize,
-        ends: (f64, f64),
-        is_periodic: bool,
-        count: usize,
-        part: impl FnMut(&mut Self, Node, Option<Node>) -> Node,
-    ) -> Node {
-        self.each_part(input, ends, (is_periodic, true), count, part)
-    }
-
-    /// A partition of unity over `count` overlapping parts of a coordinate, and what `part` makes of each smooth window and of
-    /// the coordinate within the part (from -1 to 1; none on a ring), joined (Moseley, Markham, Nissen-Meyer 2023, "Finite
-    /// basis physics-informed neural networks", eqs. 13-15). The windows add up to one exactly: between walls they are
-    /// differences of ½(1 + tanh), on a ring powers of a cosine.
-    pub fn parts(
-        &mut self,
-        input: usize,
-        ends: (f64, f64),
-        is_periodic: bool,
-        count: usize,
-        part: impl FnMut(&mut Self, Node, Option<Node>) -> Node,
-    ) -> Node {
-        self.each_part(input, ends, (is_periodic, false), count, part)
-    }
-
-    fn each_part(
-        &mut self,
-        input: usize,
-        ends: (f64, f64),
-        (is_periodic, is_sharp): (bool, bool),
-        count: usize,
-        mut part: impl FnMut(&mut Self, Node, Option<Node>) -> Node,
-    ) -> Node {
-        let (low, high) = ends;
-        let (count, length) = (count.max(1), high - low);
-        let mut all: Option<Node> = None;
-        for k in 0..count {
-            let own = length / count as f64;
-            let local = (!is_periodic).then(|| {
-                let (scale, middle) = (2.0 / own, low + (k as f64 + 0.5) * own);
-                self.pick(Node(0), input, scale, -scale * middle)
-            });
-            let window = match local {
-                _ if is_sharp => {
-                    let at = |k: usize| low + k as f64 * own;
-                    // Between walls the outer parts go on beyond them.
-                    let from = if is_periodic || k > 0 { at(k) } else { f64::NEG_INFINITY };
-                    let to = if is_periodic || k + 1 < count { at(k + 1) } else { f64::INFINITY };
-                    self.indicator(input, from, to, is_periodic.then_some(length))
-                }
-                Some(local) => self.wall_window(local, k, count),
-                None => self.ring_window(input, length, k, count, low),
-            };
-            let one = part(self, window, local);
-            all = Some(all.map_or(one, |all| self.join(all, one)));
-        }
-        all.unwrap_or(Node(0))
-    }
-
-    /// Of part `k`, by the coordinate in it: ½ tanh s(z + 1) − ½ tanh s(z − 1), and without end at the walls.
-    fn wall_window(&mut self, local: Node, k: usize, count: usize) -> Node {
-        let step = |graph: &mut Self, end: f64| {
-            let distance = graph.pick(local, 0, STEEP, STEEP * end);
-            graph.apply(distance, Function::Tanh)
-        };
-        let rising = if k > 0 { Some(step(self, 1.0)) } else { None };
-        let falling = if k + 1 < count { Some(step(self, -1.0)) } else { None };
-        match (rising, falling) {
-            (Some(rising), Some(falling)) => {
-                let both = self.join(rising, falling);
-                self.fixed(both, &[vec![0.5, -0.5]], &[0.0])
-            }
-            (Some(rising), None) => self.affine(rising, 0.5, 0.5),
-            (None, Some(falling)) => self.affine(falling, -0.5, 0.5),
-            (None, None) => self.fixed(local, &[vec![0.0]], &[1.0]),
-        }
-    }
-
-    /// Of part `k` of a ring: ((1 + cos(θ − θ_k))/2)^(count − 1), over the sum of all, which is the same everywhere.
-    fn ring_window(&mut self, input: usize, length: f64, k: usize, count: usize, low: f64) -> Node {
-        let (wave, coordinates) = (std::f64::consts::TAU / length, self.coordinates());
-        let middle = low + (k as f64 + 0.5) * length / count as f64;
-        let angle = self.pick(coordinates, input, wave, -wave * middle);
-        let cos = self.apply(angle, Function::Cos);
-        let bump = self.affine(cos, 0.5, 0.5);
-        let one = self.fixed(angle, &[vec![0.0]], &[ring_share(count)]);
-        (1..count).fold(one, |window, _| self.multiply(window, bump))
-    }
-
     /// (cos z, sin z) of z = `rows` · `from`.
     fn waves(&mut self, from: Node, rows: &[Vec<f64>]) -> Node {
         let phases = self.fixed(from, rows, &vec![0.0; rows.len()]);
@@ -195,15 +103,6 @@ impl Graph {
         let sums = self.dense(from, units, Initial::Glorot);
         self.apply(sums, function)
     }
-}
-
-/// How steep the windows of parts between walls are, in their own coordinate: at the middle of the neighbour 2 % are left.
-const STEEP: f64 = 2.0;
-
-/// One over Σ_k ((1 + cos(θ − 2πk/n))/2)^(n−1) = n·C(2(n−1), n−1)/4^(n−1): all waves but the mean cancel.
-pub fn ring_share(count: usize) -> f64 {
-    let central = (1..count).fold(1.0, |c, i| c * (count - 1 + i) as f64 / i as f64 / 4.0);
-    1.0 / (count as f64 * central)
 }
 
 /// Bound of the weights of a hidden layer of sines.

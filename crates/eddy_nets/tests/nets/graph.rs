@@ -5,7 +5,7 @@ use std::ops::{Add, Mul, Neg};
 
 use eddy_nets::{
     Level, NetError, Real,
-    graph::{Derivatives, Function, Graph, GraphEngine, Initial, NormalEquations, RowTile},
+    graph::{Derivatives, Function, Graph, GraphEngine, Initial, NormalEquations, Parts, RowTile},
     normal,
 };
 
@@ -438,6 +438,10 @@ fn parts_that_do_not_fit_are_told() {
     assert_eq!(g.start::<f32>(1), Err(NetError::Empty { what: "units in a node" }));
 }
 
+fn along(is_periodic: bool, count: usize, is_sharp: bool) -> Parts {
+    Parts { input: 0, low: -1.0, high: 3.0, is_periodic, count, is_sharp }
+}
+
 /// Windows of parts between walls and on a ring: they add up to one with all derivatives, each stands over its part, and what is
 /// made of the parts is put together.
 #[test]
@@ -445,7 +449,7 @@ fn windows_of_parts_add_up_to_one() {
     for is_periodic in [false, true] {
         for count in [1, 2, 3, 5, 8] {
             let mut g = Graph::new(1);
-            let windows = g.parts(0, (-1.0, 3.0), is_periodic, count, |_, window, _| window);
+            let windows = g.parts(&along(is_periodic, count, false), |_, window, _| window);
             assert_eq!(g.units(windows), count);
             g.fixed(windows, &[vec![1.0; count]], &[0.0]);
             let set = Derivatives::all(1, 4).unwrap();
@@ -459,7 +463,7 @@ fn windows_of_parts_add_up_to_one() {
                 }
             });
             let mut g = Graph::new(1);
-            g.parts(0, (-1.0, 3.0), is_periodic, count, |_, window, _| window);
+            g.parts(&along(is_periodic, count, false), |_, window, _| window);
             let mut each = GraphEngine::<f64>::new(&g, &Derivatives::all(1, 0).unwrap()).unwrap();
             let width = 4.0 / count as f64;
             let middles: Vec<f64> = (0..count).map(|k| -1.0 + (k as f64 + 0.5) * width).collect();
@@ -505,7 +509,7 @@ fn gaussian_features_have_their_closed_form() {
 fn domains_meet_without_overlap() {
     for is_periodic in [false, true] {
         let mut g = Graph::new(1);
-        g.domains(0, (-1.0, 3.0), is_periodic, 4, |_, window, _| window);
+        g.parts(&along(is_periodic, 4, true), |_, window, _| window);
         let set = Derivatives::all(1, 2).unwrap();
         let mut engine = GraphEngine::<f64>::new(&g, &set).unwrap();
         // Of each place its part: beyond walls the outer ones, around a ring the next ones.

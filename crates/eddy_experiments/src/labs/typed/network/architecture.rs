@@ -1,7 +1,7 @@
 //! What the network is made of.
 
 use eddy_expr::{Column, Inputs};
-use eddy_nets::graph::{Function, Graph, Initial, Node};
+use eddy_nets::graph::{Function, Graph, Initial, Node, Parts};
 use eddy_solve::Statement;
 
 use super::start::amplitudes;
@@ -39,6 +39,11 @@ pub struct Split {
 }
 
 impl Split {
+    fn parts(self, count: usize, is_sharp: bool) -> Parts {
+        let Self { input, min: low, max: high, is_periodic } = self;
+        Parts { input, low, high, is_periodic, count, is_sharp }
+    }
+
     pub fn new(statement: &Statement) -> Self {
         match statement.grid.axes.first() {
             Some(axis) => Self { input: 0, min: axis.min, max: axis.max, is_periodic: axis.is_periodic },
@@ -125,16 +130,12 @@ impl Architecture {
                 graph.plain_layers(gaussians, &all, Function::Tanh)
             }
             Kind::Parts { count } | Kind::Domains { count } => {
-                let Split { input, min, max, is_periodic } = split;
-                let part = |graph: &mut Graph, window: Node, local: Option<Node>| {
+                let is_sharp = matches!(kind, Kind::Domains { .. });
+                graph.parts(&split.parts(count, is_sharp), |graph, window, local| {
                     let from = local.map_or(from, |local| graph.join(from, local));
                     let layers = graph.plain_layers(from, &all, Function::Tanh);
                     graph.multiply(layers, window)
-                };
-                match kind {
-                    Kind::Domains { .. } => graph.domains(input, (min, max), is_periodic, count, part),
-                    _ => graph.parts(input, (min, max), is_periodic, count, part),
-                }
+                })
             }
         }
     }
