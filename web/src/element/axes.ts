@@ -76,7 +76,9 @@ export function legend(view: ViewSpec, header: ViewHeader | undefined, baseline:
       if (short && references > 1 && s.role === 'reference') {
         if (named) return nothing;
         named = true;
-        return html`<span class="series reference"><i ${cssom({ 'border-color': colors[i]! })}></i>references</span>`;
+        // Their own error is the same of all.
+        const known = /\(to [^()]*\)$/.exec(s.name)?.[0] ?? '';
+        return html`<span class="series reference"><i ${cssom({ 'border-color': colors[i]! })}></i>references ${known}</span>`;
       }
       return html`<span class="series ${s.role}" title=${s.name}><i ${cssom({ 'border-color': colors[i]! })}></i>${s.name}</span>`;
     });
