@@ -7,7 +7,8 @@ export function repairButton(model: RunModel, repair: readonly [string, string] 
   const spec = repair && model.experiment.params.find((p) => p.key === repair[0]);
   if (!repair || !spec || model.isFixed(repair[0])) return nothing;
   const [key, value] = repair;
-  const name = spec.label.toLowerCase();
+  // Without what a longer label explains.
+  const name = spec.label.split(/[,(]/)[0]!.trim().toLowerCase();
   const choice = spec.kind === 'choice' ? spec.options.find(([option]) => option === value)?.[1] : undefined;
   const number = numberText(Number(value));
   const text = value === '' ? `Clear ${name}` : `Set ${name} to ${choice ?? (number === '–' ? value : number)}`;

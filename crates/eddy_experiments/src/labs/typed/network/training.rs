@@ -111,7 +111,7 @@ pub(super) const METRICS: &[Metric] = &[
     ),
     Metric::new(
         "joints",
-        Axis::log("mean squared jump", "\\overline{[u]^2}"),
+        Axis::log("mean squared jump", "\\overline{j^2}"),
         Better::Lower,
         "Mean of the squared jumps where networks of two parts of the domain meet; not defined without such.",
     ),
