@@ -260,8 +260,8 @@ export class RunModel extends RunView {
 
   /** What was wrong with a parameter, or is repaired by it, is no more. */
   private mend(key: string): void {
-    for (const [wrong, [by]] of [...this.repairs, [key, [key]] as const]) {
-      if (by !== key && wrong !== key) continue;
+    const repaired = [...this.repairs].filter(([, [by]]) => by === key).map(([wrong]) => wrong);
+    for (const wrong of [key, ...repaired]) {
       this.errors.delete(wrong);
       this.repairs.delete(wrong);
     }

@@ -248,8 +248,8 @@ impl TypedNetwork {
         }
         march.check(&candidate, &reference, !training.sought.is_empty())?;
         march.look(&statement, &candidate, &reference);
-        // What is not reached yet stands where it began.
         let sides = sides.and_then(|sides| sides.without_built_in(&candidate));
+        // What is not reached yet stands where it began.
         let solution = (0..candidate.outputs.len()).map(|o| candidate.base(o, [0; 3], 0, &reference.points)).collect();
         let is_measured = !training.sought.is_empty() && !is_eigen && training.data.points > 0;
         if !training.sought.is_empty() && !is_eigen && !is_measured && integrals.is_none() {
@@ -400,7 +400,7 @@ impl TypedNetwork {
         output.order == 0
             && output.guess.is_none()
             && (self.integrals.is_none() || self.candidate.has_time)
-            && !self.candidate.built_in(index).fixes()
+            && self.candidate.built_in(index).is_nothing()
             && !self.sides.as_ref().is_some_and(|sides| sides.fixes(output.variable))
     }
 }
@@ -444,8 +444,9 @@ impl Objective for TypedNetwork {
     }
     fn next_window(&mut self, parameters: &[f64]) {
         self.is_fixed = false;
-        self.curriculum.begin(self.step);
+        // With the coefficients that this window came to.
         self.look_everywhere(parameters);
+        self.curriculum.begin(self.step);
         self.march_on(parameters);
     }
     fn points(&self) -> usize {

@@ -10,7 +10,9 @@ use eddy_solve::{
 use super::{candidate::Output, integrals::tensor};
 
 /// Places across a side, and moments, at which a condition is looked at.
-const PLACES: usize = 5;
+const PLACES: usize = 13;
+/// Shares of a side at which that is: not evenly spaced, so that no wave vanishes at all of them.
+const GOLDEN: f64 = 0.618_033_988_749_894_9;
 /// What counts as the same value, relative to the largest there.
 const SAME: f64 = 1e-9;
 
@@ -30,6 +32,9 @@ pub(super) struct BuiltIn {
 /// Values of an output that has no network: derivatives along an axis at points.
 type Base<'a> = &'a dyn Fn(u8, usize, &[f64]) -> Vec<f64>;
 
+/// An axis, with the values and the slopes along it that are held at its low and high side.
+type Ends = (usize, [Option<f64>; 2], [Option<f64>; 2]);
+
 impl BuiltIn {
     /// What of the conditions of an output can be built in. `base` are its initial values with their derivatives, where they
     /// are built in.
@@ -38,13 +43,14 @@ impl BuiltIn {
         let Some(sides) = &statement.sides[usize::from(output.variable)] else { return built };
         let dimension = statement.grid.dimension();
         let has_time = inputs > dimension;
-        let mut ends: Vec<(usize, [Option<f64>; 2])> = Vec::new();
+        let mut ends: Vec<Ends> = Vec::new();
         for axis in 0..dimension {
-            let mut values = [None; 2];
+            // By side: the value and the slope.
+            let mut held = [[None; 2]; 2];
             for (which, side) in sides[axis].iter().enumerate() {
                 let Side::Conditions(conditions) = side else { continue };
                 let points = places(statement, axis, which == 1, has_time);
-                let held = |order: u8| -> Option<f64> {
+                held[which] = [0, 1].map(|order: u8| {
                     let condition = conditions.iter().find(|c| order_of(c) == Some(order))?;
                     let value = constant(statement, condition, output.part, &points, inputs)?;
                     // The factor of u, or of a slope outwards.
@@ -57,28 +63,29 @@ impl BuiltIn {
                         found.iter().all(|v| (v - value).abs() <= SAME * size)
                     };
                     base.is_none_or(is_kept).then_some(value)
-                };
-                let Some(value) = held(0) else { continue };
-                values[which] = Some(value);
-                built.powers[axis][which] = 1;
-                // Without initial values ℓ must have the slope too: only one that is level has it, at zero.
-                let is_level = sides[axis].iter().all(|other| is_level(statement, other, output.part, value, axis));
-                if held(1).is_some_and(|slope| base.is_some() || (slope == 0.0 && is_level)) {
-                    built.powers[axis][which] = 2;
-                }
+                });
+                built.powers[axis][which] = u8::from(held[which][0].is_some());
             }
-            ends.push((axis, values));
+            ends.push((axis, held.map(|[value, _]| value), held.map(|[_, slope]| slope)));
         }
         if base.is_none() {
             built.lift_between(statement, &ends);
+        }
+        for (axis, _, slopes) in ends {
+            for (power, slope) in built.powers[axis].iter_mut().zip(slopes) {
+                // Without initial values ℓ must have the slope too: only where it is level has it one that is known, zero.
+                let is_held = slope.is_some_and(|slope| base.is_some() || (slope == 0.0 && built.lift.1 == 0.0));
+                *power += u8::from(*power == 1 && is_held);
+            }
         }
         built
     }
 
     /// ℓ from the values at the sides; the sides that it cannot have are given up.
-    fn lift_between(&mut self, statement: &Statement, ends: &[(usize, [Option<f64>; 2])]) {
-        let fixed = |(_, values): &&(usize, [Option<f64>; 2])| values.iter().any(Option::is_some);
-        let Some((axis, values)) = ends.iter().find(fixed) else { return };
+    fn lift_between(&mut self, statement: &Statement, ends: &[Ends]) {
+        let Some((axis, values, _)) = ends.iter().find(|(_, values, _)| values.iter().any(Option::is_some)) else {
+            return;
+        };
         let line = &statement.grid.axes[*axis];
         self.lifted = *axis;
         self.lift = match values {
@@ -88,7 +95,7 @@ impl BuiltIn {
             }
             [one, other] => (one.or(*other).unwrap_or(0.0), 0.0),
         };
-        for (other, values) in ends.iter().filter(|(other, _)| other != axis) {
+        for (other, values, _) in ends.iter().filter(|(other, ..)| other != axis) {
             for (which, value) in values.iter().enumerate() {
                 let is_same = value.is_some_and(|v| (v - self.lift.0).abs() <= SAME * v.abs().max(1.0));
                 if self.lift.1 != 0.0 || !is_same {
@@ -98,13 +105,9 @@ impl BuiltIn {
         }
     }
 
+    /// Whether no value of the field is fixed at any side.
     pub fn is_nothing(&self) -> bool {
         self.powers == [[0; 2]; 3]
-    }
-
-    /// Whether the value of the field is fixed at some side.
-    pub fn fixes(&self) -> bool {
-        !self.is_nothing()
     }
 
     /// Whether a condition holds by itself.
@@ -154,21 +157,9 @@ fn order_of(condition: &Condition) -> Option<u8> {
     weighed.next().filter(|order| *order <= 1 && weighed.next().is_none())
 }
 
-/// Whether a side that has a condition on the value has the same value.
-fn is_level(statement: &Statement, side: &Side, part: Part, value: f64, axis: usize) -> bool {
-    let Side::Conditions(conditions) = side else { return true };
-    let point = [0, 1, 2]
-        .map(|i| statement.grid.axes.get(i).map_or(0.0, |a| if i == axis { a.min } else { 0.5 * (a.min + a.max) }));
-    conditions.iter().filter(|c| order_of(c) == Some(0)).all(|c| {
-        let (re, im) = c.value(point, statement.start, &statement.parameters);
-        let there = if part == Part::Real { re } else { im } / c.coefficients[0];
-        (there - value).abs() <= SAME * value.abs().max(1.0)
-    })
-}
-
 /// Points on a side, [point][input].
 fn places(statement: &Statement, axis: usize, is_high: bool, has_time: bool) -> Vec<f64> {
-    let share = |n: usize| (n as f64 + 0.5) / PLACES as f64;
+    let share = |n: usize| ((n + 1) as f64 * GOLDEN).fract();
     let along = |index: usize| -> Vec<f64> {
         let line = &statement.grid.axes[index];
         match index == axis {
@@ -189,12 +180,15 @@ fn constant(statement: &Statement, condition: &Condition, part: Part, points: &[
     if condition.is_homogeneous {
         return Some(0.0);
     }
+    // A later window may see it move.
+    if condition.needs_time {
+        return None;
+    }
     let dimension = statement.grid.dimension();
     let at = |point: &[f64]| {
         let mut place = [0.0; 3];
         place[..dimension].copy_from_slice(&point[..dimension]);
-        let time = point.get(dimension).copied().unwrap_or(statement.start);
-        let (re, im) = condition.value(place, time, &statement.parameters);
+        let (re, im) = condition.value(place, statement.start, &statement.parameters);
         if part == Part::Real { re } else { im }
     };
     let values: Vec<f64> = points.chunks_exact(inputs).map(at).collect();

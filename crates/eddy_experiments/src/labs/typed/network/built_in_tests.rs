@@ -100,6 +100,14 @@ fn what_cannot_be_built_in_stays_a_term_of_the_loss() {
     assert_eq!(left(&WALLED.replace("\"sin(x)\"", "\"cos(x)\"")), 2);
     assert_eq!(left(&WALLED.replace("dirichlet: 0", "neumann: 0")), 2);
     assert_eq!(left(WALLED), 0);
+    // One that moves in a later window only; initial values that vanish at evenly spaced places of a side.
+    let windows = Training { windows: 4, builds_sides: true, ..training() };
+    let later = objective(&WALLED.replace("dirichlet: 0", "dirichlet: max(t - 0.5, 0)"), windows).unwrap();
+    assert_eq!(later.sides.map_or(0, |sides| sides.held().len()), 2);
+    let ripple = "equations = \"u_t = lap(u)\"\ninitial.u = \"sin(10*pi*y)\"\nboundary.u.x_min = \"dirichlet: 0\"\n\
+                  boundary.u.x_max = \"dirichlet: 0\"\n[domain]\nx = { max = 1, points = 24 }\n\
+                  y = { max = 1, points = 24 }\n[time]\nend = 0.01\n";
+    assert_eq!(left(ripple), 2);
     // One side of each kind, and a clamped end between others whose line is not level.
     let mixed = "boundary.u.x_min = \"dirichlet: 0\"\nboundary.u.x_max = \"robin: u + u_n = 1\"";
     assert_eq!(left(&WALLED.replace("boundary.u = \"dirichlet: 0\"", mixed)), 1);

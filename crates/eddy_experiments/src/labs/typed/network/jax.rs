@@ -72,9 +72,9 @@ impl TypedNetwork {
         self.write_network(&mut out, &call);
         self.write_fields(&mut out, &system, &call)?;
         self.write_residuals(&mut out, &system, &lines, &call);
-        let has_sides = self.write_sides(&mut out, &system, &call);
+        self.write_sides(&mut out, &system, &call);
         self.write_conditions(&mut out, &system, &conditions);
-        self.write_loss(&mut out, has_sides);
+        self.write_loss(&mut out);
         Self::write_descent(&mut out, descent);
         writeln!(out, "key = jax.random.PRNGKey({})", descent.seed).ok();
         out.push_str(&TAIL.replace("OPTIMIZER", &optimizer(descent)));
@@ -264,16 +264,21 @@ impl TypedNetwork {
             .ok();
     }
 
-    /// Returns whether there are conditions.
-    fn write_sides(&self, out: &mut String, system: &System, call: &str) -> bool {
-        let Some(sides) = &self.sides else { return false };
+    fn write_sides(&self, out: &mut String, system: &System, call: &str) {
+        let Some(sides) = &self.sides else { return };
         out.push_str(
             "# Conditions: field, coordinate, place, factors of its derivatives along the coordinate, what they add up to.\nSIDES = [\n",
         );
-        // A complex field has a condition for each part; the script says it once.
-        for held in sides.held().iter().filter(|held| held.part == Part::Real) {
-            let before = &self.candidate.outputs[..held.output];
-            let field = before.iter().filter(|output| output.part == Part::Real).count();
+        // A complex field has a condition for each part; the script says it once, also where one of them is built in.
+        let mut said = Vec::new();
+        for held in sides.held() {
+            let up_to = &self.candidate.outputs[..=held.output];
+            let field = up_to.iter().filter(|output| output.part == Part::Real).count() - 1;
+            let one = (field, held.axis, held.is_high, held.condition.coefficients);
+            if said.contains(&one) {
+                continue;
+            }
+            said.push(one);
             let grid = &self.statement.grid.axes[held.axis];
             let place = number(if held.is_high { grid.max } else { grid.min });
             let factors = held.factors().map(number).join(", ");
@@ -287,10 +292,9 @@ impl TypedNetwork {
             writeln!(out, "    ({field}, {}, {place}, ({factors}), lambda {call}: {value}),", held.axis).ok();
         }
         out.push_str(SIDE_ERROR);
-        true
     }
 
-    fn write_loss(&self, out: &mut String, has_sides: bool) {
+    fn write_loss(&self, out: &mut String) {
         let slices = if self.candidate.has_time { SLICES } else { 1 };
         let each = self.training.points.div_ceil(slices).max(1);
         writeln!(out, "slices, each = {slices}, {each}  # in time, and points in each").ok();
@@ -305,7 +309,7 @@ impl TypedNetwork {
         )
         .ok();
         writeln!(out, "causality = {}", number(if slices > 1 { self.training.causality } else { 0.0 })).ok();
-        if has_sides {
+        if self.sides.is_some() {
             let (points, weight) = (self.training.side_points, number(self.side_weight));
             writeln!(out, "side_points, side_weight = {points}, {weight}").ok();
         }
@@ -341,8 +345,9 @@ impl TypedNetwork {
             out.push_str(LOSS_FOLLOWED);
         }
         out.push_str(LOSS_INSIDE);
-        if has_sides {
-            out.push_str(LOSS_SIDES);
+        if let Some(sides) = &self.sides {
+            // Of a complex field both parts count.
+            out.push_str(&LOSS_SIDES.replace("HELD", &sides.held().len().to_string()));
         }
         if self.integrals.is_some() {
             out.push_str(if self.candidate.has_time { LOSS_INTEGRALS_IN_TIME } else { LOSS_INTEGRALS });

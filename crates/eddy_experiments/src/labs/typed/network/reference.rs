@@ -8,7 +8,7 @@ use eddy_spec::EddyError;
 use web_time::Instant;
 
 use super::{
-    candidate::Candidate,
+    candidate::{Candidate, Output},
     collocation::{Solution, Steady},
 };
 
@@ -105,13 +105,7 @@ impl Reference {
             if *time > simulation.time && !simulation.advance(*time, || begun.elapsed() < PATIENCE) {
                 return Err(stopped(&simulation));
             }
-            let fields = simulation.values();
-            for (output, values) in candidate.outputs.iter().zip(&mut values) {
-                let name = &statement.system.variables[usize::from(output.variable)].name;
-                let Some(field) = fields.iter().find(|field| field.name == *name) else {
-                    return Err(EddyError::start(format!("The solver has no values of {name}.")).at("equations"));
-                };
-                let part = if output.part == Part::Real { &field.re } else { &field.im };
+            for (part, values) in present(&mut simulation, candidate)?.iter().zip(&mut values) {
                 values.extend(layout.places.iter().map(|[x, y, z]| part[(z * shape[1] + y) * shape[0] + x]));
             }
         }
@@ -142,6 +136,20 @@ impl Reference {
     pub fn per_time(&self) -> usize {
         self.axes.iter().map(Vec::len).product()
     }
+}
+
+/// What the solver has now, by output.
+fn present(simulation: &mut Simulation<f64>, candidate: &Candidate) -> Result<Vec<Vec<f64>>, EddyError> {
+    let mut fields = simulation.values();
+    let variables = &simulation.statement.system.variables;
+    let of = |output: &Output| {
+        let name = &variables[usize::from(output.variable)].name;
+        let Some(field) = fields.iter_mut().find(|field| field.name == *name) else {
+            return Err(EddyError::start(format!("The solver has no values of {name}.")).at("equations"));
+        };
+        Ok(std::mem::take(if output.part == Part::Real { &mut field.re } else { &mut field.im }))
+    };
+    candidate.outputs.iter().map(of).collect()
 }
 
 /// The same problem with half of the points along each axis, and looser steps in time.
@@ -175,11 +183,7 @@ fn coarser(statement: &Statement, candidate: &Candidate, layout: &Layout, values
         if *time > simulation.time && !simulation.advance(*time, || begun.elapsed() < PATIENCE / 2) {
             return None;
         }
-        let fields = simulation.values();
-        for ((output, own), sums) in candidate.outputs.iter().zip(values).zip(&mut sums) {
-            let name = &statement.system.variables[usize::from(output.variable)].name;
-            let field = fields.iter().find(|field| field.name == *name)?;
-            let part = if output.part == Part::Real { &field.re } else { &field.im };
+        for ((part, own), sums) in present(&mut simulation, candidate).ok()?.iter().zip(values).zip(&mut sums) {
             let places = zs.iter().flat_map(|z| ys.iter().flat_map(move |y| xs.iter().map(move |x| (x, y, z))));
             for ((x, y, z), own) in places.zip(&own[row * per..]) {
                 let mut there = 0.0;

@@ -93,8 +93,8 @@ impl TypedNetwork {
         ViewData::Lines { series, x: (0.0, steps.last().copied().unwrap_or(1.0).max(1.0)), y }
     }
 
-    /// Eigenvalues of ∂r/∂θ · ∂r/∂θᵀ and of the same for values, sides and measurements, at some points of the last step. Gradient descent removes
-    /// what lies along an eigenvector at a speed proportional to its eigenvalue (Jacot et al. 2018; of residuals, Wang, Yu and
+    /// Eigenvalues of ∂r/∂θ · ∂r/∂θᵀ and of the same for values, sides and measurements, at some points of the last step.
+    /// Gradient descent removes what lies along an eigenvector at a speed proportional to its eigenvalue (Jacot et al. 2018; of residuals, Wang, Yu and
     /// Perdikaris 2022, J. Comput. Phys. 449, 110768, equation 3.11).
     pub(super) fn kernel_spectrum(&mut self) -> ViewData {
         if let Some((step, view)) = &self.insight.kernel

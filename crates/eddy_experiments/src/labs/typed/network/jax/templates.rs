@@ -101,7 +101,7 @@ pub const LOSS_INSIDE: &str = "    points = low + (high - low) * share
 pub const LOSS_SIDES: &str = "    points = low + (high - low) * jax.random.uniform(beside, (side_points, low.size))
     for side in SIDES:
         errors = jax.vmap(lambda p: square(side_error(weights, side, p)))(points)
-        total = total + side_weight * np.mean(errors) / len(SIDES)
+        total = total + side_weight * np.mean(errors) / HELD
 ";
 
 pub const PLACES: &str = "]
