@@ -118,6 +118,36 @@ test('a network and its baseline are compared at equal steps and at equal time',
   expect(ends.last).toBe(Math.max(...ends.clocks));
 });
 
+test('panes side by side have had the same time, where that is asked for', async ({ page, url }) => {
+  // A step of the baseline, one layer of four, takes a small part of the time.
+  await page.goto(`${url}/#/e/typed-pinn?preset=heat&width=48&layers=4&points=1024&steps=4000&optimizer=adam`);
+  const element = widget(page);
+  await ready(element);
+  const seconds = () =>
+    element.evaluate((e: any) => {
+      const column = 1 + e.model.experiment.metrics.findIndex((m: any) => m.key === 'seconds');
+      return e.model.panes.map((pane: any) => pane.latest[column]) as number[];
+    });
+  const apart = async () => {
+    await element.evaluate(async (e: any) => (await e.restart(), e.model.setSpeed('fast'), e.play()));
+    await expect.poll(async () => Math.min(...(await seconds())), { timeout: 60_000 }).toBeGreaterThan(1);
+    await element.evaluate((e: any) => e.pause());
+    const [first, second] = await seconds();
+    return first! / second!;
+  };
+  const pace = page.getByRole('radiogroup', { name: 'Side by side at' });
+  await expect(pace.getByLabel('equal part of the run')).toBeChecked();
+  await pace.getByLabel('equal time').check();
+  const equal = await apart();
+  const steps = await element.evaluate((e: any) => e.model.panes.map((p: any) => p.progress.steps) as number[]);
+  expect(equal).toBeGreaterThan(0.8);
+  expect(equal).toBeLessThan(1.25);
+  expect(steps[1]).toBeGreaterThan(2 * steps[0]!);
+  // And without, it is the steps that are equal.
+  await pace.getByLabel('equal part of the run').check();
+  expect(await apart()).toBeGreaterThan(2);
+});
+
 test('an eigenvalue is found with its state, and what cannot be fulfilled is told where it stands', async ({ page, url }) => {
   test.slow();
   await page.goto(`${url}/#/e/typed-pinn?preset=harmonic-well&width=12&layers=2&points=256&steps=80`);

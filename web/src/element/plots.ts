@@ -9,6 +9,7 @@ import { paneLabel } from '../lib/labels';
 import type { RunModel } from '../lib/run-model';
 import { onTheme } from '../lib/theme';
 import { shared } from '../styles/shared';
+import type { Pace } from '../worker/protocol';
 import { segmentStyles } from './control-styles';
 import { Watch } from './watch';
 
@@ -215,7 +216,8 @@ export class EddyPlots extends LitElement {
     shared,
     segmentStyles,
     css`
-      .against { display: flex; align-items: center; justify-content: flex-end; gap: 10px; margin: 0 0 12px; font-size: 13px; color: var(--ink-soft); }
+      .choices { display: flex; flex-wrap: wrap; justify-content: flex-end; gap: 8px 24px; margin: 0 0 12px; }
+      .against { display: flex; align-items: center; gap: 10px; font-size: 13px; color: var(--ink-soft); }
       .against .segments span { padding: 6px 12px; }
       .grid { display: grid; gap: 16px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 360px), 1fr)); }
       .card { padding: 14px 16px 8px; min-width: 0; }
@@ -359,10 +361,13 @@ export class EddyPlots extends LitElement {
     const { axis, metrics } = model.experiment;
     const clock = metrics.find((m: Metric) => m.key === 'seconds')?.axis;
     const against = `against ${this.abscissa(model).axis.label}`;
-    const choice = (label: string, byTime: boolean) => html`<label><input type="radio" name="against" .checked=${this.byTime === byTime}
-      @change=${() => (this.byTime = byTime)} /><span>${label}</span></label>`;
+    const choices = <T>(name: string, now: T, take: (value: T) => void, values: [string, T][]) => html`<div class="against" role="radiogroup" aria-label=${name}>${name}<div class="segments">${values.map(
+      ([label, value]) => html`<label><input type="radio" name=${name} .checked=${now === value} @change=${() => take(value)} /><span>${label}</span></label>`,
+    )}</div></div>`;
+    const take = (pace: Pace) => (model.setPace(pace), this.requestUpdate());
     return html`${clock
-      ? html`<div class="against" role="radiogroup" aria-label="Plots against">Plots against<div class="segments">${choice(axis.label, false)}${choice(`${clock.label} spent`, true)}</div></div>`
+      ? html`<div class="choices">${baseline ? choices('Side by side at', model.pace, take, [['equal part of the run', 'run'], [`equal ${clock.label}`, 'time']]) : nothing}
+        ${choices('Plots against', this.byTime, (byTime) => (this.byTime = byTime), [[axis.label, false], [`${clock.label} spent`, true]])}</div>`
       : nothing}<div class="grid">
       ${curveViews(model.experiment).map((v: ViewSpec) => card(`view-${v.key}`, capital(v.label), '', `Plot of ${v.label}; the Data tab has the numbers.`))}
       ${model.experiment.metrics.map((m: Metric) => card(`metric-${m.key}`, `${capital(m.axis.label)} ${against}`, m.doc, `Plot of ${m.axis.label} ${against}; the Data tab has the numbers.`))}

@@ -2,7 +2,7 @@
  * What is seen of a run: the view on the stage and its canvases, pictures and records as they come, whether anybody looks,
  * and questions that change nothing. `RunModel` adds the settings and what becomes of them.
  */
-import type { LinesHeader, PaneIndex, PointerMessage, RunOptions, Speed, ViewHeader, ViewPayload } from '../worker/protocol';
+import type { LinesHeader, PaneIndex, PointerMessage, RunOptions, Pace, Speed, ViewHeader, ViewPayload } from '../worker/protocol';
 import { stageViews, type Experiment, type ViewSpec } from './catalog';
 import type { EngineClient, Event } from './client';
 import type { Lens } from './lens';
@@ -19,6 +19,7 @@ export abstract class RunView {
   experiment: Experiment;
   abstract options: RunOptions;
   speed: Speed = 'normal';
+  pace: Pace = 'run';
   view: ViewSpec | undefined;
   /** The part of the picture that is seen; the whole without it. */
   lens: Lens | undefined;
@@ -61,6 +62,7 @@ export abstract class RunView {
     this.sendView();
     if (this.lens) client.notify({ type: 'lens', lens: this.lens });
     client.notify({ type: 'speed', speed: this.speed });
+    client.notify({ type: 'pace', pace: this.pace });
     client.notify({ type: 'visible', visible: this.isAwake });
   }
   /** Pictures and numbers as they arrive. */
@@ -95,6 +97,12 @@ export abstract class RunView {
   setSpeed(speed: Speed): void {
     this.speed = speed;
     this.client?.notify({ type: 'speed', speed });
+    this.tell('state');
+  }
+  /** What the panes have as much of while both run. */
+  setPace(pace: Pace): void {
+    this.pace = pace;
+    this.client?.notify({ type: 'pace', pace });
     this.tell('state');
   }
   showView(key: string): void {

@@ -10,7 +10,7 @@ import { pictureFromText, type LinkedPicture } from '../lib/picture-code';
 import { marksFromText } from '../lib/strokes';
 import { Painting, paintDue } from './painting';
 import { Pane, Surface } from './pane';
-import type { Capabilities, DrawSpec, EngineError, FromEngine, OpenRequest, PaneIndex, Speed, SetResult, Opened, ToEngine, LinesHeader } from './protocol';
+import type { Capabilities, DrawSpec, EngineError, FromEngine, OpenRequest, Pace, PaneIndex, Speed, SetResult, Opened, ToEngine, LinesHeader } from './protocol';
 import { errorFromThrown, loadBundle, engineError, type WasmModule } from './wasm';
 
 type Post = (message: FromEngine, transfer?: Transferable[]) => void;
@@ -50,6 +50,7 @@ export class Engine {
   private playing = false;
   private visible = true;
   private speed: Speed = 'normal';
+  private pace: Pace = 'run';
   /** Where the clock of the run should be, as a fraction. */
   private clock = 0;
   private lastFrame = 0;
@@ -258,6 +259,9 @@ export class Engine {
         return;
       case 'speed':
         this.speed = m.speed;
+        return;
+      case 'pace':
+        this.pace = m.pace;
         return;
       case 'visible':
         this.visible = m.visible;
@@ -487,6 +491,12 @@ export class Engine {
       this.clock = Math.min(this.clock, reached + elapsed / duration + 1.5 * first.fractionPerStep);
     }
     let target = duration > 0 ? this.clock : Infinity;
+    if (second && this.pace === 'time') {
+      await this.advanceByTime(first, second, target, now);
+      this.dirty.draw = true;
+      await this.report(!this.active);
+      return;
+    }
     if (second && first.running && second.running && first.fractionPerStep > 0 && second.fractionPerStep > 0) {
       // No further in one frame than both panes get within it.
       const costs = first.msPerStep / first.fractionPerStep + second.msPerStep / second.fractionPerStep;
@@ -510,6 +520,20 @@ export class Engine {
     }
     await this.report(false);
     if (!this.active) await this.report(true);
+  }
+
+  /** Advances whichever pane has had less time, to within a step of either; when one has ended, the other goes on. */
+  private async advanceByTime(first: Pane, second: Pane, target: number, started: number): Promise<void> {
+    for (;;) {
+      const left = 2 * this.slice - (performance.now() - started);
+      const late = !first.running || (second.running && second.spentMs < first.spentMs);
+      const [pane, other] = late ? [second, first] : [first, second];
+      if (left <= 0 || !pane.running || (pane === first && pane.progress.fraction > target)) return;
+      const lead = other.running ? other.spentMs - pane.spentMs + 1 : left;
+      const before = pane.progress.steps;
+      await this.move(pane, Math.min(left, lead), 0);
+      if (pane.progress.steps === before && pane.running) return;
+    }
   }
 
   /** Whether the baseline is more than a step behind the experiment. */

@@ -16,6 +16,8 @@ export class Pane {
   /** Fraction of the run that one step is; 0 while unknown. */
   fractionPerStep = 0;
   msPerStep = 0;
+  /** Milliseconds of computing since the run began. */
+  spentMs = 0;
   /** Strokes of the link that are still to be painted, in the order of this pane's steps. */
   pending: Mark[] = [];
   /** The session that holds the canvas of the GPU. */
@@ -38,6 +40,7 @@ export class Pane {
     this.progress = JSON.parse(await this.session.advance(budgetMs, maxSteps));
     const spent = performance.now() - started;
     this.busyMs += spent;
+    this.spentMs += spent;
     const steps = this.progress.steps - before.steps;
     if (steps > 0) {
       this.fractionPerStep = Math.max(0, (this.progress.fraction - before.fraction) / steps);
@@ -64,6 +67,7 @@ export class Pane {
     this.rate = 0;
     this.fractionPerStep = 0;
     this.msPerStep = 0;
+    this.spentMs = 0;
   }
 
   state(): PaneState {

@@ -90,6 +90,8 @@ export interface ViewPayload {
 /** 0: the experiment; 1: its baseline. */
 export type PaneIndex = 0 | 1;
 export type Speed = 'slow' | 'normal' | 'fast';
+/** What an experiment and its baseline have had as much of while both run: their part of the run, or time to compute. */
+export type Pace = 'run' | 'time';
 
 /** How a view is drawn: what the engine needs of its specification. */
 export interface DrawSpec {
@@ -162,6 +164,7 @@ export type ToEngine =
   | { type: 'lens'; lens: Lens | null }
   | { type: 'play'; playing: boolean }
   | { type: 'speed'; speed: Speed }
+  | { type: 'pace'; pace: Pace }
   | { type: 'visible'; visible: boolean }
   | ({ type: 'pointer' } & PointerMessage);
 

@@ -59,7 +59,7 @@ use crate::labs::{
         network::{Architecture, Balance, Data, Kind, Training, TypedNetwork, guesses, network_end},
     },
 };
-use crate::{Baseline, Context, DeviceKind, Experiment, Lab, Run};
+use crate::{Baseline, Context, DeviceKind, Experiment, Lab, Precision, Run};
 
 choice! { pub enum Optimizer {
     /// Adam
@@ -376,6 +376,7 @@ impl Params {
             windows: self.windows as usize,
             is_resampled: self.optimizer != Optimizer::Lbfgs,
             is_adaptive: self.sampling == Sampling::Residual,
+            is_single: false,
             seed: self.seed,
             sought: guesses(sought)?,
             data: Data {
@@ -466,7 +467,10 @@ impl Experiment for TypedPinn {
         // A step of Gauss-Newton is worth many of the others, and takes as long.
         let record_every = if method == Method::GaussNewton { 5 } else { 20 };
         let descent = Descent { method, steps: p.steps(), seed: p.seed, record_every };
-        let network = TypedNetwork::new(statement, conditioned, p.training(&texts.sought)?)?;
+        let training = p.training(&texts.sought)?;
+        // Line searches and normal equations need all digits.
+        let is_single = context.precision == Precision::F32 && matches!(method, Method::FirstOrder(_));
+        let network = TypedNetwork::new(statement, conditioned, Training { is_single, ..training })?;
         let weights = network.graph().parameters();
         if method == Method::GaussNewton && weights > MOST_NEWTON {
             let message = format!(
@@ -498,6 +502,18 @@ mod tests {
                 assert!(data.is_finite(), "{}: {}", preset.key(), view.key);
                 assert!(data != eddy_spec::ViewData::Empty, "{}: {}", preset.key(), view.key);
             }
+        }
+    }
+
+    #[test]
+    fn single_precision_is_for_what_steps_along_the_gradient() {
+        let small = Params { width: 6, layers: 1, points: 32, steps: 20, ..Params::default() };
+        let single = Context { precision: Precision::F32, ..Context::cpu() };
+        for optimizer in Optimizer::ALL {
+            let run = TypedPinn::start(&Params { optimizer: *optimizer, ..small.clone() }, &single).unwrap();
+            let is_single = run.precision() == Some(Precision::F32);
+            let needs_digits = matches!(optimizer, Optimizer::Lbfgs | Optimizer::AdamLbfgs | Optimizer::GaussNewton);
+            assert_eq!(is_single, !needs_digits, "{}", optimizer.key());
         }
     }
 

@@ -1,6 +1,6 @@
 //! Which partial derivatives a graph carries, and how truncated Taylor series of them multiply.
 
-use crate::NetError;
+use crate::{JetSpec, NetError};
 
 /// Highest order of a derivative.
 pub const MAX_ORDER: usize = 4;
@@ -20,9 +20,20 @@ pub struct Derivatives {
     orders: Vec<[usize; MAX_INPUTS]>,
     /// (out, a, b): Taylor coefficient `a` times `b` counts towards `out`. By rising total order of `out`.
     pub(crate) products: Vec<(usize, usize, usize)>,
-    /// How many of `products` reach at most each order.
-    pub(crate) products_to: [usize; MAX_ORDER + 1],
+    /// The powers of a series without its value: of h², h³ and h⁴, by rising power.
+    pub(crate) powers: Vec<Power>,
+    /// By order: the first component of it or more.
+    pub(crate) from_order: [usize; MAX_ORDER + 2],
     order: usize,
+}
+
+/// One Taylor coefficient of a power of a series h whose value is taken as zero.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Power {
+    pub power: usize,
+    pub out: usize,
+    /// Coefficients of h and of the power before: their products add up to it.
+    pub terms: Vec<(usize, usize)>,
 }
 
 impl Derivatives {
@@ -55,15 +66,27 @@ impl Derivatives {
         }
         orders.sort_by_key(|o| (o.iter().sum::<usize>(), std::cmp::Reverse(*o)));
         let mut products = Vec::new();
-        let mut products_to = [0; MAX_ORDER + 1];
         for (out, o) in orders.iter().enumerate() {
             for (a, p) in orders.iter().enumerate() {
                 let b = orders.iter().position(|q| (0..MAX_INPUTS).all(|d| p[d] + q[d] == o[d]));
                 products.extend(b.map(|b| (out, a, b)));
             }
-            products_to[o.iter().sum::<usize>()..].fill(products.len());
         }
-        Ok(Self { inputs, orders, products, products_to, order })
+        let total = |c: usize| orders[c].iter().sum::<usize>();
+        let mut from_order = [orders.len(); MAX_ORDER + 2];
+        for c in (0..orders.len()).rev() {
+            from_order[..=total(c)].fill(c);
+        }
+        let mut powers = Vec::new();
+        for power in 2..=order {
+            for out in from_order[power]..orders.len() {
+                // h begins with first order, the power before with order `power` - 1.
+                let counts = |a: usize, b: usize| total(a) >= 1 && total(b) + 1 >= power;
+                let of_out = products.iter().filter(|(o, a, b)| *o == out && counts(*a, *b));
+                powers.push(Power { power, out, terms: of_out.map(|(_, a, b)| (*a, *b)).collect() });
+            }
+        }
+        Ok(Self { inputs, orders, products, powers, from_order, order })
     }
     /// All derivatives up to `order`.
     pub fn all(inputs: usize, order: usize) -> Result<Self, NetError> {
@@ -98,6 +121,29 @@ impl Derivatives {
     /// The component with these orders, if it is carried.
     pub fn component(&self, orders: &[usize]) -> Option<usize> {
         self.orders.iter().position(|o| &o[..self.inputs] == orders)
+    }
+    /// The same components in the same order, of functions in Taylor coefficients: (f∘h)_xx/2 is f′ h_xx/2 + f″/2 h_x². None
+    /// above second order.
+    pub(crate) fn jets(&self) -> Option<JetSpec> {
+        if self.order > 2 {
+            return None;
+        }
+        let of_order = |order: usize| self.orders.iter().filter(move |o| o.iter().sum::<usize>() == order);
+        let mut jets = JetSpec::value(self.inputs);
+        for orders in of_order(1) {
+            jets = jets.direction(orders[..self.inputs].iter().map(|o| *o as f64).collect());
+        }
+        for orders in of_order(2) {
+            let mut along = orders.iter().enumerate().flat_map(|(d, o)| std::iter::repeat_n(d, *o));
+            let mut direction = || {
+                let d = along.next()?;
+                of_order(1).position(|first| first[d] == 1)
+            };
+            let (a, b) = (direction()?, direction()?);
+            let factor = if a == b { 0.5 } else { 1.0 };
+            jets = jets.operator(&vec![0.0; self.inputs], &[(a, b, factor)]);
+        }
+        Some(jets)
     }
     /// Product of the factorials of component `c`'s orders: derivative = this · Taylor coefficient.
     pub(crate) fn factorial(&self, c: usize) -> f64 {

@@ -1,13 +1,14 @@
 //! A batch through a graph, tile by tile, and back.
 
 use super::{
-    Entry, Graph, Kind,
+    Entry, Function, Graph, Kind,
     derivatives::Derivatives,
     kernels::{Apply, Gaussians, Multiply},
     rows::{DenseRows, Sink},
 };
 use crate::{
-    Level, NetError, Real,
+    Activation, JetSpec, Level, NetError, Real,
+    activation::Layer,
     aligned::Aligned,
     matmul::{Strided, add_product_transposed, product},
 };
@@ -34,6 +35,38 @@ pub struct GraphEngine<T> {
     pub(super) output_adjoints: Aligned<T>,
     scratch: Aligned<T>,
     factorials: Vec<T>,
+    /// The derivatives as the layers of dense networks take them, where these are of second order at most.
+    jets: Option<JetSpec>,
+    /// Per node, of functions that go that way: what [`Layer`] keeps, [units][3][lanes].
+    slopes: Vec<Aligned<T>>,
+    /// One zero per unit of the widest node.
+    no_bias: Vec<T>,
+    /// By node: the last one that reads it on the way to the loss. It is the first one on the way back, and writes where the
+    /// others add.
+    readers: Vec<Option<usize>>,
+}
+
+/// Bytes of the widest node's series in a tile. 64 units and 192 columns of f32, as in [`Engine`](crate::Engine).
+const LANES_BYTES: usize = 49_152;
+
+/// Functions that dense networks have too.
+fn activation(function: Function) -> Option<Activation> {
+    match function {
+        Function::Tanh => Some(Activation::Tanh),
+        Function::Sin => Some(Activation::Sin),
+        Function::Cos | Function::Exp => None,
+    }
+}
+
+/// What a node reads.
+fn read(kind: &Kind) -> [Option<usize>; 2] {
+    match kind {
+        Kind::Coordinates | Kind::Indicator { .. } | Kind::Gaussians { .. } => [None; 2],
+        Kind::Fixed { from, .. } | Kind::Dense { from, .. } | Kind::Apply { from, .. } => [Some(*from), None],
+        Kind::Multiply { left, right } | Kind::Add { left, right } | Kind::Join { left, right } => {
+            [Some(*left), Some(*right)]
+        }
+    }
 }
 
 /// A tile of the batch, as the loss sees it.
@@ -66,9 +99,9 @@ impl<'a, T: Real> GraphTile<'a, T> {
 
 impl<T: Real> GraphEngine<T> {
     pub fn new(graph: &Graph, derivatives: &Derivatives) -> Result<Self, NetError> {
-        // The widest node's series in 64 kB: with its adjoints it stays in the second-level cache.
+        // The widest node's series in 48 kB: with its adjoints it stays in the second-level cache.
         let widest = graph.nodes.iter().map(|n| n.units).max().unwrap_or(1) * derivatives.components();
-        let lanes = (65_536 / size_of::<T>() / widest.max(1) / 8 * 8).clamp(8, 128);
+        let lanes = (LANES_BYTES / size_of::<T>() / widest.max(1) / 8 * 8).clamp(8, 128);
         Self::with(graph, derivatives, lanes, Level::best())
     }
 
@@ -89,7 +122,22 @@ impl<T: Real> GraphEngine<T> {
             Kind::Fixed { matrix, .. } => matrix.iter().map(|x| T::from_f64(*x)).collect(),
             _ => Vec::new(),
         };
+        let nodes = &graph.nodes;
+        let slopes = |entry: &Entry| match entry.kind {
+            Kind::Apply { function, .. } if derivatives.order() <= 2 && activation(function).is_some() => {
+                Aligned::zeros(entry.units * 3 * lanes)
+            }
+            _ => Aligned::zeros(0),
+        };
+        let mut readers = vec![None; nodes.len()];
+        for (n, entry) in nodes.iter().enumerate().filter(|(_, entry)| entry.is_trained) {
+            read(&entry.kind).into_iter().flatten().for_each(|from| readers[from] = Some(n));
+        }
         Ok(Self {
+            jets: derivatives.jets(),
+            slopes: nodes.iter().map(slopes).collect(),
+            no_bias: vec![T::ZERO; widest],
+            readers,
             level,
             capacity: lanes,
             lanes,
@@ -180,7 +228,7 @@ impl<T: Real> GraphEngine<T> {
     // Once for all losses, of which each makes its own loop over the tiles.
     #[inline(never)]
     fn forward(&mut self, parameters: &[T]) {
-        let (level, lanes, set) = (self.level, self.lanes, &self.derivatives);
+        let (level, lanes, set, jets) = (self.level, self.lanes, &self.derivatives, &self.jets);
         let row = set.components() * lanes;
         for (n, entry) in self.graph.nodes.iter().enumerate() {
             let (below, rest) = self.values.split_at_mut(n);
@@ -217,7 +265,13 @@ impl<T: Real> GraphEngine<T> {
                 }
                 Kind::Apply { from, function } => {
                     let x = &below[*from];
-                    T::run(level, Apply { set, function: *function, units, lanes, x, out, adjoints: None });
+                    match (jets, activation(*function)) {
+                        (Some(jets), Some(activation)) => {
+                            let layer = Layer { activation, jets, units, lanes };
+                            layer.forward(level, &self.no_bias[..units], x, out, &mut self.slopes[n]);
+                        }
+                        _ => T::run(level, Apply { set, function: *function, units, lanes, x, out, back: None }),
+                    }
                 }
                 Kind::Multiply { left, right } => {
                     out.fill(T::ZERO);
@@ -260,10 +314,11 @@ impl<T: Real> GraphEngine<T> {
 
     #[inline(never)]
     pub(super) fn backward(&mut self, parameters: &[T], mut sink: Sink<'_, T>) {
-        let (level, lanes, set) = (self.level, self.lanes, &self.derivatives);
+        let (level, lanes, set, jets) = (self.level, self.lanes, &self.derivatives, &self.jets);
         let row = set.components() * lanes;
-        for (entry, adjoints) in self.graph.nodes.iter().zip(&mut self.adjoints) {
-            if entry.is_trained {
+        // What nothing reads has no share in the loss.
+        for ((entry, adjoints), reader) in self.graph.nodes.iter().zip(&mut self.adjoints).zip(&self.readers) {
+            if entry.is_trained && reader.is_none() {
                 adjoints[..entry.units * row].fill(T::ZERO);
             }
         }
@@ -273,15 +328,20 @@ impl<T: Real> GraphEngine<T> {
         }
         for (n, entry) in self.graph.nodes.iter().enumerate().rev().filter(|(_, e)| e.is_trained) {
             let (below, rest) = self.adjoints.split_at_mut(n);
-            let (adjoints, units) = (&rest[0][..entry.units * row], entry.units);
+            let (above, units) = (&mut rest[0], entry.units);
+            let adjoints = &above[..units * row];
             let nodes = &self.graph.nodes;
+            let is_first = |from: usize| self.readers[from] == Some(n);
             match &entry.kind {
                 Kind::Coordinates | Kind::Indicator { .. } => {}
                 Kind::Fixed { from, .. } => {
                     let width = nodes[*from].units;
                     let transposed = Strided { data: &self.matrices[n][..], row: 1, column: width };
-                    product(level, transposed, adjoints, &mut self.scratch, width, units, row);
-                    add_all(&mut below[*from], &self.scratch[..width * row]);
+                    let out = if is_first(*from) { &mut below[*from] } else { &mut self.scratch };
+                    product(level, transposed, adjoints, out, width, units, row);
+                    if !is_first(*from) {
+                        add_all(&mut below[*from], &self.scratch[..width * row]);
+                    }
                 }
                 Kind::Dense { from, at } => {
                     let width = nodes[*from].units;
@@ -291,9 +351,12 @@ impl<T: Real> GraphEngine<T> {
                             let (weights, biases) = own.split_at_mut(units * width);
                             add_product_transposed(level, adjoints, &self.values[*from], weights, units, width, row);
                             for (unit, bias) in biases.iter_mut().enumerate() {
-                                for a in &adjoints[unit * row..][..lanes] {
-                                    *bias += *a;
+                                // Only the value sees the bias.
+                                let mut sums = [T::ZERO; 8];
+                                for chunk in adjoints[unit * row..][..lanes].chunks_exact(8) {
+                                    sums.iter_mut().zip(chunk).for_each(|(sum, a)| *sum += *a);
                                 }
+                                *bias += sums.into_iter().fold(T::ZERO, |sum, part| sum + part);
                             }
                         }
                         Sink::Rows(slopes) => {
@@ -308,34 +371,59 @@ impl<T: Real> GraphEngine<T> {
                     }
                     if nodes[*from].is_trained {
                         let transposed = Strided { data: &parameters[*at..][..units * width], row: 1, column: width };
-                        product(level, transposed, adjoints, &mut self.scratch, width, units, row);
-                        add_all(&mut below[*from], &self.scratch[..width * row]);
+                        let out = if is_first(*from) { &mut below[*from] } else { &mut self.scratch };
+                        product(level, transposed, adjoints, out, width, units, row);
+                        if !is_first(*from) {
+                            add_all(&mut below[*from], &self.scratch[..width * row]);
+                        }
                     }
                 }
-                Kind::Apply { from, function } => {
-                    let (x, out) = (&self.values[*from], &mut below[*from]);
-                    let adjoints = Some(adjoints);
-                    T::run(level, Apply { set, function: *function, units, lanes, x, out, adjoints });
-                }
+                Kind::Apply { from, function } => match (jets, activation(*function)) {
+                    (Some(jets), Some(activation)) => {
+                        let layer = Layer { activation, jets, units, lanes };
+                        layer.backward(level, &self.values[*from], &self.slopes[n], above);
+                        // Nobody asks for the adjoints of this node again.
+                        if is_first(*from) {
+                            std::mem::swap(above, &mut below[*from]);
+                        } else {
+                            add_all(&mut below[*from], &above[..units * row]);
+                        }
+                    }
+                    _ => {
+                        let (x, out) = (&self.values[*from], &mut below[*from]);
+                        if is_first(*from) {
+                            out[..units * row].fill(T::ZERO);
+                        }
+                        let back = Some([&self.values[n][..], adjoints]);
+                        T::run(level, Apply { set, function: *function, units, lanes, x, out, back });
+                    }
+                },
                 Kind::Multiply { left, right } => {
-                    for (this, other) in [(*left, *right), (*right, *left)] {
+                    for (this, other, is_again) in [(*left, *right, false), (*right, *left, left == right)] {
                         if nodes[this].is_trained {
                             let stride = |n: usize| usize::from(nodes[n].units > 1);
                             let strides = [1, stride(other), stride(this)];
                             let (x, y, out) = (adjoints, &self.values[other], &mut below[this]);
+                            if is_first(this) && !is_again {
+                                out[..nodes[this].units * row].fill(T::ZERO);
+                            }
                             T::run(level, Multiply { set, lanes, units, x, y, out, strides, transposed: true });
                         }
                     }
                 }
-                Kind::Add { left, right } => {
-                    for node in [*left, *right] {
-                        add_all(&mut below[node], adjoints);
+                Kind::Add { left, right } | Kind::Join { left, right } => {
+                    let split = if matches!(entry.kind, Kind::Join { .. }) { nodes[*left].units * row } else { 0 };
+                    let shares = if split > 0 { [&adjoints[..split], &adjoints[split..]] } else { [adjoints; 2] };
+                    for (node, share, is_again) in [(*left, shares[0], false), (*right, shares[1], left == right)] {
+                        if !nodes[node].is_trained {
+                            continue;
+                        }
+                        if is_first(node) && !is_again {
+                            below[node][..share.len()].copy_from_slice(share);
+                        } else {
+                            add_all(&mut below[node], share);
+                        }
                     }
-                }
-                Kind::Join { left, right } => {
-                    let split = nodes[*left].units * row;
-                    add_all(&mut below[*left], &adjoints[..split]);
-                    add_all(&mut below[*right], &adjoints[split..]);
                 }
                 Kind::Gaussians { at } => {
                     let range = *at..at + 2 * self.graph.inputs * units;

@@ -16,15 +16,16 @@ use crate::{
 type Coefficients<V> = [V; MAX_ORDER + 2];
 
 impl Function {
+    /// Up to `order`, at z; `y` is the function there where it is known.
     #[inline(always)]
-    fn coefficients<T: Real, V: Lanes<T>>(self, z: V, order: usize) -> Coefficients<V> {
+    fn coefficients<T: Real, V: Lanes<T>>(self, z: V, y: Option<V>, order: usize) -> Coefficients<V> {
         let number = |x: f64| V::splat(T::from_f64(x));
         let mut t = [number(0.0); MAX_ORDER + 2];
         match self {
             Self::Tanh => {
                 // y′ = 1 − y², coefficient by coefficient.
-                t[0] = tanh(z);
-                for k in 0..=order {
+                t[0] = y.unwrap_or_else(|| tanh(z));
+                for k in 0..order {
                     let mut square = number(0.0);
                     for i in 0..=k {
                         square = t[i].fma(t[k - i], square);
@@ -39,15 +40,15 @@ impl Function {
                 let cycle = [sin, cos, zero.sub(sin), zero.sub(cos)];
                 let shift = usize::from(self == Self::Cos);
                 let mut scale = 1.0;
-                for (k, t) in t.iter_mut().enumerate().take(order + 2) {
+                for (k, t) in t.iter_mut().enumerate().take(order + 1) {
                     scale /= k.max(1) as f64;
                     *t = cycle[(k + shift) % 4].mul(number(scale));
                 }
             }
             Self::Exp => {
-                let y = z.map(Real::exp);
+                let y = y.unwrap_or_else(|| z.map(Real::exp));
                 let mut scale = 1.0;
-                for (k, t) in t.iter_mut().enumerate().take(order + 2) {
+                for (k, t) in t.iter_mut().enumerate().take(order + 1) {
                     scale /= k.max(1) as f64;
                     *t = y.mul(number(scale));
                 }
@@ -57,31 +58,41 @@ impl Function {
     }
 }
 
-/// Σ t_k hᵏ by Horner's rule; `h[0]` is taken as zero. Each stage keeps only the orders that can still count. All but the
-/// set's components of `out` and `next` stays as it is.
+/// Powers of a series h whose value counts as zero, from the second one on: `out[k][c]` is coefficient c of hᵏ⁺².
+#[inline(always)]
+fn powers<T: Real, V: Lanes<T>>(set: &Derivatives, h: &Series<V>, out: &mut [Series<V>; MAX_ORDER - 1]) {
+    for one in &set.powers {
+        let mut sum = V::splat(T::ZERO);
+        for &(a, b) in &one.terms {
+            let before = if one.power == 2 { h[b] } else { out[one.power - 3][b] };
+            sum = h[a].fma(before, sum);
+        }
+        out[one.power - 2][one.out] = sum;
+    }
+}
+
+/// Σ t_k hᵏ from the powers of h.
 #[inline(always)]
 fn compose<T: Real, V: Lanes<T>>(
     set: &Derivatives,
     t: &[V],
-    h: &[V],
-    out: &mut [V; MAX_COMPONENTS],
-    next: &mut [V; MAX_COMPONENTS],
+    h: &Series<V>,
+    powers: &[Series<V>; MAX_ORDER - 1],
+    out: &mut Series<V>,
 ) {
-    let zero = V::splat(T::ZERO);
-    let (order, components) = (set.order(), set.components());
-    out[..components].fill(zero);
-    out[0] = t[order];
-    for stage in (0..order).rev() {
-        next[..components].fill(zero);
-        for &(o, a, b) in &set.products[..set.products_to[order - stage]] {
-            if b != 0 {
-                next[o] = out[a].fma(h[b], next[o]);
-            }
+    out[0] = t[0];
+    for c in 1..set.components() {
+        out[c] = t[1].mul(h[c]);
+    }
+    for (k, power) in (2..=set.order()).zip(powers) {
+        for c in set.from_order[k]..set.components() {
+            out[c] = t[k].fma(power[c], out[c]);
         }
-        next[0] = t[stage];
-        out[..components].copy_from_slice(&next[..components]);
     }
 }
+
+/// Taylor coefficients of a unit, of which a set's components are used.
+type Series<V> = [V; MAX_COMPONENTS];
 
 /// A function of each unit: `y = f(x)`, or the way back, `x̄ += f′(x)ᵀ ȳ`.
 pub(super) struct Apply<'a, T> {
@@ -92,8 +103,8 @@ pub(super) struct Apply<'a, T> {
     pub x: &'a [T],
     /// y forward; x̄ backward.
     pub out: &'a mut [T],
-    /// ȳ on the way back.
-    pub adjoints: Option<&'a [T]>,
+    /// y and ȳ on the way back.
+    pub back: Option<[&'a [T]; 2]>,
 }
 
 impl<T: Real> Kernel<T> for Apply<'_, T> {
@@ -103,8 +114,9 @@ impl<T: Real> Kernel<T> for Apply<'_, T> {
         let row = components * lanes;
         let extent = self.units * row;
         assert!(lanes.is_multiple_of(8) && self.x.len() >= extent && self.out.len() >= extent);
-        assert!(self.adjoints.is_none_or(|a| a.len() >= extent));
-        let [mut h, mut y, mut next] = [[V::splat(T::ZERO); MAX_COMPONENTS]; 3];
+        assert!(self.back.is_none_or(|back| back.iter().all(|b| b.len() >= extent)));
+        let [mut h, mut series] = [[V::splat(T::ZERO); MAX_COMPONENTS]; 2];
+        let mut powers_of = [[V::splat(T::ZERO); MAX_COMPONENTS]; MAX_ORDER - 1];
         for unit in 0..self.units {
             let mut i = unit * row;
             let end = i + lanes;
@@ -116,20 +128,22 @@ impl<T: Real> Kernel<T> for Apply<'_, T> {
                     for (c, h) in h.iter_mut().enumerate().take(components) {
                         *h = V::load(x.add(c * lanes));
                     }
-                    let mut t = self.function.coefficients(h[0], order);
-                    if let Some(adjoints) = self.adjoints {
+                    powers(self.set, &h, &mut powers_of);
+                    if let Some([y, adjoints]) = self.back {
+                        let mut t = self.function.coefficients(h[0], Some(V::load(y.as_ptr().add(i))), order + 1);
                         for k in 0..=order {
                             t[k] = t[k + 1].mul(V::splat(T::from_f64((k + 1) as f64)));
                         }
-                        compose::<T, V>(self.set, &t, &h, &mut y, &mut next);
+                        compose::<T, V>(self.set, &t, &h, &powers_of, &mut series);
                         let adjoints = adjoints.as_ptr().add(i);
                         for &(o, a, b) in &self.set.products {
-                            let sum = V::load(adjoints.add(o * lanes)).fma(y[b], V::load(out.add(a * lanes)));
+                            let sum = V::load(adjoints.add(o * lanes)).fma(series[b], V::load(out.add(a * lanes)));
                             sum.store(out.add(a * lanes));
                         }
                     } else {
-                        compose::<T, V>(self.set, &t, &h, &mut y, &mut next);
-                        for (c, y) in y.iter().enumerate().take(components) {
+                        let t = self.function.coefficients(h[0], None, order);
+                        compose::<T, V>(self.set, &t, &h, &powers_of, &mut series);
+                        for (c, y) in series.iter().enumerate().take(components) {
                             y.store(out.add(c * lanes));
                         }
                     }

@@ -23,6 +23,11 @@ pub trait Objective: 'static {
     fn draw(&mut self, _step: u64) {}
     /// Points per step, for the speed read-out.
     fn points(&self) -> usize;
+    /// The number format of its gradient. The parameters are in f64 in any case, and so is everything but the gradient: L-BFGS
+    /// stalls in f32 at a loss of about 1e-7 of the first one.
+    fn precision(&self) -> Precision {
+        Precision::F64
+    }
     /// From here on the loss must be the function whose gradient is given, as line searches need it: what depends on the
     /// course of the run, such as causal weights, is left out.
     fn fix(&mut self) {}
@@ -441,8 +446,7 @@ impl<O: Objective> Run for DescentRun<O> {
         }
     }
     fn precision(&self) -> Option<Precision> {
-        // L-BFGS stalls in f32 at a loss of about 1e-7 of the first one.
-        Some(Precision::F64)
+        Some(self.objective.precision())
     }
     fn record(&self) -> &Record {
         &self.record

@@ -12,6 +12,7 @@ mod checks;
 mod collocation;
 mod curriculum;
 mod given;
+mod inside;
 mod integrals;
 mod jax;
 mod joints;
@@ -40,10 +41,11 @@ use collocation::Steady;
 use curriculum::Curriculum;
 pub use given::guesses;
 use given::{check_measured, free_fields, measured};
+use inside::Single;
 use integrals::Integrals;
 use joints::Joints;
 use march::March;
-use points::{Buffers, put_parameters};
+use points::put_parameters;
 pub use presets::{network_end, network_preset};
 use reads::{Sources, sources};
 use reference::Reference;
@@ -53,7 +55,10 @@ use training::METRICS;
 pub use training::{Data, Training};
 
 use super::Conditioned;
-use crate::labs::pinn::{Descent, Objective, Slices, Weigher, refused};
+use crate::{
+    Precision,
+    labs::pinn::{Descent, Objective, Slices, Weigher, refused},
+};
 
 /// Slices in time.
 const SLICES: usize = 32;
@@ -67,6 +72,8 @@ pub struct TypedNetwork {
     residuals: Residuals,
     kernel: BlockKernel<f64>,
     engine: GraphEngine<f64>,
+    /// The same in single precision, where the gradient inside is taken so.
+    single: Option<Single>,
     /// By read: output and component of the network's derivatives; none for the time.
     sources: Sources,
     /// What is added to each read, [read][point].
@@ -206,6 +213,10 @@ impl TypedNetwork {
             None => None,
         };
         let engine = GraphEngine::new(&candidate.graph, &derivatives).map_err(refused)?;
+        let single = match training.is_single {
+            true => Some(Single::new(&candidate.graph, &derivatives).map_err(refused)?),
+            false => None,
+        };
         // A later window begins with the velocities at the end of the one before.
         let carries = training.windows > 1 && candidate.outputs.iter().any(|output| output.order == 2);
         let known = if carries {
@@ -284,6 +295,7 @@ impl TypedNetwork {
             reference,
             residuals,
             engine,
+            single,
             sources,
             scales,
             sides,
@@ -342,53 +354,6 @@ impl TypedNetwork {
         std::mem::take(&mut self.is_held)
     }
 
-    fn inside(&mut self, parameters: &[f64], gradient: &mut [f64]) -> f64 {
-        self.put_coefficients(parameters);
-        let mut moved = vec![0.0; self.sought.len()];
-        let Self { kernel, residuals, sources, bases, scales, weigher, sought, engine, statement, squares, .. } = self;
-        let (dimension, count) = (statement.grid.dimension(), residuals.fields.len());
-        weigher.begin(self.training.causality);
-        let mut buffers = Buffers::new(residuals);
-        let mut total = 0.0;
-        squares.clear();
-        engine.add_gradient(parameters, &self.points, gradient, |tile| {
-            if !buffers.run(kernel, sources, bases, 0, dimension, tile) {
-                return f64::NAN;
-            }
-            let outputs = &buffers.outputs;
-            let mut loss = 0.0;
-            let factors: Vec<f64> = (0..tile.len)
-                .map(|i| {
-                    let squared: f64 = (0..count).map(|k| (scales[k] * outputs[k][i]).powi(2)).sum();
-                    squares.push(squared);
-                    let factor = weigher.weigh(tile.start + i, squared);
-                    loss += factor * squared;
-                    factor
-                })
-                .collect();
-            let pull = |k: usize, i: usize| 2.0 * factors[i] * scales[k] * scales[k] * outputs[k][i];
-            for (n, (k, read)) in residuals.slopes.iter().enumerate() {
-                let Some((output, component)) = sources[*read] else { continue };
-                let adjoint = tile.adjoint(output, component);
-                for (i, a) in adjoint.iter_mut().enumerate() {
-                    *a += pull(*k, i) * outputs[count + n][i];
-                }
-            }
-            let after = count + residuals.slopes.len();
-            for (n, (k, position)) in residuals.parameter_slopes.iter().enumerate() {
-                moved[*position] += (0..tile.len).map(|i| pull(*k, i) * outputs[after + n][i]).sum::<f64>();
-            }
-            total += loss;
-            loss
-        });
-        if !self.is_held {
-            for (one, slope) in sought.iter().zip(moved) {
-                gradient[one.at] += one.scale * slope;
-            }
-        }
-        total
-    }
-
     /// The outputs that are coefficients to be found.
     fn free(&self) -> impl Iterator<Item = usize> + '_ {
         (0..self.candidate.outputs.len()).filter(|o| self.candidate.outputs[*o].guess.is_some())
@@ -432,6 +397,9 @@ impl Objective for TypedNetwork {
     }
     fn extras(&self) -> &'static [Metric] {
         &METRICS[3..]
+    }
+    fn precision(&self) -> Precision {
+        if self.single.is_some() { Precision::F32 } else { Precision::F64 }
     }
     fn draw(&mut self, step: u64) {
         self.curriculum.follow(self.step);

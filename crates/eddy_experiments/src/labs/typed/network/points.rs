@@ -2,6 +2,7 @@
 
 use eddy_expr::{BlockKernel, Column, Field, Residuals, Row, program::UniformInput};
 use eddy_nets::{
+    Real,
     graph::{GraphTile, RowTile},
     uniform,
 };
@@ -51,39 +52,42 @@ fn run(
 /// What the residuals read and give, by point of a tile.
 pub(super) struct Buffers {
     columns: Vec<Vec<f64>>,
+    /// Coordinates, by axis.
+    places: [Vec<f64>; 3],
     pub outputs: Vec<Vec<f64>>,
 }
 
 impl Buffers {
     pub fn new(residuals: &Residuals) -> Self {
         let outputs = vec![Vec::new(); residuals.program.outputs.len()];
-        Self { columns: vec![Vec::new(); residuals.reads.len()], outputs }
+        Self { columns: vec![Vec::new(); residuals.reads.len()], places: Default::default(), outputs }
     }
 
     /// Fills `outputs` for the points of a tile, the first of all tiles being point `first` of `bases`. False where an input is
     /// missing.
-    pub fn run(
+    pub fn run<T: Real>(
         &mut self,
         kernel: &mut BlockKernel<f64>,
         sources: &[Option<(usize, usize)>],
         bases: &[Vec<f64>],
         first: usize,
         dimension: usize,
-        tile: &GraphTile<'_, f64>,
+        tile: &GraphTile<'_, T>,
     ) -> bool {
-        let Self { columns, outputs } = self;
+        let Self { columns, places, outputs } = self;
         for ((column, source), base) in columns.iter_mut().zip(sources).zip(bases) {
             column.clear();
             column.extend_from_slice(&base[first + tile.start..][..tile.len]);
             if let Some((output, component)) = source {
-                column.iter_mut().zip(tile.jet(*output, *component)).for_each(|(c, j)| *c += j);
+                column.iter_mut().zip(tile.jet(*output, *component)).for_each(|(c, j)| *c += j.to_f64());
             }
         }
         outputs.iter_mut().for_each(|output| output.resize(tile.len, 0.0));
-        let at = |axis: usize| match axis < dimension {
-            true => Column::Values(tile.input(axis)),
-            false => Column::Constant(0.0),
-        };
+        for (axis, place) in places.iter_mut().enumerate().take(dimension) {
+            place.clear();
+            place.extend(tile.input(axis).iter().map(|x| x.to_f64()));
+        }
+        let at = |axis: usize| if axis < dimension { Column::Values(&places[axis]) } else { Column::Constant(0.0) };
         run(kernel, columns, [at(0), at(1), at(2)], outputs)
     }
 

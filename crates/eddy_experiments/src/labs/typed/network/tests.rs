@@ -21,6 +21,7 @@ pub(super) fn training() -> Training {
         windows: 1,
         is_resampled: false,
         is_adaptive: false,
+        is_single: false,
         seed: 3,
         sought: Vec::new(),
         data: Data { points: 40, noise: 0.01, weight: 10.0, fall: (1.0, 1) },

@@ -35,6 +35,8 @@ pub struct Training {
     pub is_resampled: bool,
     /// Whether they are drawn where the residual is large.
     pub is_adaptive: bool,
+    /// Whether the gradient inside is taken in single precision.
+    pub is_single: bool,
     pub seed: u32,
     /// Coefficients to be found, numbers and fields of the place, with first guesses.
     pub sought: Vec<(String, f64)>,
