@@ -1,4 +1,5 @@
 // Residual of u_t + advection u u_x - diffusion u_xx + reaction (u^3 - u) for u = a + b N, and the adjoint of N's jet.
+// #import shared/jet
 struct Params {
     points: u32,
     batches: u32,
@@ -27,15 +28,8 @@ fn line_residual(@builtin(global_invocation_id) id: vec3<u32>) {
         return;
     }
     let at = 2u * ((state[0] % params.batches) * params.points + point);
-    let a = envelopes[at];
     let b = envelopes[at + 1u];
-    let n = outputs[point];
-    let u = vec4<f32>(
-        a.x + b.x * n.x,
-        a.y + b.y * n.x + b.x * n.y,
-        a.z + b.z * n.x + b.x * n.z,
-        a.w + b.w * n.x + 2.0 * b.z * n.z + b.x * n.w,
-    );
+    let u = jet_candidate(envelopes[at], b, outputs[point]);
     let r = u.y + params.advection * u.x * u.z - params.diffusion * u.w + params.reaction * (u.x * u.x * u.x - u.x);
     let factor = 2.0 * params.weight * r;
     let s = factor * vec4<f32>(
@@ -44,11 +38,6 @@ fn line_residual(@builtin(global_invocation_id) id: vec3<u32>) {
         params.advection * u.x,
         -params.diffusion,
     );
-    adjoints[point] = vec4<f32>(
-        dot(b, s),
-        b.x * s.y,
-        b.x * s.z + 2.0 * b.z * s.w,
-        b.x * s.w,
-    );
+    adjoints[point] = jet_candidate_backward(b, s);
     squares[point] = r * r;
 }

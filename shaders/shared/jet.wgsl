@@ -28,3 +28,23 @@ fn jet_backward(s: vec4<f32>, z: vec4<f32>, a: vec4<f32>) -> vec4<f32> {
         s.y * a.w,
     );
 }
+
+// The jet of a + b n.
+fn jet_candidate(a: vec4<f32>, b: vec4<f32>, n: vec4<f32>) -> vec4<f32> {
+    return vec4<f32>(
+        a.x + b.x * n.x,
+        a.y + b.y * n.x + b.x * n.y,
+        a.z + b.z * n.x + b.x * n.z,
+        a.w + b.w * n.x + 2.0 * b.z * n.z + b.x * n.w,
+    );
+}
+
+// The adjoint of n from the adjoint of a + b n.
+fn jet_candidate_backward(b: vec4<f32>, s: vec4<f32>) -> vec4<f32> {
+    return vec4<f32>(
+        dot(b, s),
+        b.x * s.y,
+        b.x * s.z + 2.0 * b.z * s.w,
+        b.x * s.w,
+    );
+}

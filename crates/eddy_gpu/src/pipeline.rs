@@ -35,6 +35,15 @@ impl Pipeline {
         }
     }
 
+    /// [`compile`](Self::compile) without waiting for the compiler's verdict: an error is reported by a later [`Gpu::check`].
+    ///
+    /// # Errors
+    /// A fault of the device that is known already.
+    pub fn start(gpu: &Gpu, kernel: &'static Kernel, source: &str) -> Result<Self, GpuError> {
+        gpu.check()?;
+        Self::build(gpu, kernel, source)
+    }
+
     /// Compiles without waiting for the compiler's verdict: an error is reported by a later [`Gpu::check`].
     pub(crate) fn build(gpu: &Gpu, kernel: &'static Kernel, source: &str) -> Result<Self, GpuError> {
         let entry = kernel.compute().ok_or_else(|| GpuError::Validation {

@@ -6,9 +6,9 @@
 use crate::harness::{Bound, Case, Fault, check_all, gpu};
 #[allow(dead_code, reason = "shared with the other twins")]
 use eddy_kernels::bytemuck::{cast_slice, cast_slice_mut, pod_read_unaligned};
-use eddy_kernels::cpu::nets::{adam, advance, backward, forward, line_residual};
+use eddy_kernels::cpu::nets::{adam, advance, backward, forward, line_residual, typed_residual};
 use eddy_kernels::kernels::nets as kernels;
-use eddy_nets::gpu::{GpuTrainError, LineResidual, LineTask, LineTrainer};
+use eddy_nets::gpu::{GpuTrainError, LineResidual, LineTask, LineTrainer, Residual};
 use eddy_nets::{
     Activation, Adam, AdamSettings, Architecture, Engine, JetSpec, Linear, Network, Schedule, Shape, uniform,
 };
@@ -144,6 +144,49 @@ fn cases() -> Vec<Case> {
         bound: POINTWISE,
         fault: Fault("3.0 * u.x * u.x", "2.0 * u.x * u.x"),
     });
+    const INSIDE: usize = 15;
+    let typed = typed_residual::Params {
+        points: POINTS as u32,
+        batches: BATCHES as u32,
+        inside: INSIDE as u32,
+        scale: 1.5,
+        weight: 0.25,
+        side_weight: 0.75,
+    };
+    cases.push(Case {
+        kernel: &kernels::TYPED_RESIDUAL,
+        label: String::new(),
+        buffers: vec![
+            words(&typed),
+            vec![4],
+            numbers(12, 1, 1.0),
+            numbers(13, BATCHES * POINTS * 2, 1.0),
+            numbers(14, BATCHES * (POINTS - INSIDE) * 4, 1.0),
+            numbers(5, BATCHES * POINTS * 8, 1.0),
+            numbers(6, POINTS * 4, 1.0),
+            dirty(POINTS * 4),
+            dirty(POINTS),
+        ],
+        workgroups: [1, 1, 1],
+        twin: |b| {
+            let [p, state, uniforms, places, conditions, envelopes, outputs, adjoints, squares] = b else {
+                unreachable!()
+            };
+            typed_residual::typed_residual(
+                &pod_read_unaligned(cast_slice(p)),
+                state,
+                cast_slice(uniforms),
+                cast_slice(places),
+                cast_slice(conditions),
+                cast_slice(envelopes),
+                cast_slice(outputs),
+                cast_slice_mut(adjoints),
+                cast_slice_mut(squares),
+            );
+        },
+        bound: POINTWISE,
+        fault: Fault("u.xzw", "u.xyw"),
+    });
     let update = adam::Params { count: COUNT as u32, groups: 2, steps: 7, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
     let positive = |stream, count| {
         numbers(stream, count, 1.0).into_iter().map(|w| (f32::from_bits(w).abs() + 0.1).to_bits()).collect::<Vec<_>>()
@@ -229,7 +272,7 @@ fn train(activation: Activation, steps: usize, viscosity_on_gpu: f64) -> Option<
         Schedule { rate: 3e-3, shape: Shape::Exponential { factor: 0.5, every: 7, staircase: true }, warm_up: 3 };
     let settings = AdamSettings { schedule, ..AdamSettings::default() };
     let task = LineTask {
-        residual: LineResidual { advection: 1.0, diffusion: viscosity_on_gpu as f32, reaction: 0.0 },
+        residual: Residual::Line(LineResidual { advection: 1.0, diffusion: viscosity_on_gpu as f32, reaction: 0.0 }),
         points: &points,
         envelopes: &envelopes,
         batch,
@@ -326,7 +369,7 @@ fn what_does_not_fit_is_refused() {
         let network = Network::<f32>::new(Architecture::dense(2, hidden, 1, activation), 1).unwrap();
         let numbers = vec![0.5; 2 * points];
         let task = LineTask {
-            residual: LineResidual { advection: 1.0, diffusion: 0.1, reaction: 0.0 },
+            residual: Residual::Line(LineResidual { advection: 1.0, diffusion: 0.1, reaction: 0.0 }),
             points: &numbers,
             envelopes: &vec![[0.0; 4]; 2 * points],
             batch: 10,

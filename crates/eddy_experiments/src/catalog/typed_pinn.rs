@@ -56,10 +56,10 @@ use crate::labs::{
     pinn::{self, Descent, Fall, Gradient, MOST_NEWTON, Method, Objective, start_descent},
     typed::{
         Conditioned, Texts,
-        network::{Architecture, Balance, Data, Kind, Training, TypedNetwork, guesses, network_end},
+        network::{Architecture, Balance, Data, Kind, Training, TypedNetwork, guesses, network_end, start_on_gpu},
     },
 };
-use crate::{Baseline, Context, DeviceKind, Experiment, Lab, Precision, Run};
+use crate::{Baseline, Context, Device, DeviceKind, Experiment, Lab, Precision, Run};
 
 choice! { pub enum Optimizer {
     /// Adam
@@ -449,7 +449,7 @@ impl Experiment for TypedPinn {
     ];
     const BASELINE: Option<Baseline> = Some(Baseline { label: "one hidden layer", change: "layers=1" });
     const CLAIM: Option<Claim> = None;
-    const DEVICES: &'static [DeviceKind] = &[DeviceKind::Cpu];
+    const DEVICES: &'static [DeviceKind] = &[DeviceKind::Cpu, DeviceKind::Gpu];
     const COST: Cost = Cost::Slow;
 
     fn start(p: &Params, context: &Context) -> Result<Box<dyn Run>, EddyError> {
@@ -479,7 +479,10 @@ impl Experiment for TypedPinn {
             );
             return Err(EddyError::start(message).at("width").repaired_by("optimizer", Optimizer::Soap.key()));
         }
-        start_descent(network, descent, context)
+        match &context.device {
+            Device::Gpu(gpu) => start_on_gpu(network, descent, gpu),
+            Device::Cpu => start_descent(network, descent, context),
+        }
     }
 }
 

@@ -6,6 +6,7 @@ pub mod numpy;
 pub mod wasm;
 mod wasm_math;
 pub mod wgsl;
+pub mod wgsl_point;
 pub mod wgsl_step;
 
 use crate::ir::{Op1, Op2};

@@ -99,15 +99,7 @@ pub(super) fn point_code(
 ) -> Result<PointCode, WgslError> {
     let mut body = String::new();
     let mut helpers: BTreeSet<&'static str> = BTreeSet::new();
-    let mut loads: Vec<(u16, [i8; 3])> = Vec::new();
-    let mut see = |operand: &Operand| {
-        if let Operand::Array { slot, offset } = operand
-            && !loads.contains(&(*slot, *offset))
-        {
-            loads.push((*slot, *offset));
-        }
-    };
-    program.code.iter().flat_map(|instruction| instruction.used()).chain(&program.outputs).for_each(&mut see);
+    let loads = loads(program);
     // Neighbours along each axis, once each.
     let mut offsets: BTreeSet<(usize, i8)> = BTreeSet::new();
     for (_, offset) in &loads {
@@ -141,7 +133,34 @@ pub(super) fn point_code(
         )
         .ok();
     }
-    let mut writer = Writer { program, loads: &loads, helpers: &mut helpers, base };
+    let outputs = statements(program, &loads, base, &mut helpers, &mut body)?;
+    Ok(PointCode { body, outputs, helpers: sources(&helpers) })
+}
+
+/// The places of arrays that a program reads: slot and offset.
+pub(super) fn loads(program: &Program) -> Vec<(u16, [i8; 3])> {
+    let mut loads: Vec<(u16, [i8; 3])> = Vec::new();
+    let mut see = |operand: &Operand| {
+        if let Operand::Array { slot, offset } = operand
+            && !loads.contains(&(*slot, *offset))
+        {
+            loads.push((*slot, *offset));
+        }
+    };
+    program.code.iter().flat_map(|instruction| instruction.used()).chain(&program.outputs).for_each(&mut see);
+    loads
+}
+
+/// What a program computes, where what it loads is known as `a0`, `a1`, … in the order of `loads`: statements are added to
+/// `body`, one expression per output is returned.
+pub(super) fn statements(
+    program: &Program,
+    loads: &[(u16, [i8; 3])],
+    base: &'static str,
+    helpers: &mut BTreeSet<&'static str>,
+    body: &mut String,
+) -> Result<Vec<String>, WgslError> {
+    let mut writer = Writer { program, loads, helpers, base };
     for (index, instruction) in program.code.iter().enumerate() {
         let text = writer.action(instruction.action, &instruction.operands)?;
         let kind = if writer.is_truth(instruction.action) { "bool" } else { "f32" };
@@ -151,8 +170,12 @@ pub(super) fn point_code(
     for operand in &program.outputs {
         outputs.push(writer.operand(*operand)?);
     }
-    let helpers = helpers.iter().map(|name| helper(name)).collect::<BTreeSet<_>>().into_iter().collect();
-    Ok(PointCode { body, outputs, helpers })
+    Ok(outputs)
+}
+
+/// The functions of these names, each once.
+pub(super) fn sources(helpers: &BTreeSet<&'static str>) -> String {
+    helpers.iter().map(|name| helper(name)).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 fn index_name(axis: usize, offset: i8) -> String {

@@ -33,6 +33,7 @@ pub mod nets {
     pub mod backward;
     pub mod forward;
     pub mod line_residual;
+    pub mod typed_residual;
 }
 pub mod random {
     pub mod philox;

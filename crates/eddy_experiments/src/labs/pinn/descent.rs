@@ -106,7 +106,8 @@ impl Gradient {
         Self { rule: Rule::Adam, rate, fall: Fall::Cosine, warm_up: 0 }
     }
 
-    fn schedule(&self, steps: u64) -> Schedule {
+    /// Of so many steps in all.
+    pub fn schedule(&self, steps: u64) -> Schedule {
         let shape = match self.fall {
             Fall::Constant => Shape::Constant,
             Fall::Cosine => Shape::Cosine { steps, floor: FLOOR },

@@ -4,9 +4,10 @@
 //! conditions in exactly, and knows a reference solution. [`Weighting`] decides how much each moment counts;
 //! [`PinnRun`] is the training loop, once for all problems; [`DescentRun`] is the one
 //! for networks of other shapes ([`Objective`]), by L-BFGS too. [`line`] makes problems of scalar equations in (t, x), which
-//! [`start_line`] also trains on the GPU.
+//! [`start_line`] also trains on the GPU ([`DeviceRun`]).
 
 mod descent;
+mod device;
 pub mod flame;
 mod gpu;
 pub mod line;
@@ -26,10 +27,12 @@ pub use descent::{
     Descent, DescentRun, ERROR, Fall, Gradient, LOSS, MOST_NEWTON, Method, Objective, Optimizer, SECONDS, refused,
     relative_error, start_descent,
 };
+#[cfg(feature = "equations")]
+pub(crate) use device::{DeviceRun, Followed, POOL, Reached, refused as refused_on_gpu};
 pub use gpu::start_line;
 pub use run::{PinnRun, Training, start};
 #[cfg(feature = "equations")]
-pub(crate) use run::{residual_view, weights_view};
+pub(crate) use run::{divergence as divergence_at_rate, residual_view, weights_view};
 pub use weighting::{Slices, Weigher, Weighting};
 
 /// A differential equation on a time interval, with its conditions built in and its reference.

@@ -230,7 +230,7 @@ pub(crate) fn residual_view(weigher: &Weigher, steps: u64) -> ViewData {
 }
 
 /// What a run that overflowed says.
-pub(super) fn divergence(step: u64, rate: f64) -> Outcome {
+pub(crate) fn divergence(step: u64, rate: f64) -> Outcome {
     Outcome::Diverged {
         step,
         cause: format!("A step of Adam at rate {rate:.1e} made the network overflow."),

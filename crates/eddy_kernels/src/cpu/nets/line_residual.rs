@@ -1,6 +1,6 @@
 //! Twin of nets/line_residual.wgsl.
 
-use crate::cpu::shared::jet::{Jet, jet_dot};
+use crate::cpu::shared::jet::{Jet, jet_candidate, jet_candidate_backward};
 
 crate::layout::uniform! {
     pub struct Params {
@@ -27,13 +27,8 @@ pub fn line_residual(
     let batch = (state[0] % params.batches) as usize;
     for point in 0..points {
         let at = 2 * (batch * points + point);
-        let (a, b, n) = (envelopes[at], envelopes[at + 1], outputs[point]);
-        let u = [
-            a[0] + b[0] * n[0],
-            a[1] + b[1] * n[0] + b[0] * n[1],
-            a[2] + b[2] * n[0] + b[0] * n[2],
-            a[3] + b[3] * n[0] + 2.0 * b[2] * n[2] + b[0] * n[3],
-        ];
+        let b = envelopes[at + 1];
+        let u = jet_candidate(envelopes[at], b, outputs[point]);
         let r = u[1] + params.advection * u[0] * u[2] - params.diffusion * u[3]
             + params.reaction * (u[0] * u[0] * u[0] - u[0]);
         let factor = 2.0 * params.weight * r;
@@ -44,7 +39,7 @@ pub fn line_residual(
             -params.diffusion,
         ]
         .map(|s| factor * s);
-        adjoints[point] = [jet_dot(b, s), b[0] * s[1], b[0] * s[2] + 2.0 * b[2] * s[3], b[0] * s[3]];
+        adjoints[point] = jet_candidate_backward(b, s);
         squares[point] = r * r;
     }
 }

@@ -41,3 +41,18 @@ pub fn jet_add(sum: &mut Jet, weight: f32, jet: Jet) {
 pub fn jet_dot(a: Jet, b: Jet) -> f32 {
     a[0] * b[0] + a[1] * b[1] + a[2] * b[2] + a[3] * b[3]
 }
+
+/// The jet of a + b n.
+pub fn jet_candidate(a: Jet, b: Jet, n: Jet) -> Jet {
+    [
+        a[0] + b[0] * n[0],
+        a[1] + b[1] * n[0] + b[0] * n[1],
+        a[2] + b[2] * n[0] + b[0] * n[2],
+        a[3] + b[3] * n[0] + 2.0 * b[2] * n[2] + b[0] * n[3],
+    ]
+}
+
+/// The adjoint of n from the adjoint of a + b n.
+pub fn jet_candidate_backward(b: Jet, s: Jet) -> Jet {
+    [jet_dot(b, s), b[0] * s[1], b[0] * s[2] + 2.0 * b[2] * s[3], b[0] * s[3]]
+}

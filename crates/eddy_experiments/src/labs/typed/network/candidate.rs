@@ -209,6 +209,22 @@ impl Candidate {
         graph.add(network, lift)
     }
 
+    /// What a plain network sees, and A and A + B where the only output is A + B N: without what initial values add to A, which
+    /// is [`base`](Self::base).
+    pub fn frame(&self, statement: &Statement, architecture: Architecture, knows_start: bool) -> [Graph; 3] {
+        let mut seen = Graph::new(self.inputs);
+        let features = features(&mut seen, statement, self.has_time, architecture);
+        joined(&mut seen, &features);
+        let around = |network: f64| {
+            let mut graph = Graph::new(self.inputs);
+            let coordinates = graph.coordinates();
+            let network = graph.fixed(coordinates, &[vec![0.0; self.inputs]], &[network]);
+            self.enveloped(&mut graph, network, 1, statement, knows_start);
+            graph
+        };
+        [seen, around(0.0), around(1.0)]
+    }
+
     /// The component that is a part of a variable.
     pub fn output(&self, variable: u16, part: Part) -> Option<usize> {
         self.outputs.iter().position(|output| (output.variable, output.part) == (variable, part))

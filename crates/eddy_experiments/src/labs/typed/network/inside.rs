@@ -97,8 +97,9 @@ impl TypedNetwork {
     /// Adds to the gradient, and returns this part of the loss.
     pub(super) fn inside(&mut self, parameters: &[f64], gradient: &mut [f64]) -> f64 {
         self.put_coefficients(parameters);
-        let Self { kernel, residuals, sources, bases, scales, weigher, sought, engine, single, squares, points, .. } =
-            self;
+        let Self {
+            kernel, residuals, sources, bases, scales, weigher, sought, engine, single, squares, points, ..
+        } = self;
         weigher.begin(self.training.causality);
         squares.clear();
         let mut inside = Inside {

@@ -132,6 +132,19 @@ impl Sides {
         self.held.len() * self.count
     }
 
+    /// Its points, one condition after the other, [point][input].
+    pub(super) fn places(&self) -> &[f64] {
+        &self.points
+    }
+
+    /// By point: the factors of u, ∂u and ∂²u along the axis in the error there, and what is added.
+    pub(super) fn in_order(&self) -> impl Iterator<Item = [f64; 4]> {
+        self.held.iter().zip(&self.bases).flat_map(|(one, base)| {
+            let [u, slope, second, _] = one.factors();
+            base.iter().map(move |base| [u, slope, second, *base])
+        })
+    }
+
     /// Whether some side fixes the value of a field.
     pub fn fixes(&self, variable: u16) -> bool {
         self.held.iter().any(|one| one.variable == variable && one.condition.coefficients[0] != 0.0)
