@@ -30,7 +30,7 @@ TERMS = ["wave-damped&sides=terms", "beam&sides=terms", "poisson&sides=terms", "
 # Eigenvalues, integrals over the domain, steady equations that are not linear.
 STEADY = "harmonic-well condensate drum beam-modes closed-box bratu".split()
 # Numbers that are looked for: from measurements, with known and unknown initial values; from an integral in time.
-SOUGHT = ["heat&sought=D=0.4", "heat&sought=D=0.4&begins=unknown", "heat&measured=0&sought=D=0.4&integrals=integral(u^2)=exp(-t)"]
+SOUGHT = ["heat&sought=D=0.4", "heat&equations=u_t = dx(D*dx(u))%0AD = 0.1 + 0.05*sin(x)&x=0 .. 2*pi, 64&initial=u = 2 %2B sin(x)&end=1&sought=D=0.2", "heat&sought=D=0.4&begins=unknown", "heat&measured=0&sought=D=0.4&integrals=integral(u^2)=exp(-t)"]
 PROBLEMS = [(preset, "plain") for preset in PRESETS + STEADY + SOUGHT + TERMS] + [
     (preset, network) for preset, network in [*(("heat", network) for network in NETWORKS), ("wave-damped", "parts"), ("heat", "domains"), ("wave-damped", "domains"), ("nls-soliton", "domains")]
 ]

@@ -55,6 +55,14 @@ static BENCHES: &[Bench] = &[
         fastest(5, || nets::pinn_step_apart(&[64; 4], 2048, 4).unwrap_or(f64::NAN))
     }),
     #[cfg(feature = "pinn")]
+    bench("pinn", "pinn-4x64-2048-graph", "the same, apart, as a graph: how typed equations are trained", || {
+        fastest(5, || nets::pinn_step_graph::<f32>(&[64; 4], 2048, 4).unwrap_or(f64::NAN))
+    }),
+    #[cfg(feature = "pinn")]
+    bench("pinn", "pinn-4x64-2048-graph-f64", "the same in f64", || {
+        fastest(5, || nets::pinn_step_graph::<f64>(&[64; 4], 2048, 4).unwrap_or(f64::NAN))
+    }),
+    #[cfg(feature = "pinn")]
     bench("pinn", "pinn-4x128-4096", "training step of a 4×128 tanh PINN, 4096 points, Adam, f32", || {
         fastest(4, || nets::pinn_step(&[128; 4], 4096, 2).unwrap_or(f64::NAN))
     }),

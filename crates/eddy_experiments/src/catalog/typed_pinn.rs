@@ -21,6 +21,9 @@
 //! SOAP (Vyas et al. 2024) to see what the eigenvectors of the gradients' products add at no more time. A *curriculum* begins with an
 //! easier coefficient, $\nu = 0.5$ in place of $0.01$, and moves on to the right one.
 //!
+//! Steps along the gradient can be taken in single precision: choose *CPU · f32*. On *WebGPU* the equation as typed becomes a function
+//! of the shader; one real field in time and along one axis is trained there, by Adam.
+//!
 //! What to look for: long times are hard. Presets end earlier here than in the solver's lab; give a later *end*, and the network
 //! may settle on a solution that begins wrongly, with hardly any residual. *Windows* in time cure that, each beginning where the
 //! one before ended. With Adam, try causal weights where the later times stay wrong.

@@ -90,3 +90,31 @@ pub fn places_in_jet(
     };
     residuals.reads.iter().map(place).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::{Options, System};
+
+    fn function(text: &str, inputs: [Option<usize>; 2]) -> Option<String> {
+        let residuals = System::parse(text, &Options::default()).unwrap().residuals(&[]).unwrap();
+        let places = places_in_jet(&residuals, 1, true, inputs)?;
+        Some(residual_function(&residuals, &places).unwrap())
+    }
+
+    #[test]
+    fn reads_are_components_of_the_jet() {
+        let in_time_along_x = [Some(1), Some(0)];
+        let burgers = function("u_t = nu*dxx(u) - u*dx(u) + x*sin(t); nu = 0.1", in_time_along_x).unwrap();
+        for part in ["u.x;", "u.y;", "u.z;", "u.w;", "place.y;", "let x = place.x;", "return Residual("] {
+            assert!(burgers.contains(part), "{part}\n{burgers}");
+        }
+        // Of the slopes the one with respect to u_t is 1, and what is not read has none.
+        let decay = function("u_t = -u", in_time_along_x).unwrap();
+        assert!(decay.contains("vec4<f32>(") && decay.contains("0.0f)") && !decay.contains("let x ="), "{decay}");
+        // With the axes exchanged u_xx has no place; third derivatives and those in time of second order have none anywhere.
+        assert_eq!(function("u_t = dxx(u)", [Some(0), Some(1)]), None);
+        assert_eq!(function("u_t = dxxx(u)", in_time_along_x), None);
+        assert_eq!(function("u_tt = dxx(u)", in_time_along_x), None);
+    }
+}

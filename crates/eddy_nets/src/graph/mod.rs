@@ -5,7 +5,7 @@
 //! network), periodic inputs and gates are ordinary nodes and get exact derivatives. [`GraphEngine`] runs it forward, hands
 //! the outputs' derivatives to the caller's loss and goes backward once.
 //!
-//! For plain dense networks to order 2 [`Engine`](crate::Engine) does the same faster.
+//! For plain dense networks to order 2 [`Engine`](crate::Engine) does the same, and carries several derivatives as one.
 
 mod derivatives;
 mod engine;

@@ -41,6 +41,7 @@ pub struct Reached {
     /// Squared residual of each point of the last step, then the squared errors of conditions.
     pub squares: Vec<f32>,
     /// Of the last step, where it was asked for.
+    #[cfg_attr(not(feature = "equations"), allow(dead_code, reason = "typed networks ask for it"))]
     pub gradient: Vec<f32>,
 }
 

@@ -204,8 +204,8 @@ fn trainings_by_the_gradient_alone_differ_and_learn() {
     for (rule, fall, part) in [
         (Rule::Adam, Fall::Cosine, "optax.cosine_decay_schedule(0.01, steps, 0.01)"),
         (Rule::AdamW { decay: 0.02 }, Fall::Constant, "adam = optax.adamw(rate, weight_decay=0.02)"),
-        (Rule::Muon, Fall::Exponential, "# Eddy trained by Muon"),
-        (Rule::Soap, Fall::Exponential, "optax.exponential_decay(0.01, steps, 0.01)"),
+        (Rule::Muon, Fall::Exponential, "adam = by_layer(muon(rate), range(1, len(layers) - 1), rate)"),
+        (Rule::Soap, Fall::Exponential, "adam = by_layer(soap(rate), range(len(layers)), rate)"),
     ] {
         let (loss, script) = run(gradient(rule, fall));
         assert!(loss < 3e-3, "{rule:?}: {loss:e}");

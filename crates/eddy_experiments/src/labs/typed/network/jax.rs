@@ -2,16 +2,18 @@
 //! that the page saves: names and layout of the layers are the same.
 
 mod candidate;
+mod optimizers;
 mod templates;
+mod windows;
 
 use std::fmt::Write;
 
 use eddy_expr::{kernel::Part, lower::numpy::python_name, system::System};
-use eddy_nets::Rule;
 use eddy_spec::EddyError;
 
 use super::{Balance, Kind, SLICES, TypedNetwork};
 use crate::labs::pinn::{Descent, Fall, Gradient, Method};
+use optimizers::optimizer;
 use templates::*;
 
 const AXES: [&str; 3] = ["x", "y", "z"];
@@ -25,24 +27,14 @@ fn number(value: f64) -> String {
     format!("{value:?}")
 }
 
-/// What moves the weights there.
-fn optimizer(descent: &Descent) -> String {
-    match descent.first_order() {
-        Some((_, Gradient { rule: Rule::AdamW { decay }, .. })) => {
-            format!("optax.adamw(rate, weight_decay={})", number(decay))
-        }
-        _ => "optax.adam(rate)".into(),
-    }
-}
-
 impl TypedNetwork {
-    /// The script. Adam trains it; what it cannot say is an error.
+    /// The script. Adam trains it where Eddy has a method for all weights together; what it cannot say is an error.
     pub(super) fn jax(&self, descent: &Descent) -> Result<String, EddyError> {
-        if self.free().next().is_some() {
-            return Err(cannot("a field is to be found by a network of its own, which it does not do"));
-        }
-        if self.march.windows > 1 {
-            return Err(cannot("it is trained window after window, which it does not do"));
+        let kind = self.training.architecture.kind;
+        if self.free().next().is_some() && !matches!(kind, Kind::Plain | Kind::Residual | Kind::Modified) {
+            return Err(cannot(
+                "a field is to be found by a network of its own, which it does for layers of tanh alone",
+            ));
         }
         let statement = &self.statement;
         let mut system = statement.system.clone();
@@ -77,7 +69,12 @@ impl TypedNetwork {
         self.write_loss(&mut out);
         Self::write_descent(&mut out, descent);
         writeln!(out, "key = jax.random.PRNGKey({})", descent.seed).ok();
-        out.push_str(&TAIL.replace("OPTIMIZER", &optimizer(descent)));
+        let (functions, rule) = optimizer(descent);
+        if !functions.is_empty() {
+            out.push_str(&functions);
+            out.push_str("\n\n");
+        }
+        out.push_str(&TAIL.replace("OPTIMIZER", &rule));
         if let Kind::Gaussians { .. } = self.training.architecture.kind {
             let count = self.feature_count().to_string();
             out = out.replace("    return weights\n\n\ndef load", &GAUSSIANS_BEGUN.replace("COUNT", &count));
@@ -86,14 +83,17 @@ impl TypedNetwork {
             out = self.with_curriculum(out);
         }
         if !self.sought.is_empty() {
-            let starts: Vec<String> = (self.training.sought.iter().zip(&self.sought))
-                .map(|((_, guess), one)| number(guess / one.scale))
-                .collect();
+            let starts: Vec<String> =
+                self.guesses().zip(&self.sought).map(|((_, guess), one)| number(guess / one.scale)).collect();
             let begun =
                 format!("    weights.append(np.array([{}]))\n    return weights\n\n\ndef load", starts.join(", "));
             out = out.replace("    return weights\n\n\ndef load", &begun);
             out = out.replace(LAYERS_LOADED, &format!("{LAYERS_LOADED}{}", NUMBERS_LOADED));
             out.push_str(NUMBERS_SHOWN);
+        }
+        if self.march.windows > 1 {
+            let steps = Self::steps(descent);
+            out = self.with_windows(out, steps);
         }
         let names: Vec<String> = self.fields().into_iter().map(|name| format!("{name:?}")).collect();
         out = out.replace("FIELD_NAMES", &names.join(", "));
@@ -101,14 +101,16 @@ impl TypedNetwork {
         Ok(out)
     }
 
+    /// A step of Gauss-Newton does more than 25 of Adam.
+    fn steps(descent: &Descent) -> u64 {
+        descent.steps * if descent.method == Method::GaussNewton { 25 } else { 1 }
+    }
+
     /// Steps and rate.
     fn write_descent(out: &mut String, descent: &Descent) {
-        // A step of Gauss-Newton does more than 25 of Adam.
-        let steps = descent.steps * if descent.method == Method::GaussNewton { 25 } else { 1 };
+        let steps = Self::steps(descent);
         let note = |name: &str| format!("# Eddy trained by {name}; this is Adam, which needs more steps.\n");
         out.push_str(&match descent.method {
-            Method::FirstOrder(Gradient { rule: Rule::Muon, .. }) => note("Muon"),
-            Method::FirstOrder(Gradient { rule: Rule::Soap, .. }) => note("SOAP"),
             Method::FirstOrder(_) => String::new(),
             Method::ThenLbfgs { .. } => note("Adam, then by L-BFGS"),
             Method::Lbfgs => note("L-BFGS"),
@@ -193,11 +195,17 @@ impl TypedNetwork {
             return;
         }
         let line = |(name, guess): &(String, f64)| format!("{:?}: {}", python_name(name), number(*guess));
-        let guesses: Vec<String> = self.training.sought.iter().map(line).collect();
+        let guesses: Vec<String> = self.guesses().map(line).collect();
         let note = "first guesses; above is what the reference has. Eddy holds eigenvalues there at first";
         writeln!(out, "\nSOUGHT = {{{}}}  # {note}", guesses.join(", ")).ok();
         let scales: Vec<String> = self.sought.iter().map(|one| number(one.scale)).collect();
         writeln!(out, "\n\ndef numbers(weights):\n    return np.array([{}]) * weights[-1]\n", scales.join(", ")).ok();
+    }
+
+    /// Names of the numbers that are to be found, with their first guesses.
+    fn guesses(&self) -> impl Iterator<Item = &(String, f64)> {
+        let system = &self.statement.system;
+        self.training.sought.iter().filter(|(name, _)| system.parameter(name).is_some())
     }
 
     /// The line that reads them.

@@ -407,9 +407,37 @@ fn the_script_says_what_is_trained() {
     {
         assert!(followed.contains(part), "{part}\n{followed}");
     }
+    // A field by a network of its own, beside a number.
     let sought = vec![("D".to_owned(), 0.4), ("c".to_owned(), 1.0)];
-    let refused = patchy(Training { sought, ..training() }).unwrap().script(&adam).unwrap().unwrap_err();
-    assert!(refused.message.contains("network of its own"), "{refused}");
+    let sines = Architecture { kind: Kind::Sines { omega: 3.0 }, ..training().architecture };
+    let patchy = |architecture| {
+        patchy(Training { sought: sought.clone(), architecture, ..training() }).unwrap().script(&adam).unwrap()
+    };
+    let found = patchy(training().architecture).unwrap();
+    for part in [
+        "layers = [(5, 12), (12, 12), (12, 1), (4, 12), (12, 12), (12, 1)]",
+        "    weights = weights[:3]",
+        "def found(weights, x):\n    weights = weights[3:6]",
+        "return 0.4 + found(weights, x)[0]",
+        "SOUGHT = {\"c\": 1.0}",
+        "weights.append(np.array([1.0]))",
+    ] {
+        assert!(found.contains(part), "{part}\n{found}");
+    }
+    assert!(patchy(sines).unwrap_err().message.contains("network of its own"));
+    // Windows: each begins with the fields of the one before.
+    let marched = objective(HEAT, Training { windows: 4, ..training() }).unwrap().script(&adam).unwrap().unwrap();
+    for part in [
+        "def fields(weights, window=None):",
+        "t = t - window * length",
+        "if window == 0 else before[0](x, at))",
+        "steps = 175  # of each window",
+        "for window in range(4):",
+        "            weights, state, value = train(",
+        "if len(done) + 1 < 4:",
+    ] {
+        assert!(marched.contains(part), "{part}\n{marched}");
+    }
 }
 
 /// Each kind of network: gradient and rows against differences, what is drawn of its units, and its layers in the script.

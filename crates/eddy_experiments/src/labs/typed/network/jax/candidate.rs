@@ -13,8 +13,8 @@ use eddy_spec::EddyError;
 use super::{
     AXES, cannot, number,
     templates::{
-        GAUSSIANS, GLOROT, LOCAL, MODIFIED, PARTS, PLAIN, RESIDUAL, RING_DOMAIN, RING_WINDOW, SINES, WALL_DOMAIN,
-        WALL_WINDOW,
+        CALLED, GAUSSIANS, GLOROT, LOCAL, MODIFIED, PARTS, PLAIN, RESIDUAL, RING_DOMAIN, RING_WINDOW, SINES,
+        WALL_DOMAIN, WALL_WINDOW,
     },
 };
 use crate::labs::typed::network::{Architecture, Kind, TypedNetwork, architecture::Split, built_in::BuiltIn};
@@ -40,7 +40,10 @@ impl TypedNetwork {
             features.push("2 * (t - start) / length - 1".into());
         }
         let inputs = self.feature_count();
-        self.write_layers(out, inputs);
+        let free = self.free().count();
+        let solved = self.candidate.outputs.len() - free;
+        let places = self.place_feature_count();
+        self.write_layers(out, inputs, solved, (free > 0).then_some((places, free)));
         let split = Split::new(&self.statement);
         if let kind @ (Kind::Parts { count } | Kind::Domains { count }) = self.training.architecture.kind {
             let window = match (kind, split.is_periodic) {
@@ -53,8 +56,12 @@ impl TypedNetwork {
             let (low, length) = (number(split.min), number(split.max - split.min));
             out.push_str(&window.replace("LOW", &low).replace("LENGTH", &length));
         }
+        let layers = self.sizes(inputs, solved).len();
+        let last = layers + if free > 0 { self.sizes(places, free).len() } else { 0 };
         writeln!(out, "def network(weights, {call}):").ok();
-        if !self.sought.is_empty() {
+        if free > 0 {
+            writeln!(out, "    weights = weights[:{layers}]").ok();
+        } else if !self.sought.is_empty() {
             out.push_str("    weights = weights[:-1]\n");
         }
         writeln!(out, "    h = np.stack([{}])", features.join(", ")).ok();
@@ -76,32 +83,37 @@ impl TypedNetwork {
                 &body.replace("LOCAL", &local).replace("PLACE", place)
             }
         };
+        let ending = "    w, b = weights[-1]\n    return w @ h + b\n\n\n";
         out.push_str(body);
-        out.push_str("    w, b = weights[-1]\n    return w @ h + b\n\n\n");
+        out.push_str(ending);
+        if free > 0 {
+            features.truncate(features.len() - usize::from(self.candidate.has_time));
+            writeln!(out, "def found(weights, {}):", AXES[..grid.dimension()].join(", ")).ok();
+            writeln!(out, "    weights = weights[{layers}:{last}]").ok();
+            writeln!(out, "    h = np.stack([{}])", features.join(", ")).ok();
+            out.push_str(body);
+            out.push_str(ending);
+        }
     }
 
     /// What the network sees at a point.
     pub(super) fn feature_count(&self) -> usize {
-        let waves = 2 * self.training.architecture.harmonics;
-        let axes = self.statement.grid.axes.iter().map(|axis| if axis.is_periodic { waves } else { 1 });
-        axes.sum::<usize>() + usize::from(self.candidate.has_time)
+        self.place_feature_count() + usize::from(self.candidate.has_time)
     }
 
-    /// Sizes of the layers, within which bounds their weights begin, and what of the network is not trained.
-    fn write_layers(&self, out: &mut String, mut inputs: usize) {
+    /// What of it is of the place.
+    fn place_feature_count(&self) -> usize {
+        let waves = 2 * self.training.architecture.harmonics;
+        self.statement.grid.axes.iter().map(|axis| if axis.is_periodic { waves } else { 1 }).sum()
+    }
+
+    /// Units that each layer reads, and its own.
+    fn sizes(&self, inputs: usize, outputs: usize) -> Vec<(usize, usize)> {
         let architecture = self.training.architecture;
         let Architecture { kind, width, layers, .. } = architecture;
-        out.push('\n');
-        if let Kind::Waves { sigma, seed } = kind {
-            let rows = wave_rows(inputs, architecture.waves(), sigma, seed);
-            let line = |row: &Vec<f64>| row.iter().map(|v| number(*v)).collect::<Vec<_>>().join(", ");
-            let rows: Vec<String> = rows.iter().map(|row| format!("    [{}],\n", line(row))).collect();
-            writeln!(out, "waves = np.array([\n{}])", rows.concat()).ok();
-            inputs = 2 * architecture.waves();
-        }
-        let outputs = self.candidate.outputs.len();
+        let inputs = if let Kind::Waves { .. } = kind { 2 * architecture.waves() } else { inputs };
         let inner = vec![(width, width); layers - 1];
-        let sizes = match kind {
+        match kind {
             Kind::Gaussians { .. } => {
                 [vec![(1, width); inputs], vec![(width, width)], inner, vec![(width, outputs)]].concat()
             }
@@ -114,7 +126,23 @@ impl TypedNetwork {
                 let first = if kind == Kind::Modified { 3 } else { 1 };
                 [vec![(inputs, width); first], inner, vec![(width, outputs)]].concat()
             }
-        };
+        }
+    }
+
+    /// Sizes of the layers, within which bounds their weights begin, and what of the network is not trained.
+    /// `found`: the same of a second network.
+    fn write_layers(&self, out: &mut String, inputs: usize, outputs: usize, found: Option<(usize, usize)>) {
+        let architecture = self.training.architecture;
+        let kind = architecture.kind;
+        out.push('\n');
+        if let Kind::Waves { sigma, seed } = kind {
+            let rows = wave_rows(inputs, architecture.waves(), sigma, seed);
+            let line = |row: &Vec<f64>| row.iter().map(|v| number(*v)).collect::<Vec<_>>().join(", ");
+            let rows: Vec<String> = rows.iter().map(|row| format!("    [{}],\n", line(row))).collect();
+            writeln!(out, "waves = np.array([\n{}])", rows.concat()).ok();
+        }
+        let mut sizes = self.sizes(inputs, outputs);
+        sizes.extend(found.into_iter().flat_map(|(inputs, outputs)| self.sizes(inputs, outputs)));
         let sizes: Vec<String> = sizes.iter().map(|(n, m)| format!("({n}, {m})")).collect();
         writeln!(out, "layers = [{}]  # units that are read, units", sizes.join(", ")).ok();
         match kind {
@@ -159,8 +187,7 @@ impl TypedNetwork {
     }
 
     pub(super) fn write_fields(&self, out: &mut String, system: &System, call: &str) -> Result<(), EddyError> {
-        writeln!(out, "def fields(weights):\n    \"\"\"The candidate: initial values and periods hold exactly.\"\"\"")
-            .ok();
+        out.push_str(CALLED);
         let stepped = self.statement.stepped();
         let initial = |variable: u16| -> String {
             let position = stepped.iter().position(|other| *other == variable);
@@ -172,6 +199,14 @@ impl TypedNetwork {
                 continue;
             }
             let variable = &system.variables[usize::from(output.variable)];
+            if let Some(guess) = output.guess {
+                // Those of the second network come last.
+                let first = self.candidate.outputs.len() - self.free().count();
+                let (places, name) = (AXES[..self.statement.grid.dimension()].join(", "), python_name(&variable.name));
+                writeln!(out, "    def {name}({call}):").ok();
+                writeln!(out, "        return {} + found(weights, {places})[{}]\n", number(guess), index - first).ok();
+                continue;
+            }
             let learnt = if variable.is_complex {
                 format!("({} + 1j * ({}))", self.learnt(index, call), self.learnt(index + 1, call))
             } else if self.candidate.built_in(index).lift().is_some() {
@@ -180,20 +215,31 @@ impl TypedNetwork {
                 self.learnt(index, call)
             };
             let tau = "(t - start) / length";
+            // In a later window what the one before ended with, at its end.
+            let field = index - self.candidate.outputs[..index].iter().filter(|o| o.part == Part::Imaginary).count();
+            let at = format!("{}at", call.strip_suffix('t').unwrap_or(call));
+            let begun = |first: String, derivative: &str| match self.march.windows {
+                1 => format!("({first})"),
+                _ => format!("(({first}) if window == 0 else {derivative}({at}))"),
+            };
+            let u0 = || begun(initial(output.variable), &format!("before[{field}]"));
             let text = match (output.order, variable.role) {
                 _ if !self.training.knows_start => learnt,
-                (1, _) => format!("({}) + {tau} * {learnt}", initial(output.variable)),
-                (2, Role::SecondOrder { velocity }) => format!(
-                    "({}) + (t - start) * ({}) + ({tau}) ** 2 * {learnt}",
-                    initial(output.variable),
-                    initial(velocity)
-                ),
+                (1, _) => format!("{} + {tau} * {learnt}", u0()),
+                (2, Role::SecondOrder { velocity }) => {
+                    let mut orders = vec!["0"; self.statement.grid.dimension()];
+                    orders.push("1");
+                    let slope = format!("d(before[{field}], {})", orders.join(", "));
+                    let v0 = begun(initial(velocity), &slope);
+                    format!("{} + (t - start) * {v0} + ({tau}) ** 2 * {learnt}", u0())
+                }
                 _ => learnt,
             };
             if text.contains("np.nan") || text.len() > 20_000 {
                 return Err(cannot("the initial values are too long"));
             }
-            writeln!(out, "    def {}({call}):\n        return {text}", python_name(&variable.name)).ok();
+            let shifted = if self.march.windows > 1 { "        t = t - window * length\n" } else { "" };
+            writeln!(out, "    def {}({call}):\n{shifted}        return {text}", python_name(&variable.name)).ok();
         }
         writeln!(out, "    return {},\n\n", self.fields().join(", ")).ok();
         Ok(())

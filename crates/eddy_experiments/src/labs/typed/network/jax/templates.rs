@@ -149,6 +149,10 @@ pub const NUMBERS_SHOWN: &str = "    for name, value in zip(SOUGHT, numbers(weig
         print(f\"{name} = {value:.6g}\")
 ";
 
+/// How the candidate begins.
+pub const CALLED: &str =
+    "def fields(weights):\n    \"\"\"The candidate: initial values and periods hold exactly.\"\"\"\n";
+
 pub const TAIL: &str = "adam = OPTIMIZER
 
 

@@ -1,0 +1,38 @@
+//! Window after window in a script: the time of each is moved into the first one, and what it begins with are the fields of
+//! the one before, as they are and not as coefficients.
+
+use super::{TypedNetwork, templates::CALLED};
+
+impl TypedNetwork {
+    /// A script of the first window made one of all.
+    pub(super) fn with_windows(&self, script: String, steps: u64) -> String {
+        let windows = self.march.windows;
+        let each = steps.div_ceil(windows as u64);
+        script
+            .replace(
+                CALLED,
+                "done = []  # weights of the windows that are over\n\n\ndef fields(weights, window=None):\n    \"\"\"The candidate: \
+                 periods hold exactly, and so does what the window begins with.\"\"\"\n    window = len(done) if window is None else \
+                 window\n    before = fields(done[window - 1], window - 1) if window else None\n    at = start + window * length\n",
+            )
+            .replace(&format!("steps = {steps}\n"), &format!("steps = {each}  # of each window\n"))
+            .replace(
+                "    state = adam.init(weights)\n    for step in range(steps):\n",
+                &format!(
+                    "    for window in range({windows}):\n        state = adam.init(weights)\n        for step in range(steps):\n"
+                ),
+            )
+            .replace(
+                "        weights, state, value = train(",
+                "            weights, state, value = train(",
+            )
+            .replace(
+                "        if (step + 1) % max(1, steps // 20) == 0:\n            print(f\"step {step + 1}: loss {value:.3e}\")\n",
+                "            if (step + 1) % max(1, steps // 20) == 0:\n                print(f\"window {window + 1}, step {step + \
+                 1}: loss {value:.3e}\")\n        if len(done) + 1 < WINDOWS:\n            # Points, fields and conditions are of the \
+                 next window from here on.\n            done.append(weights)\n            low, high = low.at[-1].add(length), \
+                 high.at[-1].add(length)\n            jax.clear_caches()\n",
+            )
+            .replace("WINDOWS", &windows.to_string())
+    }
+}
