@@ -523,6 +523,26 @@ mod tests {
         }
     }
 
+    /// Sizes are bounded by the form so that every network fits into a page's memory: the largest one takes a step.
+    #[test]
+    fn the_largest_network_of_the_form_fits() {
+        let p = Params {
+            preset: Preset::ClosedBox,
+            network: Network::Parts,
+            parts: 8,
+            width: 96,
+            layers: 8,
+            points: 32,
+            optimizer: Optimizer::Soap,
+            ..Params::default()
+        };
+        let mut run = TypedPinn::start(&p, &Context::cpu()).unwrap();
+        let weights: usize = run.weights().iter().map(|w| w.shape.iter().product::<usize>()).sum();
+        assert!(weights > 500_000, "{weights}");
+        pollster::block_on(run.advance(Budget::steps(1))).unwrap();
+        assert!(run.outcome().is_running() && run.record().latest("loss").is_finite());
+    }
+
     #[test]
     fn gauss_newton_says_what_is_too_large_for_it() {
         let p = Params { optimizer: Optimizer::GaussNewton, width: 64, ..Params::default() };
