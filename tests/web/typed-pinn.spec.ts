@@ -148,6 +148,20 @@ test('panes side by side have had the same time, where that is asked for', async
   expect(await apart()).toBeGreaterThan(2);
 });
 
+test('a slip of the pen in the equations is mended by a click', async ({ page, url }) => {
+  await page.goto(`${url}/#/e/typed-pinn?preset=heat&width=12&layers=2&points=256`);
+  const element = widget(page);
+  await ready(element);
+  const box = page.locator('[data-key=equations] textarea');
+  await box.fill('u_t = 0.1*dxx(u) + sinn(x)');
+  await box.blur();
+  const repair = page.locator('[data-key=equations] .error .repair');
+  await expect(repair).toHaveText('Use “sin”');
+  await repair.click();
+  await expect(box).toHaveValue('u_t = 0.1*dxx(u) + sin(x)');
+  await expect(repair).toHaveCount(0);
+});
+
 test('an eigenvalue is found with its state, and what cannot be fulfilled is told where it stands', async ({ page, url }) => {
   test.slow();
   await page.goto(`${url}/#/e/typed-pinn?preset=harmonic-well&width=12&layers=2&points=256&steps=80`);

@@ -544,6 +544,21 @@ mod tests {
     }
 
     #[test]
+    fn a_slip_of_the_pen_is_mended_where_it_stands() {
+        let typed = |equations: &str, integrals: &str| {
+            let [equations, integrals] = [equations, integrals].map(str::to_owned);
+            let p = Params { equations, integrals, x: "0 .. 1, 32".into(), ..Params::default() };
+            TypedPinn::start(&p, &Context::cpu()).err().unwrap().repair
+        };
+        let mended = |key: &str, text: &str| Some((key.to_owned(), text.to_owned()));
+        // Characters are counted as a browser does: the remark has one of two units.
+        let repair = typed("# 𝜈 is small\nu_t = dxx(u) + sinn(u)", "");
+        assert_eq!(repair, mended("equations", "# 𝜈 is small\nu_t = dxx(u) + sin(u)"));
+        assert_eq!(typed("u_t = dxx(u)", "integral(sinn(u)) = 1"), mended("integrals", "integral(sin(u)) = 1"));
+        assert_eq!(typed("u_t = dxx(u) +", ""), None);
+    }
+
+    #[test]
     fn gauss_newton_says_what_is_too_large_for_it() {
         let p = Params { optimizer: Optimizer::GaussNewton, width: 64, ..Params::default() };
         let refused = TypedPinn::start(&p, &Context::cpu()).err().unwrap();

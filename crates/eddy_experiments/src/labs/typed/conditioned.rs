@@ -66,7 +66,9 @@ impl Texts {
         problem.equations = text;
         problem.fields.extend(names.iter().cloned());
         let mut statement = Statement::new(problem).map_err(|error| match error {
-            SolveError::Text { diagnostics, .. } => self.misread(&diagnostics, first, &copied).refusal(),
+            SolveError::Text { diagnostics, .. } => {
+                self.misread(&diagnostics, first, &copied).refusal_in(&self.integrals)
+            }
             other => self.refusal(&other),
         })?;
         let nodes = names.iter().filter_map(|name| statement.system.variable(name));
@@ -88,6 +90,7 @@ impl Texts {
             let units = |until: usize| text.iter().take(until).map(|c| c.len_utf16()).sum::<usize>();
             let at = side.here + found.span.start - side.there;
             (error.start, error.end) = (units(at), units(at + found.span.end - found.span.start));
+            error.replacement.clone_from(&found.replacement);
         }
         error
     }

@@ -103,6 +103,20 @@ impl FormError {
     pub fn refusal(&self) -> EddyError {
         EddyError::start(self.sentence()).at(self.key.clone())
     }
+
+    /// The same, repaired by the replacement within `text`, where there is one.
+    pub fn refusal_in(&self, text: &str) -> EddyError {
+        let units: Vec<u16> = text.encode_utf16().collect();
+        let repaired = self.replacement.as_ref().filter(|_| self.start <= self.end && self.end <= units.len());
+        let repaired = repaired.map(|replacement| {
+            let [before, after] = [&units[..self.start], &units[self.end..]].map(String::from_utf16_lossy);
+            [&before, replacement, &after].map(String::as_str).concat()
+        });
+        match repaired {
+            Some(text) => self.refusal().repaired_by(self.key.clone(), text),
+            None => self.refusal(),
+        }
+    }
 }
 
 impl Texts {
@@ -295,7 +309,8 @@ impl Texts {
 
     /// An error of the solver as that of the parameter that holds the text.
     pub fn refusal(&self, error: &SolveError) -> EddyError {
-        self.place(error).first().map_or_else(|| EddyError::start(error.to_string()), FormError::refusal)
+        let first = self.place(error).into_iter().next();
+        first.map_or_else(|| EddyError::start(error.to_string()), |one| one.refusal_in(self.get(&one.key)))
     }
 
     /// The values of the text `parameters`.
