@@ -547,7 +547,8 @@ mod tests {
     fn a_slip_of_the_pen_is_mended_where_it_stands() {
         let typed = |equations: &str, integrals: &str| {
             let [equations, integrals] = [equations, integrals].map(str::to_owned);
-            let p = Params { equations, integrals, x: "0 .. 1, 32".into(), ..Params::default() };
+            let end = if integrals.is_empty() { "" } else { "1" }.to_owned();
+            let p = Params { equations, integrals, end, x: "0 .. 1, 32".into(), ..Params::default() };
             TypedPinn::start(&p, &Context::cpu()).err().unwrap().repair
         };
         let mended = |key: &str, text: &str| Some((key.to_owned(), text.to_owned()));
@@ -555,6 +556,7 @@ mod tests {
         let repair = typed("# 𝜈 is small\nu_t = dxx(u) + sinn(u)", "");
         assert_eq!(repair, mended("equations", "# 𝜈 is small\nu_t = dxx(u) + sin(u)"));
         assert_eq!(typed("u_t = dxx(u)", "integral(sinn(u)) = 1"), mended("integrals", "integral(sin(u)) = 1"));
+        assert_eq!(typed("u_t = dxx(u)", ""), mended("end", "1"));
         assert_eq!(typed("u_t = dxx(u) +", ""), None);
     }
 

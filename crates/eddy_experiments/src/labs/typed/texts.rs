@@ -368,7 +368,10 @@ impl Texts {
             }
             SolveError::Value { place, message } => {
                 let (key, _) = self.find(&place.to_string());
-                vec![FormError::whole(key, self.get(key), format!("{place}: {message}."), "")]
+                let whole = FormError::whole(key, self.get(key), format!("{place}: {message}."), "");
+                // Some end is better than none.
+                let replacement = (key == "end" && is_none(self.get(key))).then(|| "1".to_owned());
+                vec![FormError { replacement, ..whole }]
             }
             other => vec![FormError::whole("equations", &self.equations, other.to_string(), "")],
         }
