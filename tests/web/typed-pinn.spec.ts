@@ -149,7 +149,8 @@ test('panes side by side have had the same time, where that is asked for', async
 });
 
 test('a slip of the pen in the equations is mended by a click', async ({ page, url }) => {
-  await page.goto(`${url}/#/e/typed-pinn?preset=heat&width=12&layers=2&points=256`);
+  const own = 'equations=u_t%20=%200.1*dxx(u)&x=0%20..%202*pi,%2064&initial=u%20=%20sin(x)&end=1';
+  await page.goto(`${url}/#/e/typed-pinn?${own}&width=12&layers=2&points=256`);
   const element = widget(page);
   await ready(element);
   const box = page.locator('[data-key=equations] textarea');
@@ -160,6 +161,40 @@ test('a slip of the pen in the equations is mended by a click', async ({ page, u
   await repair.click();
   await expect(box).toHaveValue('u_t = 0.1*dxx(u) + sin(x)');
   await expect(repair).toHaveCount(0);
+});
+
+test('a typed equation is trained on the GPU; what is not is told, and mended by a click', async ({ page, url }) => {
+  test.slow(true, 'a software GPU');
+  await page.goto(`${url}/#/e/typed-pinn?preset=burgers&width=12&layers=2&points=256&steps=400`);
+  const element = widget(page);
+  await ready(element);
+  await element.evaluate((e: any) => e.model.setOptions({ device: 'gpu', precision: 'f32' }));
+  // The preset is trained by Gauss-Newton, which the GPU does not do: the run stays, and says what would go.
+  const notice = page.locator('.notice');
+  await expect(notice).toContainText('On the GPU networks are trained by Adam. Take Adam. The run stays where it was.');
+  expect(await element.evaluate((e: any) => e.model.options.device)).toBe('cpu');
+  await notice.locator('.repair').click();
+  await expect.poll(() => element.evaluate((e: any) => e.model.options.device)).toBe('gpu');
+  await ready(element);
+  await expect(notice).toHaveCount(0);
+  await expect(page.locator('eddy-device .chip')).toContainText('WebGPU');
+  await element.evaluate((e: any) => (e.model.setSpeed('fast'), e.play()));
+  await expect.poll(() => progress(element), { timeout: 60_000 }).toBe(400);
+  const error = await latest(element, 'error');
+  expect(error).toBeLessThan(0.1);
+  // What is seen there is the solution: a layer from one to zero.
+  const { data } = await readView(element, 'solution');
+  expect(data.every(Number.isFinite)).toBe(true);
+  expect(Math.abs(Math.max(...data) - 1)).toBeLessThan(0.1);
+  // The same network after as many steps on the CPU is about as good.
+  await element.evaluate((e: any) => e.model.setOptions({ device: 'cpu', precision: 'f32' }));
+  await ready(element);
+  await expect(page.locator('eddy-device .chip')).toContainText('f32');
+  await element.evaluate((e: any) => e.play());
+  await expect.poll(() => progress(element), { timeout: 60_000 }).toBe(400);
+  const onCpu = await latest(element, 'error');
+  expect(error / onCpu).toBeGreaterThan(0.5);
+  expect(error / onCpu).toBeLessThan(2);
 });
 
 test('an eigenvalue is found with its state, and what cannot be fulfilled is told where it stands', async ({ page, url }) => {

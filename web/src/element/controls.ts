@@ -92,6 +92,7 @@ export class EddyControls extends LitElement {
         ${/gpu|adapter|device/.test(n.code) && model.options.device === 'gpu'
           ? html`<button class="button" type="button" @click=${() => void model.setOptions({ ...model.options, device: 'cpu' })}>Run on the CPU</button>`
           : nothing}
+        ${n.retry ? repairButton(model, n.repair, () => void model.retry(n)) : nothing}
       </div>`,
     );
   }

@@ -1,9 +1,9 @@
-/** The button that sets a parameter to what repairs an error. */
+/** The button that sets a parameter to what repairs an error, or does more. */
 import { html, nothing, type TemplateResult } from 'lit';
 import { numberText } from '../lib/format';
 import type { RunModel } from '../lib/run-model';
 
-export function repairButton(model: RunModel, repair: readonly [string, string] | null | undefined): TemplateResult | typeof nothing {
+export function repairButton(model: RunModel, repair: readonly [string, string] | null | undefined, press?: () => void): TemplateResult | typeof nothing {
   const spec = repair && model.experiment.params.find((p) => p.key === repair[0]);
   if (!repair || !spec || model.isFixed(repair[0])) return nothing;
   const [key, value] = repair;
@@ -18,7 +18,7 @@ export function repairButton(model: RunModel, repair: readonly [string, string] 
       : spec.kind === 'text' && now && number === '–'
         ? `Use “${whatIsNew(now, value)}”`
         : `Set ${name} to ${choice ?? (number === '–' ? value : number)}`;
-  return html`<button class="button repair" type="button" @click=${() => model.set(key, value)}>${text}</button>`;
+  return html`<button class="button repair" type="button" @click=${press ?? (() => model.set(key, value))}>${text}</button>`;
 }
 
 /** The words of `after` that are not in `before`, where one passage differs. */

@@ -555,10 +555,25 @@ export class RunModel extends RunView {
       }
     } else if (this.bundle !== bundle || this.status !== 'ready') await this.start(true);
     else if (!(await this.open(this.permalink, true))) {
-      // The run on the device before is still there, and the notice says why the other is not.
+      // The run on the device before is still there, and the notice says why the other is not: where it runs nothing is wrong.
       this.options = before;
+      for (const [key, why] of this.errors) {
+        const message = `${why.replace(/ Or switch the device to the CPU\.$/, '')} The run stays where it was.`;
+        const repair = this.repairs.get(key);
+        this.notices = [...this.notices, { code: 'setting', message, key, ...(repair && { repair, retry: options }) }];
+        this.mend(key);
+      }
       this.tell('settings');
     }
+  }
+  /** Repairs what a notice is about, and tries again. */
+  async retry(notice: EngineError): Promise<void> {
+    const { repair, retry } = notice;
+    if (!repair || !retry) return;
+    this.notices = this.notices.filter((other) => other !== notice);
+    this.set(...repair);
+    await this.settled();
+    await this.setOptions(retry);
   }
   supports(kind: DeviceKind): boolean {
     return this.experiment.devices.includes(kind);

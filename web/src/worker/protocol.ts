@@ -14,6 +14,8 @@ export interface EngineError {
   key?: string;
   /** A parameter and the value of it that repairs this. */
   repair?: [string, string];
+  /** Where the run is to be tried again after that. */
+  retry?: RunOptions;
 }
 export type Outcome =
   | { kind: 'running' }

@@ -162,9 +162,9 @@ impl Optimizer {
 /// now and then raise it a thousandfold at most.
 const EXPLODED: f64 = 1e6;
 /// Steps of L-BFGS on the same points, where they are drawn anew.
-const RENEWED: u64 = 100;
+pub const RENEWED: u64 = 100;
 /// Steps of Gauss-Newton on the same points.
-const REDRAWN: u64 = 5;
+pub const REDRAWN: u64 = 5;
 /// Most parameters for Gauss-Newton: its matrix has their number squared entries, 72 MB.
 pub const MOST_NEWTON: usize = 3_000;
 

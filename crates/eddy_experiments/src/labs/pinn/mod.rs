@@ -24,8 +24,8 @@ use eddy_spec::{Role, Series};
 #[cfg(test)]
 pub(crate) use descent::check_objective;
 pub use descent::{
-    Descent, DescentRun, ERROR, Fall, Gradient, LOSS, MOST_NEWTON, Method, Objective, Optimizer, SECONDS, refused,
-    relative_error, start_descent,
+    Descent, DescentRun, ERROR, Fall, Gradient, LOSS, MOST_NEWTON, Method, Objective, Optimizer, REDRAWN, RENEWED,
+    SECONDS, refused, relative_error, start_descent,
 };
 #[cfg(feature = "equations")]
 pub(crate) use device::{DeviceRun, Followed, POOL, Reached, refused as refused_on_gpu};

@@ -12,8 +12,9 @@ use eddy_expr::{kernel::Part, lower::numpy::python_name, system::System};
 use eddy_spec::EddyError;
 
 use super::{Balance, Kind, SLICES, TypedNetwork};
-use crate::labs::pinn::{Descent, Fall, Gradient, Method};
-use optimizers::optimizer;
+use crate::labs::pinn::Descent;
+use crate::labs::pinn::Method;
+use optimizers::descent;
 use templates::*;
 
 const AXES: [&str; 3] = ["x", "y", "z"];
@@ -28,8 +29,8 @@ fn number(value: f64) -> String {
 }
 
 impl TypedNetwork {
-    /// The script. Adam trains it where Eddy has a method for all weights together; what it cannot say is an error.
-    pub(super) fn jax(&self, descent: &Descent) -> Result<String, EddyError> {
+    /// The script; what it cannot say is an error.
+    pub(super) fn jax(&self, by: &Descent) -> Result<String, EddyError> {
         let kind = self.training.architecture.kind;
         if self.free().next().is_some() && !matches!(kind, Kind::Plain | Kind::Residual | Kind::Modified) {
             return Err(cannot(
@@ -67,21 +68,18 @@ impl TypedNetwork {
         self.write_sides(&mut out, &system, &call);
         self.write_conditions(&mut out, &system, &conditions);
         self.write_loss(&mut out);
-        Self::write_descent(&mut out, descent);
-        writeln!(out, "key = jax.random.PRNGKey({})", descent.seed).ok();
-        let (functions, rule) = optimizer(descent);
-        if !functions.is_empty() {
-            out.push_str(&functions);
-            out.push_str("\n\n");
-        }
-        out.push_str(&TAIL.replace("OPTIMIZER", &rule));
+        writeln!(out, "key = jax.random.PRNGKey({})\n\n", by.seed).ok();
+        out.push_str(BEGIN);
+        out.push_str("\n\n");
+        let held =
+            (self.is_held && by.method == Method::GaussNewton).then_some((self.training.hold, self.sought.len()));
+        out.push_str(&descent(by, by.steps, held));
+        out.push_str(MAIN);
         if let Kind::Gaussians { .. } = self.training.architecture.kind {
             let count = self.feature_count().to_string();
             out = out.replace("    return weights\n\n\ndef load", &GAUSSIANS_BEGUN.replace("COUNT", &count));
         }
-        if self.curriculum.is_there() {
-            out = self.with_curriculum(out);
-        }
+        out = self.with_curriculum(out);
         if !self.sought.is_empty() {
             let starts: Vec<String> =
                 self.guesses().zip(&self.sought).map(|((_, guess), one)| number(guess / one.scale)).collect();
@@ -92,8 +90,7 @@ impl TypedNetwork {
             out.push_str(NUMBERS_SHOWN);
         }
         if self.march.windows > 1 {
-            let steps = Self::steps(descent);
-            out = self.with_windows(out, steps);
+            out = self.with_windows(out, by.steps);
         }
         let names: Vec<String> = self.fields().into_iter().map(|name| format!("{name:?}")).collect();
         out = out.replace("FIELD_NAMES", &names.join(", "));
@@ -101,41 +98,11 @@ impl TypedNetwork {
         Ok(out)
     }
 
-    /// A step of Gauss-Newton does more than 25 of Adam.
-    fn steps(descent: &Descent) -> u64 {
-        descent.steps * if descent.method == Method::GaussNewton { 25 } else { 1 }
-    }
-
-    /// Steps and rate.
-    fn write_descent(out: &mut String, descent: &Descent) {
-        let steps = Self::steps(descent);
-        let note = |name: &str| format!("# Eddy trained by {name}; this is Adam, which needs more steps.\n");
-        out.push_str(&match descent.method {
-            Method::FirstOrder(_) => String::new(),
-            Method::ThenLbfgs { .. } => note("Adam, then by L-BFGS"),
-            Method::Lbfgs => note("L-BFGS"),
-            Method::GaussNewton => note("Gauss-Newton"),
-        });
-        let gradient = descent.first_order().map_or(Gradient::adam(5e-3), |(_, gradient)| gradient);
-        let rate = number(gradient.rate);
-        let schedule = match gradient.fall {
-            Fall::Constant => format!("optax.constant_schedule({rate})"),
-            Fall::Cosine => format!("optax.cosine_decay_schedule({rate}, steps, 0.01)"),
-            Fall::Exponential => format!("optax.exponential_decay({rate}, steps, 0.01)"),
-        };
-        writeln!(out, "steps = {steps}\nrate = {schedule}").ok();
-        if gradient.warm_up > 0 {
-            writeln!(
-                out,
-                "full, rate = rate, lambda step: full(step) * np.minimum(1, (step + 1) / {})",
-                gradient.warm_up
-            )
-            .ok();
-        }
-    }
-
     /// Coefficients that move: the residuals take them, by the share of the way that is done.
-    fn with_curriculum(&self, script: String) -> String {
+    fn with_curriculum(&self, mut script: String) -> String {
+        if !self.curriculum.is_there() {
+            return script.replace("@DONE=1.0", "").replace("@DONE", "").replace("@NOW", "");
+        }
         let (mut moved, parameters) = (String::new(), &self.statement.system.parameters);
         for (parameter, first) in self.curriculum.firsts() {
             let (name, first) = (python_name(&parameters[*parameter].name), *first);
@@ -147,20 +114,11 @@ impl TypedNetwork {
                 writeln!(moved, "    {name} = {one} + done * ({other} - {one})").ok();
             }
         }
-        let head = script.find("def residuals(weights, ").map_or(0, |at| at);
+        let head = script.find("def residuals(weights").unwrap_or(0);
         let line = head + script[head..].find('\n').map_or(0, |at| at + 1);
-        let mut script = script;
         script.insert_str(line, &moved);
-        script
-            .replace("def residuals(weights, ", "def residuals(weights, done, ")
-            .replace("residuals(weights, *p)", "residuals(weights, done, *p)")
-            .replace("def loss(weights, key):", "def loss(weights, key, done=1.0):")
-            .replace("def train(weights, state, key):", "def train(weights, state, key, done):")
-            .replace("jax.value_and_grad(loss)(weights, key)", "jax.value_and_grad(loss)(weights, key, done)")
-            .replace(
-                "fold_in(key, step))",
-                &format!("fold_in(key, step), min(1.0, step / {}))", self.curriculum.steps().max(1)),
-            )
+        let now = format!(", min(1.0, step / {})", self.curriculum.steps().max(1));
+        script.replace("@DONE", ", done").replace("@NOW", &now)
     }
 
     /// Names of the fields with an equation, in the order of the network's outputs.
@@ -171,7 +129,7 @@ impl TypedNetwork {
     }
 
     fn write_residuals(&self, out: &mut String, system: &System, lines: &[eddy_expr::lower::jax::Line], call: &str) {
-        writeln!(out, "def residuals(weights, {call}):\n    {}, = fields(weights)", self.fields().join(", ")).ok();
+        writeln!(out, "def residuals(weights@DONE, {call}):\n    {}, = fields(weights)", self.fields().join(", ")).ok();
         out.push_str(&self.numbers_read(system));
         out.push_str("    return [\n");
         let dimension = self.statement.grid.dimension();
@@ -266,10 +224,11 @@ impl TypedNetwork {
             })
             .collect();
         let weights: Vec<String> = seen.iter().map(|o| number(factors[*o])).collect();
-        writeln!(out, "])\n\n\ndef misses(weights):\n    {}, = fields(weights)", self.fields().join(", ")).ok();
-        writeln!(out, "    own = jax.vmap(lambda p: np.stack([{}]))(DATA[:, :{inputs}])", own.join(", ")).ok();
-        writeln!(out, "    return np.sum(np.array([{}]) * (own - DATA[:, {inputs}:]) ** 2)\n\n", weights.join(", "))
+        let fields = self.fields().join(", ");
+        writeln!(out, "])\n\n\ndef misses(weights, row):\n    {fields}, = fields(weights)\n    p = row[:{inputs}]")
             .ok();
+        writeln!(out, "    own = np.stack([{}])", own.join(", ")).ok();
+        writeln!(out, "    return np.array([{}]) ** 0.5 * (own - row[{inputs}:])\n\n", weights.join(", ")).ok();
     }
 
     fn write_sides(&self, out: &mut String, system: &System, call: &str) {
@@ -358,14 +317,15 @@ impl TypedNetwork {
             out.push_str(&LOSS_SIDES.replace("HELD", &sides.held().len().to_string()));
         }
         if self.integrals.is_some() {
-            out.push_str(if self.candidate.has_time { LOSS_INTEGRALS_IN_TIME } else { LOSS_INTEGRALS });
+            let term = if self.candidate.has_time { LOSS_INTEGRALS_IN_TIME } else { LOSS_INTEGRALS };
+            out.push_str(&term.replace("COUNT", &self.nodes.len().to_string()));
         }
         if let Some(joints) = &self.joints {
             out.push_str(&LOSS_JOINTS.replace("SHARES", &joints.continued().count().to_string()));
         }
         if !self.data.points.is_empty() {
-            out.push_str("    total = total + misses(weights)\n");
+            out.push_str(LOSS_DATA);
         }
-        out.push_str("    return total\n\n\n");
+        out.push_str(LOSS_END);
     }
 }

@@ -386,15 +386,24 @@ fn the_script_says_what_is_trained() {
     // Periods by sines and cosines, and no conditions at sides.
     let heat = script(HEAT).unwrap();
     assert!(heat.contains("np.cos(1.0 * k * x)") && !heat.contains("SIDES"), "{heat}");
-    // Steps of Gauss-Newton are not worth one of Adam each.
-    let newton = Descent { method: Method::GaussNewton, ..adam };
-    let written = objective(HEAT, training()).unwrap().script(&newton).unwrap().unwrap();
-    assert!(written.contains("by Gauss-Newton") && written.contains("steps = 17500"), "{written}");
+    // By each method, and nothing is left of what stands for a curriculum.
+    for (method, part) in [
+        (Method::GaussNewton, "def normal(flat, key):"),
+        (Method::Lbfgs, "weights, state, value = polish(weights, state, key)"),
+        (Method::ThenLbfgs { gradient: Gradient::adam(1e-3), first: 300 }, "if step == 300 or step % 100 == 0:"),
+    ] {
+        let written = objective(HEAT, training()).unwrap().script(&Descent { method, ..adam }).unwrap().unwrap();
+        assert!(written.contains(part) && written.contains("steps = 700"), "{written}");
+        assert!(!written.contains("@DONE") && !written.contains("@NOW") && !written.contains("FREE"), "{written}");
+    }
     let sought = vec![("D".to_owned(), 0.4)];
     let found = objective(HEAT, Training { sought, ..training() }).unwrap().script(&adam).unwrap().unwrap();
-    for part in
-        ["SOUGHT = {\"D\": 0.4}", "D, = numbers(weights)", "def misses(weights)", "weights.append(np.array([1.0]))"]
-    {
+    for part in [
+        "SOUGHT = {\"D\": 0.4}",
+        "D, = numbers(weights)",
+        "def misses(weights, row)",
+        "weights.append(np.array([1.0]))",
+    ] {
         assert!(found.contains(part), "{part}\n{found}");
     }
     // Points that follow the residual, and weights as they have become.
@@ -432,9 +441,9 @@ fn the_script_says_what_is_trained() {
         "t = t - window * length",
         "if window == 0 else before[0](x, at))",
         "steps = 175  # of each window",
+        "        weights, state, value = train(",
         "for window in range(4):",
-        "            weights, state, value = train(",
-        "if len(done) + 1 < 4:",
+        "        weights = descend(weights)\n        if len(done) + 1 < 4:",
     ] {
         assert!(marched.contains(part), "{part}\n{marched}");
     }

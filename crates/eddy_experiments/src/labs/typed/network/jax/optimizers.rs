@@ -3,25 +3,181 @@
 use eddy_nets::Rule;
 
 use super::number;
-use crate::labs::pinn::{Descent, Gradient};
+use crate::labs::pinn::{Descent, Fall, Gradient, Method, REDRAWN, RENEWED};
 
-/// The functions that are needed beside Optax, and what moves the weights.
-pub fn optimizer(descent: &Descent) -> (String, String) {
-    let by_layer = |rule: &str, which: &str| format!("by_layer({rule}(rate), {which}, rate)");
-    match descent.first_order() {
-        Some((_, Gradient { rule: Rule::AdamW { decay }, .. })) => {
-            (String::new(), format!("optax.adamw(rate, weight_decay={})", number(decay)))
+/// Steps, what they need, and `descend`, which takes them.
+pub fn descent(descent: &Descent, steps: u64, held: Option<(u64, usize)>) -> String {
+    let mut out = format!("steps = {steps}\n");
+    if let Some((_, gradient)) = descent.first_order() {
+        out.push_str(&rate(gradient));
+        let (functions, rule) = by_the_gradient(gradient);
+        out.push_str(&functions);
+        out.push_str(if functions.is_empty() { "" } else { "\n\n" });
+        out.push_str(&format!("adam = {rule}\n"));
+        out.push_str(TRAIN);
+    }
+    match descent.method {
+        Method::FirstOrder(_) => out.push_str(DESCEND),
+        Method::Lbfgs => {
+            out.push_str(LBFGS);
+            out.push_str(DESCEND_LBFGS);
         }
-        // The first layer and the last are no maps between hidden units.
-        Some((_, Gradient { rule: Rule::Muon, .. })) => {
-            (format!("{BY_LAYER}{MUON}"), by_layer("muon", "range(1, len(layers) - 1)"))
+        Method::ThenLbfgs { first, .. } => {
+            out.push_str(LBFGS);
+            let first = first.min(descent.steps).to_string();
+            out.push_str(&DESCEND_THEN.replace("FIRST", &first).replace("RENEWED", &RENEWED.to_string()));
         }
-        Some((_, Gradient { rule: Rule::Soap, .. })) => {
-            (format!("{BY_LAYER}{SOAP}"), by_layer("soap", "range(len(layers))"))
+        Method::GaussNewton => {
+            let hold = match held {
+                Some((hold, numbers)) => {
+                    HOLD.replace("HOLD", &hold.to_string()).replace("NUMBERS", &numbers.to_string())
+                }
+                None => String::new(),
+            };
+            let (argument, free) = if held.is_some() { (", free", " * free") } else { ("", "") };
+            let script =
+                GAUSS_NEWTON.replace("HELD_STEPS", &hold).replace("FREE_ARGUMENT", argument).replace("FREE", free);
+            out.push_str(&script.replace("REDRAWN", &REDRAWN.to_string()));
         }
-        _ => (String::new(), "optax.adam(rate)".into()),
+    }
+    out
+}
+
+fn rate(gradient: Gradient) -> String {
+    let rate = number(gradient.rate);
+    let schedule = match gradient.fall {
+        Fall::Constant => format!("optax.constant_schedule({rate})"),
+        Fall::Cosine => format!("optax.cosine_decay_schedule({rate}, steps, 0.01)"),
+        Fall::Exponential => format!("optax.exponential_decay({rate}, steps, 0.01)"),
+    };
+    let warm_up = gradient.warm_up;
+    let full = format!("rate = {schedule}\n");
+    match warm_up {
+        0 => full,
+        _ => format!("{full}full, rate = rate, lambda step: full(step) * np.minimum(1, (step + 1) / {warm_up})\n"),
     }
 }
+
+/// The functions that are needed beside Optax, and the rule.
+fn by_the_gradient(gradient: Gradient) -> (String, String) {
+    let by_layer = |rule: &str, which: &str| format!("by_layer({rule}(rate), {which}, rate)");
+    match gradient.rule {
+        Rule::Adam => (String::new(), "optax.adam(rate)".into()),
+        Rule::AdamW { decay } => (String::new(), format!("optax.adamw(rate, weight_decay={})", number(decay))),
+        // The first layer and the last are no maps between hidden units.
+        Rule::Muon => (format!("{BY_LAYER}{MUON}"), by_layer("muon", "range(1, len(layers) - 1)")),
+        Rule::Soap => (format!("{BY_LAYER}{SOAP}"), by_layer("soap", "range(len(layers))")),
+    }
+}
+
+const TRAIN: &str = "
+
+@jax.jit
+def train(weights, state, key@DONE=1.0):
+    value, gradient = jax.value_and_grad(loss)(weights, key@DONE)
+    updates, state = adam.update(gradient, state, weights)
+    return optax.apply_updates(weights, updates), state, value
+";
+
+const DESCEND: &str = "
+
+def descend(weights):
+    state = adam.init(weights)
+    for step in range(steps):
+        weights, state, value = train(weights, state, jax.random.fold_in(key, step)@NOW)
+        say(step, value)
+    return weights
+";
+
+const LBFGS: &str = "
+
+@jax.jit
+def polish(weights, state, key):
+    \"\"\"A step of L-BFGS on the points of the key.\"\"\"
+    value_of = lambda weights: loss(weights, key)
+    value, gradient = optax.value_and_grad_from_state(value_of)(weights, state=state)
+    updates, state = lbfgs.update(gradient, state, weights, value=value, grad=gradient, value_fn=value_of)
+    return optax.apply_updates(weights, updates), state, value
+
+
+lbfgs = optax.lbfgs()
+";
+
+const DESCEND_LBFGS: &str = "
+
+def descend(weights):
+    state = lbfgs.init(weights)
+    for step in range(steps):
+        weights, state, value = polish(weights, state, key)
+        say(step, value)
+    return weights
+";
+
+const DESCEND_THEN: &str = "
+
+def descend(weights):
+    state = adam.init(weights)
+    for step in range(steps):
+        if step < FIRST:
+            weights, state, value = train(weights, state, jax.random.fold_in(key, step)@NOW)
+        else:
+            if step == FIRST or step % RENEWED == 0:
+                # On new points, so that these alone are not fitted.
+                state, points = lbfgs.init(weights), jax.random.fold_in(key, step)
+            weights, state, value = polish(weights, state, points)
+        say(step, value)
+    return weights
+";
+
+const HOLD: &str = "        # Eigenvalues stay at their guesses until the state is the one that belongs to them.
+        free = np.ones(flat.size).at[-NUMBERS:].set(0.0 if step < HOLD else 1.0)
+";
+
+const GAUSS_NEWTON: &str = "
+flat, unravel = jax.flatten_util.ravel_pytree(begin(key))
+
+
+@jax.jit
+def normal(flat, keyFREE_ARGUMENT@DONE=1.0):
+    \"\"\"The loss as a sum of squares |r|^2: J^T J, J^T r, and itself.\"\"\"
+    gram, gradient, value = np.zeros((flat.size, flat.size)), np.zeros(flat.size), 0.0
+    for error, points, counts in terms(unravel(flat), key@DONE):
+        at = lambda flat, p: error(unravel(flat), p)
+        r, j = jax.vmap(lambda p: (at(flat, p), jax.jacrev(at)(flat, p)))(points)
+        root = counts[:, None] ** 0.5
+        r, j = (root * r).ravel(), (root[..., None] * j).reshape(-1, flat.size)FREE
+        gram, gradient, value = gram + j.T @ j, gradient + j.T @ r, value + r @ r
+    return gram, gradient, value
+
+
+@jax.jit
+def elsewhere(other, flat, key@DONE=1.0):
+    \"\"\"The loss at other weights, with the points and the counts of these.\"\"\"
+    each = lambda error, points, counts: counts @ np.sum(jax.vmap(lambda p: error(unravel(other), p))(points) ** 2, 1)
+    return sum(each(*term) for term in terms(unravel(flat), key@DONE))
+
+
+def descend(weights):
+    \"\"\"Gauss-Newton with Levenberg's damping; new points every REDRAWN steps, and where it can go no further.\"\"\"
+    flat, damping, draws = jax.flatten_util.ravel_pytree(weights)[0], 1e-3, 0
+    for step in range(steps):
+        draws += step % REDRAWN == 0
+        points = jax.random.fold_in(key, draws)
+HELD_STEPS        gram, gradient, before = normal(flat, pointsFREE_ARGUMENT@NOW)
+        for _ in range(12):
+            delta = jax.scipy.linalg.solve(gram + damping * np.eye(flat.size), gradient, assume_a=\"pos\")
+            after = elsewhere(flat - delta, flat, points@NOW)
+            if after < before:
+                flat = flat - delta
+                is_near = before - after > 0.25 * delta @ (gradient + damping * delta)
+                damping = min(max(damping * (1 / 3 if is_near else 2), 1e-14), 1e8)
+                break
+            damping = min(damping * 4, 1e8)
+        else:
+            draws += 1
+        say(step, before)
+    return unravel(flat)
+";
 
 const BY_LAYER: &str = "
 

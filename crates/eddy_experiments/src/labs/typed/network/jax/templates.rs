@@ -71,12 +71,15 @@ def side_error(weights, side, point):
 
 pub const LOSS: &str = "
 
-def square(r):
-    return np.real(r) ** 2 + np.imag(r) ** 2
+def real(errors):
+    \"\"\"Real numbers: of a complex one both parts.\"\"\"
+    return np.stack([part for e in errors for part in ([np.real(e), np.imag(e)] if np.iscomplexobj(e) else [e])])
 
 
-def loss(weights, key):
+def terms(weights, key@DONE=1.0):
+    \"\"\"Of the loss: the errors at a point, the points, and what their squares count there.\"\"\"
     inside, beside = jax.random.split(key)
+    rest = lambda weights, p: real(residuals(weights@DONE, *p))
     share = jax.random.uniform(inside, (slices * drawn, low.size))
 ";
 
@@ -85,7 +88,7 @@ pub const STRATIFIED: &str =
 ";
 
 pub const LOSS_FOLLOWED: &str = "    points = low + (high - low) * share
-    sizes = jax.vmap(lambda p: sum(square(r) for r in residuals(weights, *p)))(points).reshape(slices, drawn) ** 0.5
+    sizes = jax.vmap(lambda p: np.sum(rest(weights, p) ** 2) ** 0.5)(points).reshape(slices, drawn)
     density = jax.lax.stop_gradient(sizes / sizes.mean(1, keepdims=True) + 1)
     pick = lambda key, w: jax.random.choice(key, drawn, (each,), p=w / w.sum())
     picks = jax.vmap(pick)(jax.random.split(jax.random.fold_in(key, 4), slices), density)
@@ -93,15 +96,18 @@ pub const LOSS_FOLLOWED: &str = "    points = low + (high - low) * share
 ";
 
 pub const LOSS_INSIDE: &str = "    points = low + (high - low) * share
-    squares = jax.vmap(lambda p: sum(square(r) for r in residuals(weights, *p)))(points).reshape(slices, each).mean(1)
-    before = (np.cumsum(squares) - squares) / slices
-    total = np.mean(jax.lax.stop_gradient(np.exp(-causality * before)) * squares)
+    counts = np.full(slices * each, 1 / (slices * each))
+    if causality:
+        squares = jax.vmap(lambda p: np.sum(rest(weights, p) ** 2))(points).reshape(slices, each).mean(1)
+        before = jax.lax.stop_gradient(np.cumsum(squares) - squares) / slices
+        counts = counts * np.repeat(np.exp(-causality * before), each)
+    found = [(rest, points, counts)]
 ";
 
 pub const LOSS_SIDES: &str = "    points = low + (high - low) * jax.random.uniform(beside, (side_points, low.size))
     for side in SIDES:
-        errors = jax.vmap(lambda p: square(side_error(weights, side, p)))(points)
-        total = total + side_weight * np.mean(errors) / HELD
+        error = lambda weights, p, side=side: real([side_error(weights, side, p)])
+        found.append((error, points, np.full(side_points, side_weight / side_points / HELD)))
 ";
 
 pub const PLACES: &str = "]
@@ -130,14 +136,27 @@ def gauss(low, high, count):
 
 ";
 
-pub const LOSS_INTEGRALS: &str = "    errors = np.stack(conditions(weights))
-    total = total + integral_weight * np.mean(errors**2)
+pub const LOSS_INTEGRALS: &str = "    error = lambda weights, p: np.stack(conditions(weights))
+    found.append((error, np.zeros((1, 1)), np.full(1, integral_weight / COUNT)))
 ";
 
-pub const LOSS_INTEGRALS_IN_TIME: &str = "    share = jax.random.uniform(jax.random.fold_in(key, 2), (moments,))
-    times = start + length * (np.arange(moments) + share) / moments
-    errors = jax.vmap(lambda t: np.stack(conditions(weights, t)))(times)
-    total = total + integral_weight * np.mean(errors**2)
+pub const LOSS_INTEGRALS_IN_TIME: &str = "    share = jax.random.uniform(jax.random.fold_in(key, 2), (moments, 1))
+    times = start + length * (np.arange(moments)[:, None] + share) / moments
+    error = lambda weights, p: np.stack(conditions(weights, p[0]))
+    found.append((error, times, np.full(moments, integral_weight / moments / COUNT)))
+";
+
+pub const LOSS_DATA: &str = "    found.append((misses, DATA, np.ones(len(DATA))))
+";
+
+pub const LOSS_END: &str = "    return found
+
+
+def loss(weights, key@DONE=1.0):
+    each = lambda error, points, counts: counts @ np.sum(jax.vmap(lambda p: error(weights, p))(points) ** 2, 1)
+    return sum(each(*term) for term in terms(weights, key@DONE))
+
+
 ";
 
 pub const LAYERS_LOADED: &str =
@@ -153,10 +172,7 @@ pub const NUMBERS_SHOWN: &str = "    for name, value in zip(SOUGHT, numbers(weig
 pub const CALLED: &str =
     "def fields(weights):\n    \"\"\"The candidate: initial values and periods hold exactly.\"\"\"\n";
 
-pub const TAIL: &str = "adam = OPTIMIZER
-
-
-def begin(key):
+pub const BEGIN: &str = "def begin(key):
     weights = []
     for (n, m), bound in zip(layers, bounds):
         key, one, two = jax.random.split(key, 3)
@@ -172,20 +188,17 @@ def load(path):
     return [tuple(np.asarray(file[f\"layers.{i}.{part}\"]) for part in [\"weight\", \"bias\"]) for i in range(len(layers))]
 
 
-@jax.jit
-def train(weights, state, key):
-    value, gradient = jax.value_and_grad(loss)(weights, key)
-    updates, state = adam.update(gradient, state)
-    return optax.apply_updates(weights, updates), state, value
+def say(step, value):
+    if (step + 1) % max(1, steps // 20) == 0:
+        print(f\"step {step + 1}: loss {value:.3e}\")
+";
 
+/// What is run: FIELD_NAMES are to be put in.
+pub const MAIN: &str = "
 
 if __name__ == \"__main__\":
     weights = load(sys.argv[1]) if len(sys.argv) > 1 else begin(key)
-    state = adam.init(weights)
-    for step in range(steps):
-        weights, state, value = train(weights, state, jax.random.fold_in(key, step))
-        if (step + 1) % max(1, steps // 20) == 0:
-            print(f\"step {step + 1}: loss {value:.3e}\")
+    weights = descend(weights)
     centre = (low + high) / 2
     for name, field in zip([FIELD_NAMES], fields(weights)):
         print(f\"{name} in the middle of the domain, at half of the time: {field(*centre):.6g}\")
@@ -261,6 +274,8 @@ pub const LOSS_JOINTS: &str =
     "    points = low + (high - low) * jax.random.uniform(jax.random.fold_in(key, 3), (joint_points, low.size))
     for place in JOINTS:
         for field, order, factor in CONTINUED:
-            jumps = jax.vmap(lambda p: square(factor * jump(weights, place, list(p), field, order)))(points)
-            total = total + joint_weight * np.mean(jumps) / (len(JOINTS) * SHARES)
+            one = (place, field, order, factor)
+            error = lambda weights, p, one=one: real([one[3] * jump(weights, one[0], list(p), one[1], one[2])])
+            count = joint_weight / joint_points / (len(JOINTS) * SHARES)
+            found.append((error, points, np.full(joint_points, count)))
 ";

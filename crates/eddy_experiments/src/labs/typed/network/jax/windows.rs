@@ -17,20 +17,10 @@ impl TypedNetwork {
             )
             .replace(&format!("steps = {steps}\n"), &format!("steps = {each}  # of each window\n"))
             .replace(
-                "    state = adam.init(weights)\n    for step in range(steps):\n",
-                &format!(
-                    "    for window in range({windows}):\n        state = adam.init(weights)\n        for step in range(steps):\n"
-                ),
-            )
-            .replace(
-                "        weights, state, value = train(",
-                "            weights, state, value = train(",
-            )
-            .replace(
-                "        if (step + 1) % max(1, steps // 20) == 0:\n            print(f\"step {step + 1}: loss {value:.3e}\")\n",
-                "            if (step + 1) % max(1, steps // 20) == 0:\n                print(f\"window {window + 1}, step {step + \
-                 1}: loss {value:.3e}\")\n        if len(done) + 1 < WINDOWS:\n            # Points, fields and conditions are of the \
-                 next window from here on.\n            done.append(weights)\n            low, high = low.at[-1].add(length), \
+                "    weights = descend(weights)\n",
+                "    for window in range(WINDOWS):\n        print(f\"window {window + 1} of WINDOWS\")\n        weights = \
+                 descend(weights)\n        if len(done) + 1 < WINDOWS:\n            # Points, fields and conditions are of the next \
+                 window from here on.\n            done.append(weights)\n            low, high = low.at[-1].add(length), \
                  high.at[-1].add(length)\n            jax.clear_caches()\n",
             )
             .replace("WINDOWS", &windows.to_string())
