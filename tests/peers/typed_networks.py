@@ -93,10 +93,31 @@ def march(folder, fault):
     return max(far(values), far(ours["solution"][-1])) < 5e-3
 
 
+# What moves the weights, and how far apart two trainings on other points may end.
+METHODS = {"gauss-newton&steps=40": 10, "adam-lbfgs&steps=600&first=300": 10, "soap&steps=600": 3, "muon&steps=600": 3, "adamw&steps=600": 3}
+
+
+def train(method, folder, fault):
+    """The script must train as well as Eddy by the same method. The fault is a tenth of the steps."""
+    link, script = f"typed-pinn?preset=heat&points=512&width=16&optimizer={method}", str(folder / "train.py")
+    subprocess.run([EDDY, "run", link, "--script", script], check=True, capture_output=True)
+    meta = json.loads(subprocess.run([EDDY, "run", link, "--json"], check=True, capture_output=True, text=True).stdout)
+    theirs = runpy.run_path(script)
+    if fault:
+        theirs["descend"].__globals__["steps"] //= 10
+    import jax
+
+    weights = theirs["descend"](theirs["begin"](theirs["key"]))
+    loss, ours = float(theirs["loss"](weights, jax.random.PRNGKey(1))), meta["metrics"]["loss"]
+    print(f"heat by {method}: loss {ours:.2g}, in JAX {loss:.2g}")
+    return 1 / METHODS[method] < loss / ours < METHODS[method]
+
+
 if __name__ == "__main__":
     fault = 0.01 if "--fault" in sys.argv else 0.0
     with tempfile.TemporaryDirectory() as name:
         bad = [f"{preset}/{network}" for preset, network in PROBLEMS if not compare(preset, network, Path(name), fault)]
+        bad += [method for method in METHODS if not train(method, Path(name), fault)]
         bad += [] if march(Path(name), fault) else ["windows"]
     print("differ:", " ".join(bad) if bad else "none")
     sys.exit(bool(bad))

@@ -62,7 +62,7 @@ export abstract class RunView {
     this.sendView();
     if (this.lens) client.notify({ type: 'lens', lens: this.lens });
     client.notify({ type: 'speed', speed: this.speed });
-    client.notify({ type: 'pace', pace: this.pace });
+    this.sendPace(client);
     client.notify({ type: 'visible', visible: this.isAwake });
   }
   /** Pictures and numbers as they arrive. */
@@ -102,8 +102,11 @@ export abstract class RunView {
   /** What the panes have as much of while both run. */
   setPace(pace: Pace): void {
     this.pace = pace;
-    this.client?.notify({ type: 'pace', pace });
+    if (this.client) this.sendPace(this.client);
     this.tell('state');
+  }
+  private sendPace(client: EngineClient): void {
+    client.notify({ type: 'pace', pace: this.pace, clock: this.experiment.metrics.findIndex((m) => m.key === 'seconds') });
   }
   showView(key: string): void {
     this.view = this.experiment.views.find((v) => v.key === key) ?? this.view;

@@ -51,6 +51,8 @@ export class Engine {
   private visible = true;
   private speed: Speed = 'normal';
   private pace: Pace = 'run';
+  /** Number of the metric that is the time spent; negative without one. */
+  private clockMetric = -1;
   /** Where the clock of the run should be, as a fraction. */
   private clock = 0;
   private lastFrame = 0;
@@ -262,6 +264,7 @@ export class Engine {
         return;
       case 'pace':
         this.pace = m.pace;
+        this.clockMetric = m.clock;
         return;
       case 'visible':
         this.visible = m.visible;
@@ -526,10 +529,11 @@ export class Engine {
   private async advanceByTime(first: Pane, second: Pane, target: number, started: number): Promise<void> {
     for (;;) {
       const left = 2 * this.slice - (performance.now() - started);
-      const late = !first.running || (second.running && second.spentMs < first.spentMs);
+      const [one, two] = [first.clockMs(this.clockMetric), second.clockMs(this.clockMetric)];
+      const late = !first.running || (second.running && two < one);
       const [pane, other] = late ? [second, first] : [first, second];
       if (left <= 0 || !pane.running || (pane === first && pane.progress.fraction > target)) return;
-      const lead = other.running ? other.spentMs - pane.spentMs + 1 : left;
+      const lead = other.running ? Math.abs(one - two) + 1 : left;
       const before = pane.progress.steps;
       await this.move(pane, Math.min(left, lead), 0);
       if (pane.progress.steps === before && pane.running) return;

@@ -17,7 +17,9 @@ export class Pane {
   fractionPerStep = 0;
   msPerStep = 0;
   /** Milliseconds of computing since the run began. */
-  spentMs = 0;
+  private spentMs = 0;
+  /** What the run's own clock said last, and what had been spent by then. */
+  private told = { clock: 0, spent: 0 };
   /** Strokes of the link that are still to be painted, in the order of this pane's steps. */
   pending: Mark[] = [];
   /** The session that holds the canvas of the GPU. */
@@ -68,6 +70,14 @@ export class Pane {
     this.fractionPerStep = 0;
     this.msPerStep = 0;
     this.spentMs = 0;
+    this.told = { clock: 0, spent: 0 };
+  }
+
+  /** Milliseconds on the run's own clock, metric number `metric`, with all that was computed since it was last told. */
+  clockMs(metric: number): number {
+    const clock = 1000 * (this.session.latest()[metric + 1] ?? NaN);
+    if (metric >= 0 && Number.isFinite(clock) && clock !== this.told.clock) this.told = { clock, spent: this.spentMs };
+    return this.told.clock + this.spentMs - this.told.spent;
   }
 
   state(): PaneState {

@@ -92,7 +92,7 @@ export interface ViewPayload {
 /** 0: the experiment; 1: its baseline. */
 export type PaneIndex = 0 | 1;
 export type Speed = 'slow' | 'normal' | 'fast';
-/** What an experiment and its baseline have had as much of while both run: their part of the run, or time to compute. */
+/** What an experiment and its baseline have had as much of while both run: their part of the run, or time on their own clocks. */
 export type Pace = 'run' | 'time';
 
 /** How a view is drawn: what the engine needs of its specification. */
@@ -166,7 +166,7 @@ export type ToEngine =
   | { type: 'lens'; lens: Lens | null }
   | { type: 'play'; playing: boolean }
   | { type: 'speed'; speed: Speed }
-  | { type: 'pace'; pace: Pace }
+  | { type: 'pace'; pace: Pace; clock: number }
   | { type: 'visible'; visible: boolean }
   | ({ type: 'pointer' } & PointerMessage);
 

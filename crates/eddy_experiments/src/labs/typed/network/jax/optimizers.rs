@@ -8,8 +8,10 @@ use crate::labs::pinn::{Descent, Fall, Gradient, Method, REDRAWN, RENEWED};
 /// Steps, what they need, and `descend`, which takes them.
 pub fn descent(descent: &Descent, steps: u64, held: Option<(u64, usize)>) -> String {
     let mut out = format!("steps = {steps}\n");
-    if let Some((_, gradient)) = descent.first_order() {
-        out.push_str(&rate(gradient));
+    if let Some((first, gradient)) = descent.first_order() {
+        // Where L-BFGS follows, the rate falls until then.
+        let span = if first < descent.steps { first.to_string() } else { "steps".into() };
+        out.push_str(&rate(gradient, &span));
         let (functions, rule) = by_the_gradient(gradient);
         out.push_str(&functions);
         out.push_str(if functions.is_empty() { "" } else { "\n\n" });
@@ -43,12 +45,12 @@ pub fn descent(descent: &Descent, steps: u64, held: Option<(u64, usize)>) -> Str
     out
 }
 
-fn rate(gradient: Gradient) -> String {
+fn rate(gradient: Gradient, steps: &str) -> String {
     let rate = number(gradient.rate);
     let schedule = match gradient.fall {
         Fall::Constant => format!("optax.constant_schedule({rate})"),
-        Fall::Cosine => format!("optax.cosine_decay_schedule({rate}, steps, 0.01)"),
-        Fall::Exponential => format!("optax.exponential_decay({rate}, steps, 0.01)"),
+        Fall::Cosine => format!("optax.cosine_decay_schedule({rate}, {steps}, 0.01)"),
+        Fall::Exponential => format!("optax.exponential_decay({rate}, {steps}, 0.01)"),
     };
     let warm_up = gradient.warm_up;
     let full = format!("rate = {schedule}\n");
