@@ -94,7 +94,7 @@ def march(folder, fault):
 
 
 # What moves the weights, and how far apart two trainings on other points may end.
-METHODS = {"gauss-newton&steps=40": 10, "adam-lbfgs&steps=600&first=300": 10, "soap&steps=600": 3, "muon&steps=600": 3, "adamw&steps=600": 3}
+METHODS = {"gauss-newton&steps=40": 10, "adam-lbfgs&steps=600&first=300": 5, "soap&steps=600": 3, "muon&steps=600": 3, "adamw&steps=600": 3}
 
 
 def train(method, folder, fault):
@@ -108,7 +108,9 @@ def train(method, folder, fault):
     import jax
 
     weights = theirs["descend"](theirs["begin"](theirs["key"]))
-    loss, ours = float(theirs["loss"](weights, jax.random.PRNGKey(1))), meta["metrics"]["loss"]
+    # L-BFGS fits the points that it has: those of its last draw.
+    points = jax.random.fold_in(theirs["key"], 500) if "lbfgs" in method else jax.random.PRNGKey(1)
+    loss, ours = float(theirs["loss"](weights, points)), meta["metrics"]["loss"]
     print(f"heat by {method}: loss {ours:.2g}, in JAX {loss:.2g}")
     return 1 / METHODS[method] < loss / ours < METHODS[method]
 

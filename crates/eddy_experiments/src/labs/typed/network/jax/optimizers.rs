@@ -1,6 +1,6 @@
 //! What moves the weights in a script.
 
-use eddy_nets::Rule;
+use eddy_nets::{LbfgsSettings, Rule};
 
 use super::number;
 use crate::labs::pinn::{Descent, Fall, Gradient, Method, REDRAWN, RENEWED};
@@ -18,14 +18,15 @@ pub fn descent(descent: &Descent, steps: u64, held: Option<(u64, usize)>) -> Str
         out.push_str(&format!("adam = {rule}\n"));
         out.push_str(TRAIN);
     }
+    let lbfgs = LBFGS.replace("PAIRS", &LbfgsSettings::default().memory.to_string());
     match descent.method {
         Method::FirstOrder(_) => out.push_str(DESCEND),
         Method::Lbfgs => {
-            out.push_str(LBFGS);
+            out.push_str(&lbfgs);
             out.push_str(DESCEND_LBFGS);
         }
         Method::ThenLbfgs { first, .. } => {
-            out.push_str(LBFGS);
+            out.push_str(&lbfgs);
             let first = first.min(descent.steps).to_string();
             out.push_str(&DESCEND_THEN.replace("FIRST", &first).replace("RENEWED", &RENEWED.to_string()));
         }
@@ -102,7 +103,7 @@ def polish(weights, state, key):
     return optax.apply_updates(weights, updates), state, value
 
 
-lbfgs = optax.lbfgs()
+lbfgs = optax.lbfgs(memory_size=PAIRS)
 ";
 
 const DESCEND_LBFGS: &str = "
