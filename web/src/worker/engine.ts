@@ -9,6 +9,7 @@ import type { Lens } from '../lib/lens';
 import { pictureFromText, type LinkedPicture } from '../lib/picture-code';
 import { marksFromText } from '../lib/strokes';
 import { Painting, paintDue } from './painting';
+import { advanceByTime } from './pace';
 import { Pane, Surface } from './pane';
 import type { Capabilities, DrawSpec, EngineError, FromEngine, OpenRequest, Pace, PaneIndex, Speed, SetResult, Opened, ToEngine, LinesHeader } from './protocol';
 import { errorFromThrown, loadBundle, engineError, type WasmModule } from './wasm';
@@ -495,7 +496,8 @@ export class Engine {
     }
     let target = duration > 0 ? this.clock : Infinity;
     if (second && this.pace === 'time') {
-      await this.advanceByTime(first, second, target, now);
+      const left = () => 2 * this.slice - (performance.now() - now);
+      await advanceByTime(first, second, this.clockMetric, target, left, (pane, ms) => this.move(pane, ms, 0));
       this.dirty.draw = true;
       await this.report(!this.active);
       return;
@@ -523,21 +525,6 @@ export class Engine {
     }
     await this.report(false);
     if (!this.active) await this.report(true);
-  }
-
-  /** Advances whichever pane has had less time, to within a step of either; when one has ended, the other goes on. */
-  private async advanceByTime(first: Pane, second: Pane, target: number, started: number): Promise<void> {
-    for (;;) {
-      const left = 2 * this.slice - (performance.now() - started);
-      const [one, two] = [first.clockMs(this.clockMetric), second.clockMs(this.clockMetric)];
-      const late = !first.running || (second.running && two < one);
-      const [pane, other] = late ? [second, first] : [first, second];
-      if (left <= 0 || !pane.running || (pane === first && pane.progress.fraction > target)) return;
-      const lead = other.running ? Math.abs(one - two) + 1 : left;
-      const before = pane.progress.steps;
-      await this.move(pane, Math.min(left, lead), 0);
-      if (pane.progress.steps === before && pane.running) return;
-    }
   }
 
   /** Whether the baseline is more than a step behind the experiment. */
