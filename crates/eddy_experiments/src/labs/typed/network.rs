@@ -24,6 +24,7 @@ mod points;
 mod presets;
 mod reads;
 mod reference;
+mod scale;
 mod sides;
 mod spectra;
 mod start;
@@ -80,7 +81,7 @@ pub struct TypedNetwork {
     sources: Sources,
     /// What is added to each read, [read][point].
     bases: Vec<Vec<f64>>,
-    /// Factor of each residual: T for rates, T² for second order.
+    /// Factor of each residual: T for rates, T² for second order; of steady problems one over the size of their terms.
     scales: Vec<f64>,
     /// [point][input]
     points: Vec<f64>,
@@ -229,12 +230,16 @@ impl TypedNetwork {
         };
         let values = GraphEngine::new(&candidate.graph, &known.map_err(refused)?).map_err(refused)?;
         let length = statement.end - statement.start;
+        let guesses: Vec<(usize, f64)> = (training.sought.iter())
+            .filter_map(|(name, guess)| Some((usize::from(statement.system.parameter(name)?), *guess)))
+            .collect();
+        let steady = if has_time { 1.0 } else { 1.0 / scale::size_of_terms(&statement, &residuals, &guesses) };
         let scales = residuals
             .fields
             .iter()
             .map(|(variable, part)| {
                 let order = candidate.output(*variable, *part).map_or(0, |o| candidate.outputs[o].order);
-                length.powi(i32::from(order))
+                steady * length.powi(i32::from(order))
             })
             .collect();
         let slices = match has_time {

@@ -138,7 +138,9 @@ impl TypedNetwork {
             let mut orders = vec!["0".to_owned(); dimension];
             orders.push(line.order.to_string());
             match line.order {
-                0 => writeln!(out, "        {},", line.text).ok(),
+                0 if self.candidate.has_time => writeln!(out, "        {},", line.text).ok(),
+                // The terms of a steady problem are divided by their size.
+                0 => writeln!(out, "        {} * ({}),", number(self.scales[0]), line.text).ok(),
                 1 => writeln!(out, "        length * (d({name}, {})({call}) - {}),", orders.join(", "), line.text).ok(),
                 _ => writeln!(out, "        length**2 * (d({name}, {})({call}) - {}),", orders.join(", "), line.text)
                     .ok(),
