@@ -81,7 +81,7 @@ pub struct TypedNetwork {
     sources: Sources,
     /// What is added to each read, [read][point].
     bases: Vec<Vec<f64>>,
-    /// Factor of each residual: T for rates, T² for second order; of steady problems one over the size of their terms.
+    /// Factor of each residual: T for rates, T² for second order; of steady problems ten over the size of their terms.
     scales: Vec<f64>,
     /// [point][input]
     points: Vec<f64>,
@@ -233,7 +233,10 @@ impl TypedNetwork {
         let guesses: Vec<(usize, f64)> = (training.sought.iter())
             .filter_map(|(name, guess)| Some((usize::from(statement.system.parameter(name)?), *guess)))
             .collect();
-        let steady = if has_time { 1.0 } else { 1.0 / scale::size_of_terms(&statement, &residuals, &guesses) };
+        let steady = match has_time {
+            true => 1.0,
+            false => scale::EMPHASIS / scale::size_of_terms(&statement, &residuals, &guesses),
+        };
         let scales = residuals
             .fields
             .iter()

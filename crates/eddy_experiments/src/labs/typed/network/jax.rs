@@ -139,7 +139,7 @@ impl TypedNetwork {
             orders.push(line.order.to_string());
             match line.order {
                 0 if self.candidate.has_time => writeln!(out, "        {},", line.text).ok(),
-                // The terms of a steady problem are divided by their size.
+                // The terms of a steady problem are brought to one size.
                 0 => writeln!(out, "        {} * ({}),", number(self.scales[0]), line.text).ok(),
                 1 => writeln!(out, "        length * (d({name}, {})({call}) - {}),", orders.join(", "), line.text).ok(),
                 _ => writeln!(out, "        length**2 * (d({name}, {})({call}) - {}),", orders.join(", "), line.text)

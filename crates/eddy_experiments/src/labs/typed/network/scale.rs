@@ -6,6 +6,10 @@ use eddy_solve::Statement;
 
 use super::{integrals::tensor, points::run_at};
 
+/// What the residuals count for beside conditions on integrals, before they are squared: with 1 in its place wells, drums and condensates
+/// come to errors 5 to 70 times as large in as many steps of Gauss-Newton.
+pub(super) const EMPHASIS: f64 = 10.0;
+
 /// Places along an axis.
 const PLACES: usize = 9;
 
