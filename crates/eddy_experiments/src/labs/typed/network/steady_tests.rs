@@ -344,3 +344,29 @@ fn trainings_that_come_to_nothing_say_why_and_what_helps() {
     };
     assert!(!run.weights().is_empty() && run.weights().iter().all(finite));
 }
+
+/// Eigenvalues of a thousand and of a thousandth are found as those near one are: k = (π/L)².
+#[test]
+fn boxes_of_any_length_train_alike() {
+    let newton = Descent { method: Method::GaussNewton, steps: 60, seed: 1, record_every: 60 };
+    let trained = |length: f64, is_scaled: bool| {
+        let exact = (PI / length).powi(2);
+        let guess = format!("k = {}", 0.9 * exact);
+        let domain = format!("0 .. {length}, 48");
+        let texts = texts("dxx(u) + k*u = 0; k = 1", &domain, "u = dirichlet: 0", "integral(u^2) = 1", &guess);
+        let mut one = network(&texts, Training { points: 256, hold: 20, builds_sides: true, ..training() }).unwrap();
+        assert!((eigenvalue(&one) / exact - 1.0).abs() < 1e-9);
+        if !is_scaled {
+            one.scales = vec![1.0];
+        }
+        let mut run = DescentRun::new(one, newton).unwrap();
+        pollster::block_on(run.advance(Budget::steps(60))).unwrap();
+        (run.record().latest("error"), run.record().latest("coefficient"))
+    };
+    for length in [100.0, 1.0, 0.1] {
+        let (error, gap) = trained(length, true);
+        assert!(error < 1e-3 && gap < 1e-3, "{length}: {error:e} {gap:e}");
+    }
+    // Seen to fail where terms are as large as they come.
+    assert!(trained(100.0, false).0 > 0.1 && trained(0.1, false).0 > 0.1);
+}
