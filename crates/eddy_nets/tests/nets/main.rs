@@ -8,3 +8,4 @@ mod graph;
 mod hyper_dual;
 mod jets;
 mod optimizers;
+mod published;
