@@ -26,7 +26,7 @@ use eddy_spec::{
 
 use crate::{
     Baseline, Context, DeviceKind, Experiment, Lab, Run,
-    labs::pinn::{self, Problem, Slices, Training, Weigher, Weighting, compared},
+    labs::pinn::{self, Problem, Slices, Training, Weigher, Weighting, compared, insight},
 };
 
 choice! { pub enum Weights {
@@ -82,6 +82,10 @@ impl Experiment for CausalPinn {
         pinn::WEIGHTS_VIEW,
         ViewSpec::lines("butterfly", "x and z", Axis::linear("x", "x"), Axis::linear("z", "z")),
         pinn::RESIDUAL_VIEW,
+        insight::SPECTRUM_VIEW,
+        insight::KERNEL_VIEW,
+        insight::GRADIENTS_VIEW,
+        insight::neurons_spec(Axis::linear("time", "t")),
     ];
     const BASELINE: Option<Baseline> = Some(Baseline { label: "uniform weights", change: "weights=uniform" });
     const CLAIM: Option<Claim> = Some(Claim {
@@ -260,6 +264,10 @@ impl Problem for Lorenz {
     }
     fn reference(&self) -> &[f64] {
         &self.reference
+    }
+
+    fn probe_lines(&self) -> Option<(usize, (f64, f64))> {
+        Some((PROBES, (0.0, self.duration)))
     }
 
     fn view(&self, key: &str, solution: &[f64]) -> ViewData {

@@ -34,8 +34,9 @@ use eddy_spec::{
 use crate::{
     Baseline, Context, DeviceKind, Experiment, Lab, Run,
     labs::pinn::{
-        self, Descent, Method, Objective,
+        self, Descent, Method, Objective, Terms,
         flame::{CAPACITY, Flame, HEAT},
+        insight::{self, Probes},
         relative_error,
     },
 };
@@ -151,6 +152,10 @@ impl Experiment for Flamepinn1d {
             Axis::linear("position", "x").unit("mm"),
             Axis::linear("difference", "T-T_{ref}").unit("K"),
         ),
+        insight::SPECTRUM_VIEW,
+        insight::KERNEL_VIEW,
+        insight::GRADIENTS_VIEW,
+        insight::neurons_spec(Axis::linear("position", "x").unit("mm")),
     ];
     const BASELINE: Option<Baseline> = Some(Baseline { label: "metres", change: "stretch=0.0015" });
     const CLAIM: Option<Claim> = Some(Claim {
@@ -358,14 +363,17 @@ impl Objective for Layer {
     }
 
     fn gradient(&mut self, parameters: &[f64], gradient: &mut [f64]) -> f64 {
-        gradient.fill(0.0);
+        self.terms(parameters, &mut Terms::sum(gradient))
+    }
+
+    fn terms(&mut self, parameters: &[f64], terms: &mut Terms<'_>) -> f64 {
         let (rise, inflow) = (self.rise(), self.flame.inflow);
         let (of_residual, of_heat, of_slope) = self.factors();
         let scale = 1.0 / self.points.len() as f64;
         if self.step < self.warm_up {
             let weight = scale * (rise * of_heat).powi(2);
             let (ramp, points) = (self.points.iter().map(|x| self.ramp_at(*x)).collect::<Vec<_>>(), &self.points);
-            return self.probe_engine.add_gradient(parameters, points, gradient, |tile| {
+            return terms.add("warm-up", &mut self.probe_engine, parameters, points, &mut |tile| {
                 let mut loss = 0.0;
                 for i in 0..tile.len {
                     let difference = tile.jet(0, 0)[i] - ramp[tile.start + i];
@@ -381,7 +389,7 @@ impl Objective for Layer {
         // Derivatives along the coordinate, x over the length.
         let (first, second) = (rise / LENGTH, rise / (LENGTH * LENGTH));
         let mut of_sought = 0.0;
-        let mut loss = self.engine.add_gradient(parameters, &self.points, gradient, |tile| {
+        let mut loss = terms.add("residual", &mut self.engine, parameters, &self.points, &mut |tile| {
             let mut loss = 0.0;
             for i in 0..tile.len {
                 let [fraction, slope, curvature] = [0, 1, 2].map(|c| tile.jet(0, c)[i]);
@@ -403,12 +411,12 @@ impl Objective for Layer {
             }
             loss
         });
-        gradient[self.scalar] += self.lead * of_sought;
+        terms.slope(self.scalar, self.lead * of_sought);
 
         // Samples fix the place of the flame where there are any.
         let of_slope = if task == Task::Speed { of_slope } else { 0.0 };
         let weight = self.inlet;
-        loss += self.engine.add_gradient(parameters, &[0.0], gradient, |tile| {
+        loss += terms.add("inlet", &mut self.engine, parameters, &[0.0], &mut |tile| {
             let cold = of_heat * rise * tile.jet(0, 0)[0];
             let slope = of_slope * (first * tile.jet(0, 1)[0] - SLOPE);
             tile.adjoint(0, 0)[0] = 2.0 * weight * cold * of_heat * rise;
@@ -417,7 +425,7 @@ impl Objective for Layer {
         });
         if task != Task::Speed {
             let (samples, scale) = (&self.samples, 1.0 / SAMPLES as f64);
-            loss += self.probe_engine.add_gradient(parameters, &self.sample_places, gradient, |tile| {
+            loss += terms.add("samples", &mut self.probe_engine, parameters, &self.sample_places, &mut |tile| {
                 let mut loss = 0.0;
                 for i in 0..tile.len {
                     let d = of_heat * (inflow + rise * tile.jet(0, 0)[i] - samples[tile.start + i]);
@@ -428,6 +436,17 @@ impl Objective for Layer {
             });
         }
         loss
+    }
+
+    fn probes(&self) -> Option<Probes> {
+        Some(Probes {
+            own: self.solution.clone(),
+            reference: self.reference.clone(),
+            per_line: self.probes.len(),
+            is_periodic: false,
+            line: self.probes.clone(),
+            along: (0.0, 1e3 * LENGTH),
+        })
     }
 
     /// The error is that of T − T₀, so that gas that does not burn at all is wrong by 1.

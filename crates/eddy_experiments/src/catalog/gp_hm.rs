@@ -47,7 +47,7 @@ use web_time::Instant;
 
 use crate::{
     Baseline, Budget, Context, DeviceKind, Experiment, Lab, LocalFuture, Precision, Progress, Record, Run,
-    labs::pinn::{self, Descent, Objective, Optimizer, relative_error},
+    labs::pinn::{self, Descent, Objective, Optimizer, insight, relative_error},
     ready,
 };
 
@@ -160,6 +160,7 @@ impl Experiment for GpHm {
             Axis::log("weight over the largest", "w_q/\\max w"),
         ),
         ViewSpec::lines("difference", "error", Axis::linear("position", "x"), Axis::linear("difference", "u-u_{ref}")),
+        insight::SPECTRUM_VIEW,
     ];
     const BASELINE: Option<Baseline> = Some(Baseline { label: "tanh network", change: "model=network&rate=0.003" });
     const CLAIM: Option<Claim> = Some(Claim {
@@ -283,6 +284,7 @@ impl Problem {
                 let series = vec![Series::line("error", Role::Result, xs(), ys)];
                 ViewData::Lines { series, x: (0.0, 1.0), y: (-1.1 * top, 1.1 * top) }
             }
+            "error-spectrum" => insight::spectrum_view(&self.exact, solution, self.exact.len(), false),
             "spectrum" => {
                 const FLOOR: f64 = 1e-6;
                 let largest = spectrum.iter().fold(0.0, |m: f64, s| m.max(s.1));

@@ -34,7 +34,11 @@ use eddy_spec::{
 use crate::{
     Baseline, Context, DeviceKind, Experiment, Lab, Run,
     labs::{
-        pinn::{self, Descent, Objective, Optimizer, relative_error},
+        pinn::{
+            self, Descent, Objective, Optimizer, Terms,
+            insight::{self, Probes},
+            relative_error,
+        },
         walls::{Jet, Kovasznay, Layer, Steady, X, Y, bumps, on_wall, wall_error_lines},
     },
 };
@@ -132,6 +136,10 @@ impl Experiment for HardBcPinnNs {
             Axis::linear("way around from the lower left corner", "s"),
             Axis::linear("error of the velocity", "u-u_{wall}"),
         ),
+        insight::SPECTRUM_VIEW,
+        insight::KERNEL_VIEW,
+        insight::GRADIENTS_VIEW,
+        insight::neurons_spec(Axis::linear("position", "x")),
     ];
     const BASELINE: Option<Baseline> = Some(Baseline { label: "penalty, weight 10", change: "walls=soft&weight=10" });
     const CLAIM: Option<Claim> = Some(Claim {
@@ -371,10 +379,13 @@ impl Objective for Flow {
     }
 
     fn gradient(&mut self, parameters: &[f64], gradient: &mut [f64]) -> f64 {
-        gradient.fill(0.0);
+        self.terms(parameters, &mut Terms::sum(gradient))
+    }
+
+    fn terms(&mut self, parameters: &[f64], terms: &mut Terms<'_>) -> f64 {
         let (at, problem, layers) = (self.at, self.problem, &self.layers);
         let scale = 2.0 / self.points.len() as f64;
-        let inside = self.engine.add_gradient(parameters, &self.points, gradient, |tile| {
+        let inside = terms.add("residual", &mut self.engine, parameters, &self.points, &mut |tile| {
             let mut loss = 0.0;
             for i in 0..tile.len {
                 let layer = &layers[tile.start + i];
@@ -396,7 +407,7 @@ impl Objective for Flow {
             return inside;
         }
         let scale = 2.0 * self.weight / self.edges.len() as f64;
-        let edges = self.value_engine.add_gradient(parameters, &self.edges, gradient, |tile| {
+        let edges = terms.add("walls", &mut self.value_engine, parameters, &self.edges, &mut |tile| {
             let mut loss = 0.0;
             for i in 0..tile.len {
                 let (x, y) = (tile.input(0)[i], tile.input(1)[i]);
@@ -410,6 +421,18 @@ impl Objective for Flow {
             loss
         });
         inside + edges
+    }
+
+    /// Of the velocity along x.
+    fn probes(&self) -> Option<Probes> {
+        Some(Probes {
+            own: self.solution.iter().step_by(2).copied().collect(),
+            reference: self.reference.iter().step_by(2).copied().collect(),
+            per_line: COLUMNS,
+            is_periodic: false,
+            line: self.grid[2 * COLUMNS * (ROWS / 2)..][..2 * COLUMNS].to_vec(),
+            along: X,
+        })
     }
 
     fn measure(&mut self, parameters: &[f64]) -> Vec<f64> {

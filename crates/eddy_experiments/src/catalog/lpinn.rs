@@ -40,7 +40,11 @@ use eddy_spec::{
 
 use crate::{
     Baseline, Context, DeviceKind, Experiment, Lab, Run,
-    labs::pinn::{self, Descent, Objective, Optimizer, relative_error},
+    labs::pinn::{
+        self, Descent, Objective, Optimizer, Terms,
+        insight::{self, Probes},
+        relative_error,
+    },
 };
 
 choice! { pub enum Frame {
@@ -131,6 +135,10 @@ impl Experiment for Lpinn {
             Axis::linear("number", "k"),
             Axis::log("singular value over the first", "\\sigma_k/\\sigma_1"),
         ),
+        insight::SPECTRUM_VIEW,
+        insight::KERNEL_VIEW,
+        insight::GRADIENTS_VIEW,
+        insight::neurons_spec(Axis::linear("place or label", "x")),
     ];
     const BASELINE: Option<Baseline> =
         Some(Baseline { label: "fixed places", change: "frame=eulerian&start_weight=100" });
@@ -474,10 +482,13 @@ impl Objective for Transport {
     }
 
     fn gradient(&mut self, parameters: &[f64], gradient: &mut [f64]) -> f64 {
-        gradient.fill(0.0);
+        self.terms(parameters, &mut Terms::sum(gradient))
+    }
+
+    fn terms(&mut self, parameters: &[f64], terms: &mut Terms<'_>) -> f64 {
         let (at, law, frame, [path_weight, start_weight]) = (self.at, self.present(), self.frame, self.weights);
         let scale = 2.0 / self.points.len() as f64;
-        let inside = self.engine.add_gradient(parameters, &self.points, gradient, |tile| {
+        let inside = terms.add("residual", &mut self.engine, parameters, &self.points, &mut |tile| {
             let mut loss = 0.0;
             for i in 0..tile.len {
                 let u = at.map(|c| tile.jet(0, c)[i]);
@@ -504,7 +515,7 @@ impl Objective for Transport {
             loss
         });
         let scale = start_weight / STARTS as f64;
-        let start = self.value_engine.add_gradient(parameters, &self.starts, gradient, |tile| {
+        let start = terms.add("start", &mut self.value_engine, parameters, &self.starts, &mut |tile| {
             let mut loss = 0.0;
             for i in 0..tile.len {
                 let e = tile.jet(0, 0)[i] - law.initial(tile.input(0)[i]);
@@ -519,6 +530,19 @@ impl Objective for Transport {
             loss
         });
         inside + start
+    }
+
+    /// The neurons are those of U, at labels on characteristics, or at places.
+    fn probes(&self) -> Option<Probes> {
+        let per_moment = self.grid.len() / MOMENTS;
+        Some(Probes {
+            own: self.solution.clone(),
+            reference: self.reference.clone(),
+            per_line: PLACES,
+            is_periodic: true,
+            line: self.grid[per_moment * (MOMENTS / 2)..][..per_moment].to_vec(),
+            along: (0.0, LENGTH),
+        })
     }
 
     fn measure(&mut self, parameters: &[f64]) -> Vec<f64> {

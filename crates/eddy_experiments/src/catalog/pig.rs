@@ -23,7 +23,11 @@ use eddy_spec::{
 
 use crate::{
     Baseline, Context, DeviceKind, Experiment, Lab, Run,
-    labs::pinn::{self, Descent, Method, Objective, relative_error},
+    labs::pinn::{
+        self, Descent, Method, Objective, Terms,
+        insight::{self, Probes},
+        relative_error,
+    },
 };
 
 choice! { pub enum Model {
@@ -110,6 +114,10 @@ impl Experiment for Pig {
             Axis::linear("difference", "u-u_{exact}"),
             ColorMap::Diverging,
         ),
+        insight::SPECTRUM_VIEW,
+        insight::KERNEL_VIEW,
+        insight::GRADIENTS_VIEW,
+        insight::neurons_spec(Axis::linear("position", "x")),
     ];
     const BASELINE: Option<Baseline> = Some(Baseline { label: "tanh network", change: "model=tanh" });
     const CLAIM: Option<Claim> = Some(Claim {
@@ -262,10 +270,13 @@ impl Objective for Helmholtz {
     }
 
     fn gradient(&mut self, parameters: &[f64], gradient: &mut [f64]) -> f64 {
-        gradient.fill(0.0);
+        self.terms(parameters, &mut Terms::sum(gradient))
+    }
+
+    fn terms(&mut self, parameters: &[f64], terms: &mut Terms<'_>) -> f64 {
         let [xx, yy] = self.seconds;
         let scale = 2.0 / self.points.len() as f64;
-        let inside = self.engine.add_gradient(parameters, &self.points, gradient, |tile| {
+        let inside = terms.add("residual", &mut self.engine, parameters, &self.points, &mut |tile| {
             let mut loss = 0.0;
             for i in 0..tile.len {
                 let source = (1.0 - 17.0 * PI * PI) * exact(tile.input(0)[i], tile.input(1)[i]);
@@ -278,7 +289,7 @@ impl Objective for Helmholtz {
             loss
         });
         let scale = 2.0 * self.boundary / self.edges.len() as f64;
-        let edges = self.edge_engine.add_gradient(parameters, &self.edges, gradient, |tile| {
+        let edges = terms.add("sides", &mut self.edge_engine, parameters, &self.edges, &mut |tile| {
             let mut loss = 0.0;
             for i in 0..tile.len {
                 let u = tile.jet(0, 0)[i];
@@ -288,9 +299,21 @@ impl Objective for Helmholtz {
             loss
         });
         if let (true, Some((at, count))) = (self.frozen, self.gaussians) {
-            gradient[at..at + 4 * count].fill(0.0);
+            terms.hold(at..at + 4 * count);
         }
         inside + edges
+    }
+
+    fn probes(&self) -> Option<Probes> {
+        Some(Probes {
+            own: self.solution.clone(),
+            reference: self.reference.clone(),
+            per_line: GRID,
+            is_periodic: false,
+            // Beside the middle, where the solution is not zero.
+            line: self.grid[2 * GRID * (GRID / 4)..][..2 * GRID].to_vec(),
+            along: (-1.0, 1.0),
+        })
     }
 
     fn measure(&mut self, parameters: &[f64]) -> Vec<f64> {

@@ -97,6 +97,10 @@ impl Experiment for PinnAllenCahn {
         ),
         pinn::WEIGHTS_VIEW,
         pinn::RESIDUAL_VIEW,
+        pinn::insight::SPECTRUM_VIEW,
+        pinn::insight::KERNEL_VIEW,
+        pinn::insight::GRADIENTS_VIEW,
+        pinn::insight::neurons_spec(Axis::linear("position", "x")),
     ];
     const BASELINE: Option<Baseline> = Some(Baseline { label: "uniform weights", change: "weights=uniform" });
     const CLAIM: Option<Claim> = None;

@@ -91,6 +91,10 @@ impl Experiment for PinnBurgers {
             ColorMap::Diverging,
         ),
         pinn::RESIDUAL_VIEW,
+        pinn::insight::SPECTRUM_VIEW,
+        pinn::insight::KERNEL_VIEW,
+        pinn::insight::GRADIENTS_VIEW,
+        pinn::insight::neurons_spec(Axis::linear("position", "x")),
     ];
     const BASELINE: Option<Baseline> = Some(Baseline { label: "one hidden layer", change: "layers=1" });
     const CLAIM: Option<Claim> = None;

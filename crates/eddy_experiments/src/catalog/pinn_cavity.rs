@@ -34,7 +34,7 @@ use eddy_spec::{
 use crate::{
     Baseline, Context, DeviceKind, Experiment, Lab, Run,
     labs::{
-        pinn::{self, Descent, Gradient, Method, Objective, relative_error},
+        pinn::{self, Descent, Gradient, Method, Objective, Terms, insight, relative_error},
         walls::{
             Jet, Steady,
             taylor::{FACTORIALS, ORDERS, Taylor},
@@ -141,6 +141,8 @@ impl Experiment for PinnCavity {
             Axis::linear("way around from the lower left corner", "s"),
             Axis::linear("error of the velocity", "u-u_{wall}"),
         ),
+        insight::KERNEL_VIEW,
+        insight::GRADIENTS_VIEW,
     ];
     const BASELINE: Option<Baseline> = Some(Baseline { label: "penalty on the walls", change: "walls=soft" });
     const CLAIM: Option<Claim> = Some(Claim {
@@ -442,10 +444,13 @@ impl Objective for Cavity {
     }
 
     fn gradient(&mut self, parameters: &[f64], gradient: &mut [f64]) -> f64 {
-        gradient.fill(0.0);
+        self.terms(parameters, &mut Terms::sum(gradient))
+    }
+
+    fn terms(&mut self, parameters: &[f64], terms: &mut Terms<'_>) -> f64 {
         let (at, flow, layers) = (self.at, self.problem.flow, &self.layers);
         let scale = 2.0 / self.points.len() as f64;
-        let inside = self.engine.add_gradient(parameters, &self.points, gradient, |tile| {
+        let inside = terms.add("residual", &mut self.engine, parameters, &self.points, &mut |tile| {
             let mut loss = 0.0;
             for i in 0..tile.len {
                 let ([lift, factor], share) = layers[tile.start + i];
@@ -468,7 +473,7 @@ impl Objective for Cavity {
             return inside;
         }
         let (scale, speeds, edge) = (self.weight / self.speeds.len() as f64, &self.speeds, self.edge);
-        let edges = self.edge_engine.add_gradient(parameters, &self.edges, gradient, |tile| {
+        let edges = terms.add("walls", &mut self.edge_engine, parameters, &self.edges, &mut |tile| {
             let mut loss = 0.0;
             for i in 0..tile.len {
                 for (k, wall) in [(2, speeds[tile.start + i]), (1, 0.0)] {

@@ -25,7 +25,11 @@ use eddy_spec::{
 
 use crate::{
     Baseline, Context, DeviceKind, Experiment, Lab, Run,
-    labs::pinn::{self, Descent, Method, Objective, relative_error},
+    labs::pinn::{
+        self, Descent, Method, Objective, Terms,
+        insight::{self, Probes},
+        relative_error,
+    },
 };
 
 choice! { pub enum Well {
@@ -113,6 +117,10 @@ impl Experiment for PinnQuantumWells {
             Axis::linear("position", "x"),
             Axis::linear("difference", "\\psi-\\psi_{ref}"),
         ),
+        insight::SPECTRUM_VIEW,
+        insight::KERNEL_VIEW,
+        insight::GRADIENTS_VIEW,
+        insight::neurons_spec(Axis::linear("position", "x")),
     ];
     const BASELINE: Option<Baseline> = Some(Baseline { label: "weak norm", change: "norm=0.001" });
     const CLAIM: Option<Claim> = Some(Claim {
@@ -323,9 +331,12 @@ impl Objective for State {
         self.points.len()
     }
 
-    /// The norm ties all points together, so one pass collects ψ and ψ″ and a second one goes back.
     fn gradient(&mut self, parameters: &[f64], gradient: &mut [f64]) -> f64 {
-        gradient.fill(0.0);
+        self.terms(parameters, &mut Terms::sum(gradient))
+    }
+
+    /// The norm ties all points together, so one pass collects ψ and ψ″ and a second one goes back.
+    fn terms(&mut self, parameters: &[f64], terms: &mut Terms<'_>) -> f64 {
         let second = self.second;
         let values = &mut self.values;
         self.engine.evaluate(parameters, &self.points, |tile| {
@@ -340,7 +351,9 @@ impl Objective for State {
         let of_norm = 4.0 * self.norm * excess * self.spacing;
         let (values, potentials) = (&self.values, &self.potentials);
         let mut energy_slope = 0.0;
-        let loss = self.engine.add_gradient(parameters, &self.points, gradient, |tile| {
+        // Both terms go back in one pass where they need not be kept apart.
+        let with_residual = if terms.is_apart() { 0.0 } else { of_norm };
+        let loss = terms.add("residual", &mut self.engine, parameters, &self.points, &mut |tile| {
             let mut loss = 0.0;
             for i in 0..tile.len {
                 let [psi, curvature] = values[tile.start + i];
@@ -348,15 +361,35 @@ impl Objective for State {
                 let r = (v - energy) * psi - curvature;
                 loss += scale * r * r;
                 energy_slope -= 2.0 * scale * r * psi;
-                tile.adjoint(0, 0)[i] = 2.0 * scale * r * (v - energy) + of_norm * psi;
+                tile.adjoint(0, 0)[i] = 2.0 * scale * r * (v - energy) + with_residual * psi;
                 tile.adjoint(0, second)[i] = -2.0 * scale * r;
             }
             loss
         });
         if let Some(scalar) = self.scalar {
-            gradient[scalar] += energy_slope;
+            terms.slope(scalar, energy_slope);
+        }
+        // One number of all points: it has no rows by point.
+        if terms.is_apart() && !terms.is_by_point() {
+            terms.add("norm", &mut self.engine, parameters, &self.points, &mut |tile| {
+                for i in 0..tile.len {
+                    tile.adjoint(0, 0)[i] = of_norm * values[tile.start + i][0];
+                }
+                0.0
+            });
         }
         loss + self.norm * excess * excess
+    }
+
+    fn probes(&self) -> Option<Probes> {
+        Some(Probes {
+            own: self.solution.clone(),
+            reference: self.reference.clone(),
+            per_line: self.probes.len(),
+            is_periodic: false,
+            line: self.probes.clone(),
+            along: self.potential.walls(),
+        })
     }
 
     fn measure(&mut self, parameters: &[f64]) -> Vec<f64> {

@@ -433,21 +433,9 @@ impl Experiment for TypedPinn {
             Axis::linear("wave", "k"),
             Axis::log("amplitude", "|\\hat u_k|"),
         ),
-        ViewSpec::lines("kernel", "tangent kernel", Axis::linear("place", "j"), Axis::log("eigenvalue", "\\lambda_j")),
-        ViewSpec::curves(
-            "gradients",
-            "gradients by term",
-            pinn::AXIS,
-            Axis::log("norm of the gradient", "|\\nabla_\\theta\\mathcal L|"),
-        ),
-        ViewSpec::field(
-            "neurons",
-            "neurons",
-            X,
-            Axis::linear("unit of the layer", "j"),
-            Axis::linear("answer", "\\tanh"),
-            ColorMap::Diverging,
-        ),
+        pinn::insight::KERNEL_VIEW,
+        pinn::insight::GRADIENTS_VIEW,
+        pinn::insight::neurons_spec(X),
         ViewSpec::lines("coefficients", "coefficients", pinn::AXIS, Axis::linear("coefficient", "p")),
     ];
     const BASELINE: Option<Baseline> = Some(Baseline { label: "one hidden layer", change: "layers=1" });

@@ -75,6 +75,8 @@ pub struct GraphTile<'a, T> {
     pub start: usize,
     /// Points in the tile.
     pub len: usize,
+    /// The first one's place among the lanes.
+    pub(super) first: usize,
     lanes: usize,
     components: usize,
     points: &'a [T],
@@ -85,15 +87,15 @@ pub struct GraphTile<'a, T> {
 impl<'a, T: Real> GraphTile<'a, T> {
     /// Coordinate `i` at the tile's points.
     pub fn input(&self, i: usize) -> &'a [T] {
-        &self.points[i * self.lanes..][..self.len]
+        &self.points[i * self.lanes + self.first..][..self.len]
     }
     /// Derivative number `component` (see [`Derivatives::component`]) of output `output` at the tile's points.
     pub fn jet(&self, output: usize, component: usize) -> &'a [T] {
-        &self.jets[(output * self.components + component) * self.lanes..][..self.len]
+        &self.jets[(output * self.components + component) * self.lanes + self.first..][..self.len]
     }
     /// The derivative of the loss with respect to it, to be written by the loss; zero if it is not.
     pub fn adjoint(&mut self, output: usize, component: usize) -> &mut [T] {
-        &mut self.adjoints[(output * self.components + component) * self.lanes..][..self.len]
+        &mut self.adjoints[(output * self.components + component) * self.lanes + self.first..][..self.len]
     }
 }
 
@@ -217,6 +219,7 @@ impl<T: Real> GraphEngine<T> {
         GraphTile {
             start,
             len,
+            first: 0,
             lanes: self.lanes,
             components: self.derivatives.components(),
             points: &self.points,

@@ -307,6 +307,28 @@ impl Graph {
         self.nodes.iter().filter_map(layer).collect()
     }
 
+    /// The units that the layer behind the first output reads, as a network of the same parameters, and that layer. None where no
+    /// trainable layer is behind it.
+    pub fn hidden(&self) -> Option<(Self, LayerShape)> {
+        let mut at = self.nodes.len() - 1;
+        loop {
+            let entry = &self.nodes[at];
+            at = match entry.kind {
+                Kind::Dense { from, at } => {
+                    let (inputs, outputs) = (self.nodes[from].units, entry.units);
+                    let nodes = self.nodes[..=from].to_vec();
+                    let shape = LayerShape { inputs, outputs, weights: at, biases: at + inputs * outputs };
+                    return Some((Self { nodes, ..self.clone() }, shape));
+                }
+                Kind::Fixed { from, .. } | Kind::Apply { from, .. } => from,
+                Kind::Multiply { left, right } | Kind::Add { left, right } | Kind::Join { left, right } => {
+                    if self.nodes[left].is_trained { left } else { right }
+                }
+                Kind::Coordinates | Kind::Indicator { .. } | Kind::Gaussians { .. } => return None,
+            };
+        }
+    }
+
     /// Parameters at the start: the same for a seed in both formats up to rounding, on every machine.
     pub fn start<T: Real>(&self, seed: u64) -> Result<Vec<T>, NetError> {
         if let Some(error) = &self.error {

@@ -75,6 +75,44 @@ impl<T: Real> GraphEngine<T> {
         });
     }
 
+    /// What [`add_gradient`](Self::add_gradient) adds up, for single points of the batch: each chosen one's part of the loss and
+    /// the gradient of that part. `loss` is called with one point at a time, which has its number within the batch. Cost: one
+    /// evaluation of the batch, and a gradient for each tile that has a chosen point.
+    ///
+    /// # Panics
+    /// If a length does not fit.
+    pub fn gradients_of(
+        &mut self,
+        parameters: &[T],
+        points: &[T],
+        chosen: &[usize],
+        mut loss: impl FnMut(&mut GraphTile<'_, T>) -> f64,
+    ) -> Vec<(f64, Vec<T>)> {
+        let width = self.graph.parameters;
+        let (mut slopes, mut found) = (Aligned::zeros(width * self.capacity), Vec::new());
+        self.tiles(parameters, points, |engine, start, len| {
+            let here: Vec<usize> = chosen.iter().filter(|at| (start..start + len).contains(at)).copied().collect();
+            if here.is_empty() {
+                return;
+            }
+            engine.output_adjoints.fill(T::ZERO);
+            let parts: Vec<f64> = (here.iter())
+                .map(|at| {
+                    let mut tile = engine.tile(*at, 1);
+                    tile.first = at - start;
+                    loss(&mut tile)
+                })
+                .collect();
+            let lanes = engine.lanes;
+            slopes[..width * lanes].fill(T::ZERO);
+            engine.backward(parameters, Sink::Rows(&mut slopes[..width * lanes]));
+            for (at, part) in here.into_iter().zip(parts) {
+                found.push((part, (0..width).map(|p| slopes[p * lanes + at - start]).collect()));
+            }
+        });
+        found
+    }
+
     /// Residuals and their derivatives as one matrix, one row per residual, `count` of them per point, point by point. Cost
     /// and `residual` as for [`rows`](Self::rows).
     ///

@@ -346,6 +346,24 @@ fn gradient_equals_central_differences_and_the_jacobian() {
         assert!((product - g).abs() < 1e-12 * scale, "{i}");
     }
 
+    // One point's part of the loss and its gradient, from the loss as it is.
+    let chosen = [0, 3, 15, 16, 19];
+    let singles = engine.gradients_of(&parameters, &points, &chosen, |tile| {
+        assert!(tile.len == 1 && points[3 * tile.start..][..3] == [0, 1, 2].map(|i| tile.input(i)[0]));
+        let (u, a, b) = (tile.jet(0, 0)[0], tile.jet(0, third)[0], tile.jet(0, fourth)[0]);
+        let r = residual(u, a, b);
+        tile.adjoint(0, 0)[0] = 2.0 * r * (1.0 + 0.01 * b);
+        tile.adjoint(0, third)[0] = 2.0 * r;
+        tile.adjoint(0, fourth)[0] = 2.0 * r * 0.01 * u;
+        r * r
+    });
+    assert_eq!(singles.len(), chosen.len());
+    for ((part, slopes), at) in singles.iter().zip(chosen) {
+        assert!((part - residuals[at] * residuals[at]).abs() < 1e-12 * part);
+        let row = &jacobian[at * slopes.len()..][..slopes.len()];
+        assert!(slopes.iter().zip(row).all(|(s, j)| (s - 2.0 * residuals[at] * j).abs() < 1e-12 * scale), "{at}");
+    }
+
     // The products of the rows, as they are made without keeping them: so many points that they are made in several parts.
     let repeated = points.repeat(33);
     let mut equations = NormalEquations::new(parameters.len());
@@ -361,6 +379,37 @@ fn gradient_equals_central_differences_and_the_jacobian() {
         }
     }
     assert!((equations.gram[size + 1] - 32.0 * product(1, 1)).abs() > 1e-12 * largest, "a tile less must be seen");
+}
+
+#[test]
+fn hidden_units_are_those_the_first_output_reads() {
+    let mut g = Graph::new(2);
+    let x = g.coordinates();
+    let network = g.mlp(x, &[5, 4], 2, Function::Tanh);
+    let walls = g.pick(x, 0, 1.0, -1.0);
+    let inside = g.multiply(walls, network);
+    let first = g.pick(inside, 0, 2.0, 0.0);
+    let line = g.pick(x, 1, 1.0, 0.0);
+    g.add(line, first);
+    let (hidden, layer) = g.hidden().unwrap();
+    assert_eq!((hidden.outputs(), layer.inputs, layer.outputs), (4, 4, 2));
+    let parameters: Vec<f64> = g.start(5).unwrap();
+    let value = |graph: &Graph| -> Vec<f64> {
+        let mut out = Vec::new();
+        let mut engine = GraphEngine::<f64>::new(graph, &Derivatives::new(2, &[]).unwrap()).unwrap();
+        let units = graph.outputs();
+        engine.evaluate(&parameters, &[0.3, -0.7], |tile| out.extend((0..units).map(|u| tile.jet(u, 0)[0])));
+        out
+    };
+    let units = value(&hidden);
+    let read: f64 =
+        units.iter().zip(&parameters[layer.weights..]).map(|(u, w)| u * w).sum::<f64>() + parameters[layer.biases];
+    let expected = -0.7 + 2.0 * (0.3 - 1.0) * read;
+    assert!((value(&g)[0] - expected).abs() < 1e-14 && expected.abs() > 0.1);
+    let mut fixed = Graph::new(1);
+    let x = fixed.coordinates();
+    fixed.affine(x, 2.0, 0.0);
+    assert!(fixed.hidden().is_none());
 }
 
 #[test]

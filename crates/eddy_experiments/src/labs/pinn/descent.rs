@@ -7,6 +7,11 @@ use eddy_nets::{
 use eddy_spec::{Axis, Better, EddyError, Metric, Outcome, ViewData, choice};
 use web_time::Instant;
 
+#[cfg(feature = "pinn")]
+use super::{
+    insight::{Insight, Probes, graph_neurons, spectrum_view},
+    terms::Terms,
+};
 use crate::{
     Budget, Context, DeviceKind, LocalFuture, Precision, Progress, Record, Run, ready,
     weights::{Tensor, fill, tensors},
@@ -50,6 +55,16 @@ pub trait Objective: 'static {
     }
     /// Goes on to the next window, after the last step of this one; what [`fix`](Self::fix) left out is there again.
     fn next_window(&mut self, _parameters: &[f64]) {}
+    /// Terms of the loss, for the views of [`insight`](super::insight): at the points of the last step. Returns their sum.
+    #[cfg(feature = "pinn")]
+    fn terms(&mut self, _parameters: &[f64], _terms: &mut Terms<'_>) -> f64 {
+        f64::NAN
+    }
+    /// Where the solution is compared, for those views.
+    #[cfg(feature = "pinn")]
+    fn probes(&self) -> Option<Probes> {
+        None
+    }
     /// The loss; overwrites `gradient`.
     fn gradient(&mut self, parameters: &[f64], gradient: &mut [f64]) -> f64;
     /// Normal equations of the loss as a sum of squares, for those that are trained by Gauss-Newton.
@@ -237,6 +252,8 @@ pub struct DescentRun<O> {
     is_stalled: bool,
     /// Windows done, and the step with which this one began.
     windows: (u64, u64),
+    #[cfg(feature = "pinn")]
+    insight: Insight,
 }
 
 /// A fresh run on the CPU.
@@ -282,6 +299,8 @@ impl<O: Objective> DescentRun<O> {
             outcome: Outcome::Running,
             is_stalled: false,
             windows: (0, 0),
+            #[cfg(feature = "pinn")]
+            insight: Insight::default(),
         })
     }
 
@@ -399,7 +418,32 @@ impl<O: Objective> DescentRun<O> {
         let mut row = vec![measured[0], self.loss, self.seconds];
         row.extend_from_slice(&measured[1..]);
         self.record.push(self.steps as f64, &row);
+        #[cfg(feature = "pinn")]
+        if self.insight.is_due(self.steps) {
+            let mut apart = Vec::new();
+            self.objective.terms(&self.parameters, &mut Terms::apart(&mut apart));
+            let norm = |gradient: &[f64]| gradient.iter().map(|g| g * g).sum::<f64>().sqrt();
+            let norms = apart.iter().map(|(name, gradient)| (*name, norm(gradient))).collect();
+            self.insight.measured(self.steps, self.descent.steps, norms);
+        }
         true
+    }
+
+    /// The views that all objectives of this loop have.
+    #[cfg(feature = "pinn")]
+    fn seen(&mut self, key: &str) -> ViewData {
+        let Self { objective, insight, good, steps, .. } = self;
+        match (key, objective.probes()) {
+            ("gradients", _) => insight.gradients(),
+            ("kernel", _) => insight.kernel(*steps, || {
+                let mut rows = Vec::new();
+                objective.terms(good, &mut Terms::rows(&mut rows));
+                rows
+            }),
+            ("error-spectrum", Some(p)) => spectrum_view(&p.reference, &p.own, p.per_line, p.is_periodic),
+            ("neurons", Some(probes)) => graph_neurons(objective.graph(), good, &probes),
+            _ => ViewData::Empty,
+        }
     }
 }
 
@@ -453,7 +497,10 @@ impl<O: Objective> Run for DescentRun<O> {
         &self.record
     }
     fn view<'a>(&'a mut self, key: &'a str) -> LocalFuture<'a, Result<ViewData, EddyError>> {
-        ready(Ok(self.objective.view(key)))
+        let view = self.objective.view(key);
+        #[cfg(feature = "pinn")]
+        let view = if view == ViewData::Empty { self.seen(key) } else { view };
+        ready(Ok(view))
     }
     fn script(&self) -> Option<Result<String, EddyError>> {
         self.objective.script(&self.descent)
@@ -489,6 +536,17 @@ pub(crate) fn check_objective<O: Objective>(objective: &mut O, seed: u64) {
     let mut scratch = gradient.clone();
     objective.gradient(&parameters, &mut gradient);
     let scale = gradient.iter().fold(0.0, |m: f64, g| m.max(g.abs()));
+    #[cfg(feature = "pinn")]
+    {
+        let (mut apart, mut rows) = (Vec::new(), Vec::new());
+        objective.terms(&parameters, &mut Terms::apart(&mut apart));
+        objective.terms(&parameters, &mut Terms::rows(&mut rows));
+        if let Some((_, first)) = rows.first() {
+            let sum = |i: usize| apart.iter().map(|(_, gradient)| gradient[i]).sum::<f64>();
+            assert!((0..gradient.len()).all(|i| (sum(i) - gradient[i]).abs() < 1e-12 * scale), "terms make the loss");
+            assert!(first.iter().flatten().all(|r| r.is_finite()) && first.iter().flatten().any(|r| *r != 0.0));
+        }
+    }
     let h = 1e-5;
     let (mut worst, mut seen): (f64, f64) = (0.0, 0.0);
     // Some three hundred of the parameters, and the one with the largest slope.

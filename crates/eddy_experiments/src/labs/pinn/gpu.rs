@@ -7,6 +7,8 @@ use eddy_nets::{
 };
 use eddy_spec::{EddyError, Outcome, ViewData};
 
+#[cfg(feature = "pinn")]
+use super::problem_insight::{ProblemInsight, Standing};
 use super::{
     METRICS, Problem, Training, Weigher, Weighting,
     device::{DeviceRun, Followed, POOL, Reached, refused},
@@ -36,6 +38,11 @@ struct Line<E> {
     prober: Prober<f32>,
     weigher: Weigher,
     step: u64,
+    #[cfg(feature = "pinn")]
+    insight: ProblemInsight,
+    /// Points of a step, for the insight.
+    #[cfg(feature = "pinn")]
+    sample: Vec<f64>,
 }
 
 fn start_on_gpu<E: LineEquation>(
@@ -59,6 +66,8 @@ fn start_on_gpu<E: LineEquation>(
         let (a, b) = problem.equation().envelope(p[0], p[1]);
         envelopes.extend([a, b].map(|jet| jet.map(|v| v as f32)));
     }
+    #[cfg(feature = "pinn")]
+    let sample = points[..2 * batch].to_vec();
     let points: Vec<f32> = points.iter().map(|x| *x as f32).collect();
     let task = LineTask {
         residual: Residual::Line(residual),
@@ -72,7 +81,18 @@ fn start_on_gpu<E: LineEquation>(
     let mut prober = Prober::new(&problem, &network).map_err(|e| refused(GpuTrainError::Network(e)))?;
     prober.measure(&problem, &network);
     let counts = [training.steps, training.record_every];
-    let line = Line { prober, weigher: Weigher::new(slices), network, problem, training, step: 0 };
+    let line = Line {
+        prober,
+        weigher: Weigher::new(slices),
+        network,
+        problem,
+        training,
+        step: 0,
+        #[cfg(feature = "pinn")]
+        insight: ProblemInsight::default(),
+        #[cfg(feature = "pinn")]
+        sample,
+    };
     Ok(Box::new(DeviceRun::new(gpu, trainer, line, counts, Record::of(METRICS))))
 }
 
@@ -85,6 +105,12 @@ impl<E: LineEquation> Followed for Line<E> {
             self.weigher.weigh(point, f64::from(*square));
         }
         let error = self.prober.measure(&self.problem, &self.network);
+        #[cfg(feature = "pinn")]
+        {
+            let standing = Standing { network: &self.network, points: &self.sample, step: self.step };
+            // The network was built before: nothing is refused here.
+            let _ = self.insight.measured(&self.problem, &standing, 0.0, self.training.steps);
+        }
         let row = vec![error, self.weigher.mean(), self.weigher.smallest(), f64::NAN, reached.seconds];
         error.is_finite().then_some(row)
     }
@@ -99,6 +125,11 @@ impl<E: LineEquation> Followed for Line<E> {
         match key {
             "weights" => weights_view(&self.weigher),
             "residual" => residual_view(&self.weigher, self.step),
+            #[cfg(feature = "pinn")]
+            "error-spectrum" | "kernel" | "gradients" | "neurons" => {
+                let standing = Standing { network: &self.network, points: &self.sample, step: self.step };
+                self.insight.view(key, &self.problem, &standing, &self.prober.solution)
+            }
             _ => self.problem.view(key, &self.prober.solution),
         }
     }

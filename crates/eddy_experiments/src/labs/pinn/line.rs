@@ -135,6 +135,11 @@ impl<E: LineEquation> Problem for LineProblem<E> {
         &self.reference
     }
 
+    #[cfg(feature = "pinn")]
+    fn probe_lines(&self) -> Option<(usize, (f64, f64))> {
+        Some((self.strip.columns, (-1.0, 1.0)))
+    }
+
     /// `u` and `difference` are fields (x, t); `profile` shows u(x) at three times.
     fn view(&self, key: &str, solution: &[f64]) -> ViewData {
         let Strip { rows, columns, end, .. } = self.strip;

@@ -10,10 +10,15 @@ mod descent;
 mod device;
 pub mod flame;
 mod gpu;
+pub mod insight;
 pub mod line;
+#[cfg(feature = "pinn")]
+mod problem_insight;
 pub mod ritz;
 mod run;
 pub mod sobolev;
+#[cfg(feature = "pinn")]
+mod terms;
 mod weighting;
 
 use eddy_nets::{Architecture, JetSpec, Real, Tile};
@@ -33,6 +38,8 @@ pub use gpu::start_line;
 pub use run::{PinnRun, Training, start};
 #[cfg(feature = "equations")]
 pub(crate) use run::{divergence as divergence_at_rate, residual_view, weights_view};
+#[cfg(feature = "pinn")]
+pub use terms::Terms;
 pub use weighting::{Slices, Weigher, Weighting};
 
 /// A differential equation on a time interval, with its conditions built in and its reference.
@@ -56,6 +63,11 @@ pub trait Problem: 'static {
     fn solution(&self, point: &[f64], outputs: &[f64], solution: &mut [f64]);
     /// The reference at the probes, [point][output].
     fn reference(&self) -> &[f64];
+    /// How many probes make a line along their last coordinate, and where it begins and ends.
+    #[cfg(feature = "pinn")]
+    fn probe_lines(&self) -> Option<(usize, (f64, f64))> {
+        None
+    }
     /// The problem's own views.
     fn view(&self, key: &str, solution: &[f64]) -> ViewData;
 }

@@ -4,6 +4,8 @@ use eddy_nets::{Adam, AdamSettings, Engine, JetSpec, NetError, Network, Real, Sc
 use eddy_spec::{EddyError, Outcome, Role, Series, ViewData};
 use web_time::Instant;
 
+#[cfg(feature = "pinn")]
+use super::problem_insight::{ProblemInsight, Standing};
 use super::{METRICS, Problem, Weigher, Weighting};
 use crate::{
     Budget, Context, DeviceKind, LocalFuture, Precision, Progress, Record, Run, ready,
@@ -64,6 +66,8 @@ pub struct PinnRun<P, T: Real> {
     prober: Prober<T>,
     /// Parameters at the last finite measurement.
     good: Vec<T>,
+    #[cfg(feature = "pinn")]
+    insight: ProblemInsight,
 }
 
 /// Compares the network with the reference.
@@ -132,6 +136,8 @@ impl<P: Problem, T: Real> PinnRun<P, T> {
             record: Record::of(METRICS),
             prober,
             good: network.parameters.clone(),
+            #[cfg(feature = "pinn")]
+            insight: ProblemInsight::default(),
             problem,
             training,
             network,
@@ -196,6 +202,13 @@ impl<P: Problem, T: Real> PinnRun<P, T> {
         let epsilon = if self.training.weighting == Weighting::Uniform { f64::NAN } else { self.epsilon() };
         let row = [error, self.weigher.mean(), self.weigher.smallest(), epsilon, self.seconds];
         self.record.push(self.steps as f64, &row);
+        #[cfg(feature = "pinn")]
+        {
+            let standing = Standing { network: &self.network, points: &self.sample, step: self.steps };
+            let epsilon = if epsilon.is_nan() { 0.0 } else { epsilon };
+            // The network was built before: nothing is refused here.
+            let _ = self.insight.measured(&self.problem, &standing, epsilon, self.training.steps);
+        }
         true
     }
 
@@ -283,6 +296,11 @@ impl<P: Problem, T: Real> Run for PinnRun<P, T> {
         ready(Ok(match key {
             "weights" => weights_view(&self.weigher),
             "residual" => residual_view(&self.weigher, self.steps),
+            #[cfg(feature = "pinn")]
+            "error-spectrum" | "kernel" | "gradients" | "neurons" => {
+                let standing = Standing { network: &self.network, points: &self.sample, step: self.steps };
+                self.insight.view(key, &self.problem, &standing, &self.prober.solution)
+            }
             _ => self.problem.view(key, &self.prober.solution),
         }))
     }

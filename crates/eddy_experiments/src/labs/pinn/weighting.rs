@@ -39,6 +39,8 @@ pub struct Weigher {
     weight: f64,
     losses: Vec<f64>,
     weights: Vec<f64>,
+    /// Number of the first point of the batch within the pass.
+    first: usize,
 }
 
 impl Weigher {
@@ -52,17 +54,25 @@ impl Weigher {
             weight: 1.0,
             losses: zeros.clone(),
             weights: vec![1.0; zeros.len()],
+            first: 0,
         }
     }
 
     /// Begins a pass with strictness `epsilon`, 0 for equal weights.
     pub fn begin(&mut self, epsilon: f64) {
-        (self.epsilon, self.before, self.sum, self.weight) = (epsilon, 0.0, 0.0, 1.0);
+        (self.epsilon, self.before, self.sum, self.weight, self.first) = (epsilon, 0.0, 0.0, 1.0, 0);
+    }
+
+    /// The pass comes in several batches, of which the next one starts with this point.
+    #[cfg(feature = "pinn")]
+    pub fn start_at(&mut self, first: usize) {
+        self.first = first;
     }
 
     /// Takes the squared residual of point `point` of the step and returns what its derivative counts in the loss:
     /// w/(number of points).
     pub fn weigh(&mut self, point: usize, squared: f64) -> f64 {
+        let point = self.first + point;
         let (slice, within) = (point / self.slices.points, point % self.slices.points);
         if within == 0 {
             self.weight = (-self.epsilon * self.before).exp();

@@ -4,7 +4,7 @@ use eddy_nets::graph::{Derivatives, GraphEngine};
 use eddy_spec::{Role, Series, ViewData};
 
 use super::{Architecture, Sought, TypedNetwork, candidate::neurons, mean, points::Buffers, reads::bases};
-use crate::labs::pinn::{residual_view, weights_view};
+use crate::labs::pinn::{insight::neurons_view, residual_view, weights_view};
 
 const ROLES: [Role; 3] = [Role::Result, Role::Second, Role::Third];
 
@@ -228,10 +228,7 @@ impl TypedNetwork {
                 }
             }
         });
-        // Layers that add to what they get may answer more than 1.
-        let most = data.iter().fold(1.0, |m: f32, v| m.max(v.abs()));
-        let y = (0.0, width as f64);
-        ViewData::Field { nx: PLACES, ny: width, data, x: span, y, range: (-f64::from(most), f64::from(most)) }
+        neurons_view(data, PLACES, span)
     }
 
     fn coefficients_so_far(&self) -> ViewData {

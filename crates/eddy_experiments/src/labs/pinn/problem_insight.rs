@@ -1,0 +1,241 @@
+//! The views of [`insight`](super::insight) of problems on dense networks, made in f64 whatever they are trained in.
+
+use eddy_nets::{Activation, Architecture, Engine, JetSpec, NetError, Network, Real};
+use eddy_spec::ViewData;
+
+use super::{
+    Problem, Slices, Weigher,
+    insight::{Insight, by_weight, chosen, neurons_view, rows_of, spectrum_view},
+};
+
+/// Thirds of the time, whose shares of the gradient are drawn: what causal weights change.
+const THIRDS: [&str; 3] = ["early", "middle", "late"];
+
+/// A training as it stands.
+pub struct Standing<'a, T: Real> {
+    pub network: &'a Network<T>,
+    /// Points of the last step, [point][input].
+    pub points: &'a [f64],
+    pub step: u64,
+}
+
+impl<T: Real> Standing<'_, T> {
+    fn network(&self) -> Result<Network<f64>, NetError> {
+        let parameters = self.network.parameters.iter().map(|p| p.to_f64()).collect();
+        Network::with_parameters(self.network.architecture().clone(), parameters)
+    }
+}
+
+/// What a training keeps for these views.
+#[derive(Default)]
+pub struct ProblemInsight(Insight);
+
+impl ProblemInsight {
+    /// Takes the gradients of the thirds of the time, with the causal weights of this strictness, every so often.
+    pub fn measured<P: Problem, T: Real>(
+        &mut self,
+        problem: &P,
+        standing: &Standing<'_, T>,
+        epsilon: f64,
+        steps: u64,
+    ) -> Result<(), NetError> {
+        if !self.0.is_due(standing.step) {
+            return Ok(());
+        }
+        let network = standing.network()?;
+        let mut engine = Engine::new(&network, &problem.jets())?;
+        let slices = problem.slices();
+        let inputs = network.architecture().inputs;
+        let mut weigher = Weigher::new(slices);
+        weigher.begin(epsilon);
+        let mut norms = Vec::new();
+        for (k, name) in THIRDS.into_iter().enumerate() {
+            let [from, to] = [k, k + 1].map(|k| k * slices.count / THIRDS.len() * slices.points);
+            weigher.start_at(from);
+            let mut gradient = vec![0.0; network.parameters.len()];
+            engine.gradient(&network, &standing.points[from * inputs..to * inputs], &mut gradient, |tile| {
+                problem.backward(tile, &mut weigher);
+                0.0
+            });
+            norms.push((name, gradient.iter().map(|g| g * g).sum::<f64>().sqrt()));
+        }
+        self.0.measured(standing.step, steps, norms);
+        Ok(())
+    }
+
+    /// One of the views, or an empty one.
+    pub fn view<P: Problem, T: Real>(
+        &mut self,
+        key: &str,
+        problem: &P,
+        standing: &Standing<'_, T>,
+        solution: &[f64],
+    ) -> ViewData {
+        let outputs = standing.network.architecture().outputs;
+        match (key, problem.probe_lines()) {
+            ("gradients", _) => self.0.gradients(),
+            ("kernel", _) => self.0.kernel(standing.step, || kernel_rows(problem, standing).unwrap_or_default()),
+            ("error-spectrum", Some((n, _))) => {
+                let first = |values: &[f64]| values.iter().step_by(outputs).copied().collect::<Vec<_>>();
+                spectrum_view(&first(problem.reference()), &first(solution), n, false)
+            }
+            ("neurons", Some((n, along))) => {
+                let inputs = standing.network.architecture().inputs;
+                let lines = problem.probes().len() / (n * inputs);
+                let line = &problem.probes()[lines / 2 * n * inputs..][..n * inputs];
+                neurons(standing, line, along).unwrap_or(ViewData::Empty)
+            }
+            _ => ViewData::Empty,
+        }
+    }
+}
+
+/// Rows ∂r/∂θ at some points of the last step.
+fn kernel_rows<P: Problem, T: Real>(
+    problem: &P,
+    standing: &Standing<'_, T>,
+) -> Result<Vec<(&'static str, Vec<Vec<f64>>)>, NetError> {
+    let network = standing.network()?;
+    let mut engine = Engine::new(&network, &problem.jets())?;
+    let inputs = network.architecture().inputs;
+    let mut weigher = Weigher::new(Slices { count: 1, points: 1, end: problem.slices().end });
+    let single = |at: usize| {
+        weigher.begin(0.0);
+        let mut gradient = vec![0.0; network.parameters.len()];
+        engine.gradient(&network, &standing.points[at * inputs..][..inputs], &mut gradient, |tile| {
+            problem.backward(tile, &mut weigher);
+            0.0
+        });
+        (weigher.mean(), gradient)
+    };
+    let parts = chosen(standing.points.len() / inputs).into_iter().map(single).collect();
+    Ok(vec![("residual", rows_of(parts, 1))])
+}
+
+/// What the units of the last hidden layer answer along a line.
+fn neurons<T: Real>(standing: &Standing<'_, T>, line: &[f64], along: (f64, f64)) -> Result<ViewData, NetError> {
+    let network = standing.network()?;
+    let whole = network.architecture();
+    let (Some(last), Some((&units, below))) = (whole.layers().last().copied(), whole.hidden.split_last()) else {
+        return Ok(ViewData::Empty);
+    };
+    // The hidden layer as an output: the same weights, linear.
+    let architecture = Architecture { hidden: below.to_vec(), outputs: units, ..whole.clone() };
+    let parameters = network.parameters[..architecture.parameters()].to_vec();
+    let hidden = Network::with_parameters(architecture, parameters)?;
+    let answer = |x: f64| match whole.activation {
+        Activation::Tanh => x.tanh(),
+        Activation::Sin => x.sin(),
+        Activation::Gelu | Activation::Identity => x,
+    };
+    let order = by_weight(&network.parameters[last.weights..last.biases], units);
+    let places = line.len() / whole.inputs;
+    let mut data = vec![0.0; places * units];
+    Engine::new(&hidden, &JetSpec::value(whole.inputs))?.evaluate(&hidden, line, |tile| {
+        for (row, unit) in order.iter().enumerate() {
+            for (i, value) in tile.jet(*unit, 0).iter().enumerate() {
+                data[row * places + tile.start + i] = answer(*value) as f32;
+            }
+        }
+    });
+    Ok(neurons_view(data, places, along))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::labs::pinn::{
+        METRICS,
+        line::{Jet, LineEquation, LineProblem, Strip},
+    };
+
+    /// u_t = ν u_xx with nothing built in.
+    struct Heat;
+    impl LineEquation for Heat {
+        fn envelope(&self, _: f64, _: f64) -> (Jet, Jet) {
+            ([0.0; 4], [1.0, 0.0, 0.0, 0.0])
+        }
+        fn viscosity(&self) -> f64 {
+            0.1
+        }
+        fn residual(&self, u: [f64; 3]) -> (f64, [f64; 3]) {
+            (u[2], [0.0, 0.0, 1.0])
+        }
+    }
+
+    #[test]
+    fn parts_add_up_and_rows_are_the_residual_s() {
+        assert_eq!(METRICS.len(), 5);
+        let strip = Strip { end: 1.0, times: 9, positions: 4, rows: 5, columns: 7 };
+        let architecture = Architecture::dense(2, &[5, 4], 1, Activation::Tanh);
+        let problem = LineProblem::new(Heat, architecture.clone(), strip, 1, vec![0.5; 35]);
+        let network = Network::<f64>::new(architecture, 3).unwrap();
+        let mut points = vec![0.0; 2 * 36];
+        problem.points(0, &mut points);
+        let standing = Standing { network: &network, points: &points, step: 7 };
+
+        // The whole gradient, with causal weights, and its thirds, each by itself.
+        let mut engine = Engine::new(&network, &problem.jets()).unwrap();
+        let mut weigher = Weigher::new(problem.slices());
+        weigher.begin(3.0);
+        let mut whole = vec![0.0; network.parameters.len()];
+        engine.gradient(&network, &points, &mut whole, |tile| {
+            problem.backward(tile, &mut weigher);
+            0.0
+        });
+        weigher.begin(3.0);
+        let (mut sum, mut late) = (vec![0.0; whole.len()], 0.0);
+        for k in 0..3 {
+            let mut own = vec![0.0; whole.len()];
+            weigher.start_at(12 * k);
+            engine.gradient(&network, &points[24 * k..][..24], &mut own, |tile| {
+                problem.backward(tile, &mut weigher);
+                0.0
+            });
+            sum.iter_mut().zip(&own).for_each(|(s, o)| *s += o);
+            late = own.iter().map(|g| g * g).sum::<f64>().sqrt();
+        }
+        assert!(whole.iter().zip(&sum).all(|(w, s)| (w - s).abs() < 1e-14 * w.abs().max(1.0)));
+        let mut insight = ProblemInsight::default();
+        insight.measured(&problem, &standing, 3.0, 100).unwrap();
+        let ViewData::Lines { series, .. } = insight.view("gradients", &problem, &standing, &[0.0; 35]) else {
+            panic!()
+        };
+        assert_eq!(series.len(), 3);
+        assert!((series[2].ys[0] / late - 1.0).abs() < 1e-12 && series[2].xs == [7.0]);
+
+        // One row of the kernel against central differences of r.
+        let rows = kernel_rows(&problem, &standing).unwrap().remove(0).1;
+        let residual = |parameters: Vec<f64>| {
+            let network = Network::with_parameters(network.architecture().clone(), parameters).unwrap();
+            let mut r = 0.0;
+            engine.evaluate(&network, &points[..2], |tile| r = tile.jet(0, 2)[0]);
+            r
+        };
+        let mut residual = residual;
+        let h = 1e-6;
+        let sign = residual(network.parameters.clone()).signum();
+        for (p, slope) in rows[0].iter().enumerate() {
+            let mut at = |by: f64| {
+                let mut parameters = network.parameters.clone();
+                parameters[p] += by;
+                residual(parameters)
+            };
+            let expected = sign * (at(h) - at(-h)) / (2.0 * h);
+            assert!((slope - expected).abs() < 1e-7, "{p}: {slope} {expected}");
+        }
+
+        // Units against the network: weighted by what reads them they make the output, at half time.
+        let ViewData::Field { nx, ny, data, y, .. } = insight.view("neurons", &problem, &standing, &[0.0; 35]) else {
+            panic!()
+        };
+        assert_eq!((nx, ny, y), (7, 4, (0.0, 4.0)));
+        let last = network.architecture().layers()[2];
+        let weights = &network.parameters[last.weights..last.biases];
+        let order = by_weight(weights, 4);
+        let made: f64 = order.iter().enumerate().map(|(row, u)| weights[*u] * f64::from(data[row * 7 + 2])).sum();
+        let mut value = 0.0;
+        engine.evaluate(&network, &[0.5, strip.column_position(2)], |tile| value = tile.jet(0, 0)[0]);
+        assert!((made + network.parameters[last.biases] - value).abs() < 1e-6, "{made} {value}");
+    }
+}
