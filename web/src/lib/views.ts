@@ -8,12 +8,12 @@ export function drawSpec(view: ViewSpec): DrawSpec {
   return { key: view.key, colors: view.colors, xLog: lines && view.x.scale === 'log', yLog: lines && view.y.scale === 'log' };
 }
 
-/** Whether both axes of a picture measure the same thing, so that it keeps its proportions. */
+/** Whether both axes of a picture measure the same thing, so that it keeps its proportions: neither is a time nor a count of units. */
 export function hasEqualAxes(view: ViewSpec): boolean {
-  const time = /^t$|time|step|epoch/i;
+  const other = /^t$|time|step|epoch|^unit of/i;
   return (
     view.kind !== 'lines' && view.kind !== 'curves' && view.x.unit === view.y.unit &&
-    ![view.x.symbol, view.y.symbol, view.x.label, view.y.label].some((text) => time.test(text))
+    ![view.x.symbol, view.y.symbol, view.x.label, view.y.label].some((text) => other.test(text))
   );
 }
 

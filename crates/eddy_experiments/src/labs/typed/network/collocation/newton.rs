@@ -15,6 +15,8 @@ const SETTLED: f64 = 1e-3;
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Most states of one eigenvalue.
 const STATES: usize = 10;
+/// Most steps of inverse iteration.
+const MOST_ITERATIONS: usize = 300;
 /// Most steps of Newton's method.
 const STEPS: usize = 60;
 /// Eigenvalues nearer than this, relative, are one.
@@ -33,9 +35,16 @@ impl Grid<'_> {
     /// the conditions at the sides allow. Why what it comes to is no solution, where it is none.
     pub(super) fn solve(&self, is_eigen: bool) -> Result<Vec<f64>, String> {
         if is_eigen {
-            let mut y = self.zero(None);
-            self.begin(&mut y);
-            return self.solve_from(y);
+            // The eigenvalue nearest to the guess where the equations are linear; else where they leave least at the guess.
+            let linear = self.nearest_eigenvalue().ok_or_else(String::new).and_then(|y| self.solve_from(y));
+            return linear.or_else(|_| {
+                let mut y = self.zero(None);
+                if let Some((state, _)) = self.states(&y[self.fields()..], 1).first() {
+                    y[..self.fields()].copy_from_slice(state);
+                }
+                self.scale(&mut y);
+                self.solve_from(y)
+            });
         }
         self.solve_from(self.zero(None)).or_else(|why| match self.smoothest() {
             Some(y) => self.solve_from(y),
@@ -132,12 +141,8 @@ impl Grid<'_> {
         Qr::new(damped.collect())?.solve(right)
     }
 
-    /// The state nearest to solving the equations at the guess, by inverse iteration, with an amplitude that is about right.
-    fn begin(&self, y: &mut [f64]) {
-        let numbers = y[self.fields()..].to_vec();
-        if let Some((state, _)) = self.states(&numbers, 1).first() {
-            y[..self.fields()].copy_from_slice(state);
-        }
+    /// Gives a state the amplitude that conditions on integrals ask for, about.
+    fn scale(&self, y: &mut [f64]) {
         let fields = y[..self.fields()].to_vec();
         let parameters = self.parameters(y);
         let mut mismatch = |s: f64| {
@@ -151,13 +156,70 @@ impl Grid<'_> {
         mismatch(best.unwrap_or(1.0));
     }
 
-    /// States that the equations nearly leave nothing of, at given numbers, and how much they leave: |Mv| for |v| = 1 in L², M
-    /// the equations linearized at zero.
-    fn states(&self, numbers: &[f64], most: usize) -> Vec<(Vec<f64>, f64)> {
-        let mut system = self.system(&self.zero(Some(numbers)), None);
+    /// The equations and the conditions at the sides, linearized at zero at given numbers, by column.
+    fn at_zero(&self, numbers: &[f64], weight: Option<f64>) -> System {
+        let mut system = self.system(&self.zero(Some(numbers)), weight);
         system.columns.truncate(self.fields());
         let kept = system.local;
         system.columns.iter_mut().for_each(|column| column.truncate(kept));
+        system
+    }
+
+    /// A state of the linear equations M(λ)v = 0 with the eigenvalue nearest to the guess λ₀, and that eigenvalue: inverse iteration
+    /// M(λ₀)w = −M′v, whose fixed directions have w = v/(λ − λ₀). Unlike the least singular vector of M(λ₀) it is a state where
+    /// M is not normal too (Trefethen and Embree 2005, "Spectra and pseudospectra", section 28). None for several numbers,
+    /// where the equations are not linear in the fields, and where the nearest are a complex pair.
+    fn nearest_eigenvalue(&self) -> Option<Vec<f64>> {
+        let [(_, _, guess)] = self.problem.numbers[..] else { return None };
+        let here = self.at_zero(&[guess], None);
+        let by = 1e-4 * guess.abs().max(1.0);
+        let there = self.at_zero(&[guess + by], Some(here.weight));
+        let factors = Qr::new(here.columns.clone())?;
+        let mut v: Vec<f64> = (0..self.fields() as u64).map(|i| uniform(7, i) - 0.3).collect();
+        for _ in 0..MOST_ITERATIONS {
+            let scale = 1.0 / length(&v);
+            v.iter_mut().for_each(|v| *v *= scale);
+            let mut right = vec![0.0; here.local];
+            for ((v, a), b) in v.iter().zip(&here.columns).zip(&there.columns) {
+                right.iter_mut().zip(a.iter().zip(b)).for_each(|(r, (a, b))| *r -= v * (b - a) / by);
+            }
+            let w = factors.solve(right)?;
+            let product: f64 = v.iter().zip(&w).map(|(v, w)| v * w).sum();
+            let shift = product / square(&w);
+            let gap = v.iter().zip(&w).map(|(v, w)| (v - w * shift).powi(2)).sum::<f64>().sqrt();
+            if !shift.is_finite() {
+                return None;
+            }
+            v = w;
+            if gap < 1e-9 {
+                let mut y = self.zero(Some(&[guess + shift]));
+                y[..self.fields()].copy_from_slice(&v);
+                if !self.is_linear(&y) {
+                    return None;
+                }
+                self.scale(&mut y[..]);
+                y[self.fields()] = guess + shift;
+                return Some(y);
+            }
+        }
+        None
+    }
+
+    /// Whether the equations and the conditions at the sides are linear in the fields, as far as a state and zero tell.
+    fn is_linear(&self, y: &[f64]) -> bool {
+        let (here, there) = (self.system(y, Some(1.0)), self.at_zero(&y[self.fields()..], Some(1.0)));
+        let kept = here.local;
+        here.columns[..self.fields()].iter().zip(&there.columns).all(|(a, b)| {
+            let size = a[..kept].iter().fold(1e-300_f64, |m, v| m.max(v.abs()));
+            a[..kept].iter().zip(b).all(|(a, b)| (a - b).abs() <= 1e-9 * size)
+        })
+    }
+
+    /// States that the equations nearly leave nothing of, at given numbers, and how much they leave: |Mv| for |v| = 1 in L², M
+    /// the equations linearized at zero.
+    fn states(&self, numbers: &[f64], most: usize) -> Vec<(Vec<f64>, f64)> {
+        let system = self.at_zero(numbers, None);
+        let kept = system.local;
         let Some(factors) = Qr::new(system.columns.clone()) else { return Vec::new() };
         let values = &self.matrices[&[0; 3]];
         let size = |v: &[f64]| -> f64 {
@@ -194,15 +256,10 @@ impl Grid<'_> {
     /// stands for its negative too.
     pub(super) fn space(&self, y: &[f64]) -> Vec<Vec<f64>> {
         let (fields, numbers) = y.split_at(self.fields());
-        let (here, there) = (self.system(y, Some(1.0)), self.system(&self.zero(Some(numbers)), Some(1.0)));
-        let kept = here.local;
-        let is_linear = here.columns[..self.fields()].iter().zip(&there.columns).all(|(a, b)| {
-            let size = a[..kept].iter().fold(1e-300_f64, |m, v| m.max(v.abs()));
-            a[..kept].iter().zip(b).all(|(a, b)| (a - b).abs() <= 1e-9 * size)
-        });
-        if !is_linear || fields.iter().all(|v| *v == 0.0) {
+        if fields.iter().all(|v| *v == 0.0) || !self.is_linear(y) {
             return vec![fields.to_vec()];
         }
+        let kept = self.system(y, Some(1.0)).local;
         // A hair beside the eigenvalue the matrix can be factored.
         let beside: Vec<f64> = numbers.iter().map(|v| v + 1e-7 * v.abs().max(1e-3)).collect();
         let all = self.states(&beside, STATES);
