@@ -82,6 +82,7 @@ impl Experiment for CausalPinn {
         pinn::WEIGHTS_VIEW,
         ViewSpec::lines("butterfly", "x and z", Axis::linear("x", "x"), Axis::linear("z", "z")),
         pinn::RESIDUAL_VIEW,
+        insight::line_points_spec(Axis::linear("time", "t")),
         insight::SPECTRUM_VIEW,
         insight::KERNEL_VIEW,
         insight::GRADIENTS_VIEW,
@@ -266,6 +267,9 @@ impl Problem for Lorenz {
         &self.reference
     }
 
+    fn domain(&self) -> Vec<(f64, f64)> {
+        vec![(0.0, self.duration)]
+    }
     fn probe_lines(&self) -> Option<(usize, (f64, f64))> {
         Some((PROBES, (0.0, self.duration)))
     }

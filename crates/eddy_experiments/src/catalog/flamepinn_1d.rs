@@ -152,6 +152,7 @@ impl Experiment for Flamepinn1d {
             Axis::linear("position", "x").unit("mm"),
             Axis::linear("difference", "T-T_{ref}").unit("K"),
         ),
+        insight::line_points_spec(Axis::linear("position over the length", "x/L")),
         insight::SPECTRUM_VIEW,
         insight::KERNEL_VIEW,
         insight::GRADIENTS_VIEW,
@@ -447,6 +448,10 @@ impl Objective for Layer {
             line: self.probes.clone(),
             along: (0.0, 1e3 * LENGTH),
         })
+    }
+
+    fn domain(&self) -> Vec<(f64, f64)> {
+        vec![(0.0, 1.0)]
     }
 
     /// The error is that of T − T₀, so that gas that does not burn at all is wrong by 1.

@@ -136,6 +136,7 @@ impl Experiment for HardBcPinnNs {
             Axis::linear("way around from the lower left corner", "s"),
             Axis::linear("error of the velocity", "u-u_{wall}"),
         ),
+        insight::points_spec(Axis::linear("position", "x"), Axis::linear("position", "y")),
         insight::SPECTRUM_VIEW,
         insight::KERNEL_VIEW,
         insight::GRADIENTS_VIEW,
@@ -433,6 +434,10 @@ impl Objective for Flow {
             line: self.grid[2 * COLUMNS * (ROWS / 2)..][..2 * COLUMNS].to_vec(),
             along: X,
         })
+    }
+
+    fn domain(&self) -> Vec<(f64, f64)> {
+        vec![X, Y]
     }
 
     fn measure(&mut self, parameters: &[f64]) -> Vec<f64> {

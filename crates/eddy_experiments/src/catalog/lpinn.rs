@@ -135,6 +135,7 @@ impl Experiment for Lpinn {
             Axis::linear("number", "k"),
             Axis::log("singular value over the first", "\\sigma_k/\\sigma_1"),
         ),
+        insight::points_spec(Axis::linear("place or label", "x"), Axis::linear("time", "t")),
         insight::SPECTRUM_VIEW,
         insight::KERNEL_VIEW,
         insight::GRADIENTS_VIEW,
@@ -543,6 +544,10 @@ impl Objective for Transport {
             line: self.grid[per_moment * (MOMENTS / 2)..][..per_moment].to_vec(),
             along: (0.0, LENGTH),
         })
+    }
+
+    fn domain(&self) -> Vec<(f64, f64)> {
+        vec![(0.0, LENGTH), (0.0, END)]
     }
 
     fn measure(&mut self, parameters: &[f64]) -> Vec<f64> {

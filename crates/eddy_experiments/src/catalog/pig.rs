@@ -114,6 +114,7 @@ impl Experiment for Pig {
             Axis::linear("difference", "u-u_{exact}"),
             ColorMap::Diverging,
         ),
+        insight::points_spec(Axis::linear("position", "x"), Axis::linear("position", "y")),
         insight::SPECTRUM_VIEW,
         insight::KERNEL_VIEW,
         insight::GRADIENTS_VIEW,
@@ -314,6 +315,10 @@ impl Objective for Helmholtz {
             line: self.grid[2 * GRID * (GRID / 4)..][..2 * GRID].to_vec(),
             along: (-1.0, 1.0),
         })
+    }
+
+    fn domain(&self) -> Vec<(f64, f64)> {
+        vec![(-1.0, 1.0); 2]
     }
 
     fn measure(&mut self, parameters: &[f64]) -> Vec<f64> {

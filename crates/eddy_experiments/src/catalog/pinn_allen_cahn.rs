@@ -97,6 +97,7 @@ impl Experiment for PinnAllenCahn {
         ),
         pinn::WEIGHTS_VIEW,
         pinn::RESIDUAL_VIEW,
+        pinn::insight::points_spec(Axis::linear("position", "x"), Axis::linear("time", "t")),
         pinn::insight::SPECTRUM_VIEW,
         pinn::insight::KERNEL_VIEW,
         pinn::insight::GRADIENTS_VIEW,

@@ -91,6 +91,7 @@ impl Experiment for PinnBurgers {
             ColorMap::Diverging,
         ),
         pinn::RESIDUAL_VIEW,
+        pinn::insight::points_spec(Axis::linear("position", "x"), Axis::linear("time", "t")),
         pinn::insight::SPECTRUM_VIEW,
         pinn::insight::KERNEL_VIEW,
         pinn::insight::GRADIENTS_VIEW,

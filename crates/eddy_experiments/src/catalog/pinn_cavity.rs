@@ -141,6 +141,7 @@ impl Experiment for PinnCavity {
             Axis::linear("way around from the lower left corner", "s"),
             Axis::linear("error of the velocity", "u-u_{wall}"),
         ),
+        insight::points_spec(Axis::linear("position", "x"), Axis::linear("position", "y")),
         insight::KERNEL_VIEW,
         insight::GRADIENTS_VIEW,
     ];
@@ -485,6 +486,10 @@ impl Objective for Cavity {
             loss
         });
         inside + edges
+    }
+
+    fn domain(&self) -> Vec<(f64, f64)> {
+        vec![UNIT; 2]
     }
 
     fn measure(&mut self, parameters: &[f64]) -> Vec<f64> {

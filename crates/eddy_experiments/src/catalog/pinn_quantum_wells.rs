@@ -117,6 +117,7 @@ impl Experiment for PinnQuantumWells {
             Axis::linear("position", "x"),
             Axis::linear("difference", "\\psi-\\psi_{ref}"),
         ),
+        insight::line_points_spec(Axis::linear("position", "x")),
         insight::SPECTRUM_VIEW,
         insight::KERNEL_VIEW,
         insight::GRADIENTS_VIEW,
@@ -390,6 +391,10 @@ impl Objective for State {
             line: self.probes.clone(),
             along: self.potential.walls(),
         })
+    }
+
+    fn domain(&self) -> Vec<(f64, f64)> {
+        vec![self.potential.walls()]
     }
 
     fn measure(&mut self, parameters: &[f64]) -> Vec<f64> {

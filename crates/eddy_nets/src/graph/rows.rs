@@ -96,13 +96,7 @@ impl<T: Real> GraphEngine<T> {
                 return;
             }
             engine.output_adjoints.fill(T::ZERO);
-            let parts: Vec<f64> = (here.iter())
-                .map(|at| {
-                    let mut tile = engine.tile(*at, 1);
-                    tile.first = at - start;
-                    loss(&mut tile)
-                })
-                .collect();
+            let parts: Vec<f64> = here.iter().map(|at| loss(&mut engine.single(start, *at))).collect();
             let lanes = engine.lanes;
             slopes[..width * lanes].fill(T::ZERO);
             engine.backward(parameters, Sink::Rows(&mut slopes[..width * lanes]));
@@ -111,6 +105,30 @@ impl<T: Real> GraphEngine<T> {
             }
         });
         found
+    }
+
+    /// Every point's part of the loss; see [`gradients_of`](Self::gradients_of).
+    ///
+    /// # Panics
+    /// If a length does not fit.
+    pub fn parts(
+        &mut self,
+        parameters: &[T],
+        points: &[T],
+        mut loss: impl FnMut(&mut GraphTile<'_, T>) -> f64,
+    ) -> Vec<f64> {
+        let mut parts = Vec::with_capacity(points.len() / self.graph.inputs);
+        self.tiles(parameters, points, |engine, start, len| {
+            parts.extend((start..start + len).map(|at| loss(&mut engine.single(start, at))));
+        });
+        parts
+    }
+
+    /// Point `at` of the batch alone, of the tile that starts with point `start`.
+    fn single(&mut self, start: usize, at: usize) -> GraphTile<'_, T> {
+        let mut tile = self.tile(at, 1);
+        tile.first = at - start;
+        tile
     }
 
     /// Residuals and their derivatives as one matrix, one row per residual, `count` of them per point, point by point. Cost

@@ -5,7 +5,7 @@ use std::ops::{Add, Mul, Neg};
 
 use eddy_nets::{
     Level, NetError, Real,
-    graph::{Derivatives, Function, Graph, GraphEngine, Initial, NormalEquations, Parts, RowTile},
+    graph::{Derivatives, Function, Graph, GraphEngine, GraphTile, Initial, NormalEquations, Parts, RowTile},
     normal,
 };
 
@@ -348,7 +348,7 @@ fn gradient_equals_central_differences_and_the_jacobian() {
 
     // One point's part of the loss and its gradient, from the loss as it is.
     let chosen = [0, 3, 15, 16, 19];
-    let singles = engine.gradients_of(&parameters, &points, &chosen, |tile| {
+    let single = |tile: &mut GraphTile<'_, f64>| {
         assert!(tile.len == 1 && points[3 * tile.start..][..3] == [0, 1, 2].map(|i| tile.input(i)[0]));
         let (u, a, b) = (tile.jet(0, 0)[0], tile.jet(0, third)[0], tile.jet(0, fourth)[0]);
         let r = residual(u, a, b);
@@ -356,7 +356,11 @@ fn gradient_equals_central_differences_and_the_jacobian() {
         tile.adjoint(0, third)[0] = 2.0 * r;
         tile.adjoint(0, fourth)[0] = 2.0 * r * 0.01 * u;
         r * r
-    });
+    };
+    let parts = engine.parts(&parameters, &points, single);
+    assert_eq!(parts.len(), 20);
+    assert!(parts.iter().zip(&residuals).all(|(part, r)| (part - r * r).abs() < 1e-12 * part));
+    let singles = engine.gradients_of(&parameters, &points, &chosen, single);
     assert_eq!(singles.len(), chosen.len());
     for ((part, slopes), at) in singles.iter().zip(chosen) {
         assert!((part - residuals[at] * residuals[at]).abs() < 1e-12 * part);

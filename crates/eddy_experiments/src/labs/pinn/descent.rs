@@ -9,7 +9,7 @@ use web_time::Instant;
 
 #[cfg(feature = "pinn")]
 use super::{
-    insight::{Insight, Probes, graph_neurons, spectrum_view},
+    insight::{Insight, Probes, graph_neurons, points_view, spectrum_view},
     terms::Terms,
 };
 use crate::{
@@ -59,6 +59,11 @@ pub trait Objective: 'static {
     #[cfg(feature = "pinn")]
     fn terms(&mut self, _parameters: &[f64], _terms: &mut Terms<'_>) -> f64 {
         f64::NAN
+    }
+    /// Where each coordinate of the points begins and ends, for those views; empty where they are not drawn.
+    #[cfg(feature = "pinn")]
+    fn domain(&self) -> Vec<(f64, f64)> {
+        Vec::new()
     }
     /// Where the solution is compared, for those views.
     #[cfg(feature = "pinn")]
@@ -440,6 +445,11 @@ impl<O: Objective> DescentRun<O> {
                 objective.terms(good, &mut Terms::rows(&mut rows));
                 rows
             }),
+            ("points", _) => {
+                let mut placed = Vec::new();
+                objective.terms(good, &mut Terms::points(&mut placed));
+                points_view(&placed, &objective.domain())
+            }
             ("error-spectrum", Some(p)) => spectrum_view(&p.reference, &p.own, p.per_line, p.is_periodic),
             ("neurons", Some(probes)) => graph_neurons(objective.graph(), good, &probes),
             _ => ViewData::Empty,
@@ -545,6 +555,13 @@ pub(crate) fn check_objective<O: Objective>(objective: &mut O, seed: u64) {
             let sum = |i: usize| apart.iter().map(|(_, gradient)| gradient[i]).sum::<f64>();
             assert!((0..gradient.len()).all(|i| (sum(i) - gradient[i]).abs() < 1e-12 * scale), "terms make the loss");
             assert!(first.iter().flatten().all(|r| r.is_finite()) && first.iter().flatten().any(|r| *r != 0.0));
+            // The squares at single points make the loss; what has no points of its own may be missing.
+            let mut placed = Vec::new();
+            objective.terms(&parameters, &mut Terms::points(&mut placed));
+            let mean = |one: &super::terms::Placed| one.squares.iter().sum::<f64>() / one.squares.len() as f64;
+            let (whole, sum) = (objective.gradient(&parameters, &mut scratch), placed.iter().map(mean).sum::<f64>());
+            let missing = apart.len() - placed.len();
+            assert!(sum <= whole * (1.0 + 1e-12) && (missing > 0 || sum >= whole * (1.0 - 1e-12)), "{sum} {whole}");
         }
     }
     let h = 1e-5;

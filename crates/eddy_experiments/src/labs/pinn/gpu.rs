@@ -126,7 +126,7 @@ impl<E: LineEquation> Followed for Line<E> {
             "weights" => weights_view(&self.weigher),
             "residual" => residual_view(&self.weigher, self.step),
             #[cfg(feature = "pinn")]
-            "error-spectrum" | "kernel" | "gradients" | "neurons" => {
+            "points" | "error-spectrum" | "kernel" | "gradients" | "neurons" => {
                 let standing = Standing { network: &self.network, points: &self.sample, step: self.step };
                 self.insight.view(key, &self.problem, &standing, &self.prober.solution)
             }

@@ -4,9 +4,13 @@
 #[cfg(feature = "pinn")]
 use eddy_nets::graph::{Derivatives, Graph, GraphEngine};
 use eddy_numerics::diffusion::symmetric_eigen;
+#[cfg(feature = "pinn")]
+use eddy_spec::Marker;
 use eddy_spec::{Axis, ColorMap, Role, Series, ViewData, ViewSpec};
 
 use super::AXIS;
+#[cfg(feature = "pinn")]
+use super::terms::Placed;
 
 /// Waves of the error.
 #[cfg(feature = "pinn")]
@@ -26,6 +30,16 @@ pub const GRADIENTS_VIEW: ViewSpec = ViewSpec::curves(
     AXIS,
     Axis::log("norm of the gradient", "|\\nabla_\\theta\\mathcal L|"),
 );
+/// Points of the last step in the plane; see [`points_view`].
+#[cfg(feature = "pinn")]
+pub const fn points_spec(x: Axis, y: Axis) -> ViewSpec {
+    ViewSpec::points("points", "points", x, y, Axis::linear("squared residual", "\\log_{10} r^2"), ColorMap::Viridis)
+}
+/// Points of the last step along a line.
+#[cfg(feature = "pinn")]
+pub const fn line_points_spec(x: Axis) -> ViewSpec {
+    ViewSpec::lines("points", "residual at the points", x, Axis::log("squared residual", "r^2"))
+}
 /// See [`neurons_view`].
 pub const fn neurons_spec(along: Axis) -> ViewSpec {
     ViewSpec::field(
@@ -148,6 +162,36 @@ fn amplitudes(values: &[f64], n: usize, is_periodic: bool) -> Vec<f64> {
             (squares / lines).sqrt()
         })
         .collect()
+}
+
+/// Points of the last step where they are, with the squared residual there and the weight of its term: coloured by its logarithm in
+/// the plane, as dots along a line.
+#[cfg(feature = "pinn")]
+pub fn points_view(placed: &[Placed], domain: &[(f64, f64)]) -> ViewData {
+    const LEAST: f64 = 1e-20;
+    let shown = |square: &f64| if square.is_finite() { square.max(LEAST) } else { LEAST };
+    let (low, high) = (placed.iter().flat_map(|one| &one.squares).map(shown))
+        .fold((f64::MAX, LEAST), |(l, h): (f64, f64), v| (l.min(v), h.max(v)));
+    match domain {
+        [x, y] if !placed.is_empty() => ViewData::Points {
+            positions: placed.iter().flat_map(|one| &one.points).map(|p| *p as f32).collect(),
+            values: placed.iter().flat_map(|one| &one.squares).map(|s| shown(s).log10() as f32).collect(),
+            range: (low.log10() - 1e-3, high.log10() + 1e-3),
+            trails: Vec::new(),
+            trail_len: 0,
+            backdrop: None,
+            x: *x,
+            y: *y,
+        },
+        [x] if !placed.is_empty() => {
+            let dots = |(one, role): (&Placed, Role)| {
+                let ys = one.squares.iter().map(shown).collect();
+                Series { marker: Marker::Dots, ..Series::dotted(one.name, role, one.points.clone(), ys) }
+            };
+            ViewData::Lines { series: placed.iter().zip(ROLES).map(dots).collect(), x: *x, y: (0.5 * low, 2.0 * high) }
+        }
+        _ => ViewData::Empty,
+    }
 }
 
 /// Where a solution is compared with its reference.

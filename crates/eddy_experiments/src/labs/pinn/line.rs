@@ -136,6 +136,10 @@ impl<E: LineEquation> Problem for LineProblem<E> {
     }
 
     #[cfg(feature = "pinn")]
+    fn domain(&self) -> Vec<(f64, f64)> {
+        vec![(-1.0, 1.0), (0.0, self.strip.end)]
+    }
+    #[cfg(feature = "pinn")]
     fn probe_lines(&self) -> Option<(usize, (f64, f64))> {
         Some((self.strip.columns, (-1.0, 1.0)))
     }

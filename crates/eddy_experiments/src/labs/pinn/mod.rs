@@ -63,6 +63,11 @@ pub trait Problem: 'static {
     fn solution(&self, point: &[f64], outputs: &[f64], solution: &mut [f64]);
     /// The reference at the probes, [point][output].
     fn reference(&self) -> &[f64];
+    /// Where each coordinate of the points as drawn begins and ends: of one the time, of two the place and the time.
+    #[cfg(feature = "pinn")]
+    fn domain(&self) -> Vec<(f64, f64)> {
+        Vec::new()
+    }
     /// How many probes make a line along their last coordinate, and where it begins and ends.
     #[cfg(feature = "pinn")]
     fn probe_lines(&self) -> Option<(usize, (f64, f64))> {

@@ -5,7 +5,8 @@ use eddy_spec::ViewData;
 
 use super::{
     Problem, Slices, Weigher,
-    insight::{Insight, by_weight, chosen, neurons_view, rows_of, spectrum_view},
+    insight::{Insight, by_weight, chosen, neurons_view, points_view, rows_of, spectrum_view},
+    terms::Placed,
 };
 
 /// Thirds of the time, whose shares of the gradient are drawn: what causal weights change.
@@ -75,6 +76,10 @@ impl ProblemInsight {
         match (key, problem.probe_lines()) {
             ("gradients", _) => self.0.gradients(),
             ("kernel", _) => self.0.kernel(standing.step, || kernel_rows(problem, standing).unwrap_or_default()),
+            ("points", _) => match placed(problem, standing) {
+                Ok(placed) => points_view(&[placed], &problem.domain()),
+                Err(_) => ViewData::Empty,
+            },
             ("error-spectrum", Some((n, _))) => {
                 let first = |values: &[f64]| values.iter().step_by(outputs).copied().collect::<Vec<_>>();
                 spectrum_view(&first(problem.reference()), &first(solution), n, false)
@@ -88,6 +93,26 @@ impl ProblemInsight {
             _ => ViewData::Empty,
         }
     }
+}
+
+/// The points of the last step and what the equation leaves there.
+fn placed<P: Problem, T: Real>(problem: &P, standing: &Standing<'_, T>) -> Result<Placed, NetError> {
+    let network = standing.network()?;
+    let mut engine = Engine::new(&network, &problem.jets())?;
+    let mut weigher = Weigher::new(problem.slices());
+    weigher.begin(0.0);
+    weigher.kept = Some(Vec::new());
+    let mut gradient = vec![0.0; network.parameters.len()];
+    engine.gradient(&network, standing.points, &mut gradient, |tile| {
+        problem.backward(tile, &mut weigher);
+        0.0
+    });
+    // Problems on a strip have the time first, and it is drawn upwards.
+    let points = match network.architecture().inputs {
+        2 => standing.points.chunks_exact(2).flat_map(|p| [p[1], p[0]]).collect(),
+        _ => standing.points.to_vec(),
+    };
+    Ok(Placed { name: "residual", points, squares: weigher.kept.take().unwrap_or_default() })
 }
 
 /// Rows ∂r/∂θ at some points of the last step.
@@ -203,6 +228,16 @@ mod tests {
         };
         assert_eq!(series.len(), 3);
         assert!((series[2].ys[0] / late - 1.0).abs() < 1e-12 && series[2].xs == [7.0]);
+
+        // Squares at the points: their mean is that of the pass, and the first is that of the first point.
+        weigher.begin(0.0);
+        engine.gradient(&network, &points, &mut whole, |tile| {
+            problem.backward(tile, &mut weigher);
+            0.0
+        });
+        let Placed { points: places, squares, .. } = placed(&problem, &standing).unwrap();
+        assert!((squares.iter().sum::<f64>() / 36.0 / weigher.mean() - 1.0).abs() < 1e-12 && squares.len() == 36);
+        assert_eq!(places[..2], [points[1], points[0]]);
 
         // One row of the kernel against central differences of r.
         let rows = kernel_rows(&problem, &standing).unwrap().remove(0).1;

@@ -297,7 +297,7 @@ impl<P: Problem, T: Real> Run for PinnRun<P, T> {
             "weights" => weights_view(&self.weigher),
             "residual" => residual_view(&self.weigher, self.steps),
             #[cfg(feature = "pinn")]
-            "error-spectrum" | "kernel" | "gradients" | "neurons" => {
+            "points" | "error-spectrum" | "kernel" | "gradients" | "neurons" => {
                 let standing = Standing { network: &self.network, points: &self.sample, step: self.steps };
                 self.insight.view(key, &self.problem, &standing, &self.prober.solution)
             }

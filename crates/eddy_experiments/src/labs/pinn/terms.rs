@@ -15,8 +15,19 @@ enum Mode<'a> {
     Sum(&'a mut [f64]),
     /// The gradient of each.
     Apart(&'a mut Vec<(&'static str, Vec<f64>)>),
+    /// Every point, and its part of each term times the number of points.
+    Points(&'a mut Vec<Placed>),
     /// Rows ∂r/∂θ of each at some of its points.
     Rows(&'a mut Vec<(&'static str, Vec<Vec<f64>>)>),
+}
+
+/// A term at its points.
+pub struct Placed {
+    pub name: &'static str,
+    /// [point][input]
+    pub points: Vec<f64>,
+    /// Squared residuals, with the weight of the term.
+    pub squares: Vec<f64>,
 }
 
 impl<'a> Terms<'a> {
@@ -32,13 +43,16 @@ impl<'a> Terms<'a> {
     pub fn rows(rows: &'a mut Vec<(&'static str, Vec<Vec<f64>>)>) -> Self {
         Self(Mode::Rows(rows))
     }
+    pub fn points(placed: &'a mut Vec<Placed>) -> Self {
+        Self(Mode::Points(placed))
+    }
     /// Whether terms that could share a pass must come one by one.
     pub fn is_apart(&self) -> bool {
         !matches!(self.0, Mode::Sum(_))
     }
-    /// Whether rows of single points are made.
+    /// Whether single points are looked at.
     pub fn is_by_point(&self) -> bool {
-        matches!(self.0, Mode::Rows(_))
+        matches!(self.0, Mode::Rows(_) | Mode::Points(_))
     }
 
     /// A term over points, as [`GraphEngine::add_gradient`] takes it. Returns it.
@@ -58,6 +72,13 @@ impl<'a> Terms<'a> {
                 gradients.push((name, own));
                 part
             }
+            Mode::Points(placed) => {
+                let mut squares = engine.parts(parameters, points, loss);
+                let all = squares.len() as f64;
+                squares.iter_mut().for_each(|s| *s *= all);
+                placed.push(Placed { name, points: points.to_vec(), squares });
+                f64::NAN
+            }
             Mode::Rows(rows) => {
                 let all = points.len() / engine.graph().inputs();
                 rows.push((name, rows_of(engine.gradients_of(parameters, points, &chosen(all), loss), all)));
@@ -75,7 +96,7 @@ impl<'a> Terms<'a> {
                     gradient[parameter] += slope;
                 }
             }
-            Mode::Rows(_) => {}
+            Mode::Points(_) | Mode::Rows(_) => {}
         }
     }
 
@@ -84,6 +105,7 @@ impl<'a> Terms<'a> {
         match &mut self.0 {
             Mode::Sum(gradient) => gradient[held].fill(0.0),
             Mode::Apart(gradients) => gradients.iter_mut().for_each(|(_, g)| g[held.clone()].fill(0.0)),
+            Mode::Points(_) => {}
             Mode::Rows(rows) => rows.iter_mut().flat_map(|(_, rows)| rows).for_each(|row| row[held.clone()].fill(0.0)),
         }
     }

@@ -41,6 +41,9 @@ pub struct Weigher {
     weights: Vec<f64>,
     /// Number of the first point of the batch within the pass.
     first: usize,
+    /// Squared residuals of all points of the pass, where they are asked for.
+    #[cfg(feature = "pinn")]
+    pub kept: Option<Vec<f64>>,
 }
 
 impl Weigher {
@@ -55,6 +58,8 @@ impl Weigher {
             losses: zeros.clone(),
             weights: vec![1.0; zeros.len()],
             first: 0,
+            #[cfg(feature = "pinn")]
+            kept: None,
         }
     }
 
@@ -80,6 +85,10 @@ impl Weigher {
             self.sum = 0.0;
         }
         self.sum += squared;
+        #[cfg(feature = "pinn")]
+        if let Some(kept) = &mut self.kept {
+            kept.push(squared);
+        }
         if within + 1 == self.slices.points {
             self.losses[slice] = self.sum / self.slices.points as f64;
             self.before += self.losses[slice] / self.slices.count as f64;
