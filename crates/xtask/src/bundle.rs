@@ -23,7 +23,7 @@ const SMALL: &[&str] = &["-Oz", "--skip-pass=inlining-optimizing"];
 pub const BUNDLES: [Bundle; 7] = [
     Bundle { name: "core", features: "core gpu", profile: "wasm", wasm_opt: SMALL, budget: 400_000 },
     // Fourteen experiments over one set of engines; any of them would bring the engines into another bundle, 35 kB.
-    Bundle { name: "pinn", features: "pinn gpu", profile: "wasm", wasm_opt: SMALL, budget: 585_000 },
+    Bundle { name: "pinn", features: "pinn gpu", profile: "wasm", wasm_opt: SMALL, budget: 600_000 },
     // No sampler runs on the GPU, so these two go without.
     Bundle { name: "sampler", features: "sampler", profile: "wasm", wasm_opt: SMALL, budget: 400_000 },
     Bundle { name: "flow", features: "flow", profile: "wasm", wasm_opt: SMALL, budget: 555_000 },

@@ -38,6 +38,11 @@ interface PlotData {
   curves: Curve[];
 }
 
+type Role = 'result' | 'reference' | 'second' | 'third';
+const COLORS: Record<Role, string> = { result: '--plot-a', reference: '--plot-b', second: '--plot-c', third: '--plot-d' };
+/** The baseline has one colour: its curves differ in these. */
+const DASHES: Record<Role, number[]> = { result: [], reference: [5, 4], second: [9, 3], third: [2, 3] };
+
 /** uPlot knows tick distances from 1e-32 to 1e32; beyond them it would never come back. */
 const TINY = 1e-25;
 const HUGE = 1e25;
@@ -224,7 +229,10 @@ export class EddyPlots extends LitElement {
       .head { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 2px 16px; align-items: baseline; margin-bottom: 4px; }
       .keys { display: flex; flex-wrap: wrap; gap: 2px 14px; font-size: 13px; color: var(--ink-soft); }
       .keys i { display: inline-block; width: 16px; border-top: 2.5px solid var(--plot-a); vertical-align: 3px; margin-right: 6px; }
-      .keys i.of-baseline { border-color: var(--plot-b); }
+      .keys i.baseline { border-color: var(--plot-b); }
+      .keys i.reference { border-color: var(--plot-b); border-top-style: dashed; }
+      .keys i.second { border-color: var(--plot-c); }
+      .keys i.third { border-color: var(--plot-d); }
       .box { min-height: 220px; overflow: hidden; }
       .u-legend { display: none; }
     `,
@@ -269,7 +277,16 @@ export class EddyPlots extends LitElement {
 
   private get namesNow(): string {
     const { model } = this;
-    return model ? (model.hasBaseline ? [0, 1] : [0]).map((i) => paneLabel(model, i)).join('\n') : '';
+    if (!model) return '';
+    const panes = (model.hasBaseline ? [0, 1] : [0]).map((i) => paneLabel(model, i));
+    const terms = curveViews(model.experiment).map((v) => this.termsOf(v.key).map((t) => t.name).join('\t'));
+    return [...panes, '', ...terms].join('\n');
+  }
+
+  /** The curves of a view by name, where it has several. */
+  private termsOf(key: string): { name: string; role: Role }[] {
+    const series = this.model?.curves.get(key)?.[0]?.header.series ?? [];
+    return series.length > 1 ? series : [];
   }
 
   private async draw(): Promise<void> {
@@ -306,13 +323,12 @@ export class EddyPlots extends LitElement {
         for (const s of set.header.series) {
           lists.push({ xs: set.data.subarray(offset, offset + s.length), ys: set.data.subarray(offset + s.length, offset + 2 * s.length) });
           offset += 2 * s.length;
-          const role = { result: '--plot-a', reference: '--plot-b', second: '--plot-c', third: '--plot-d' }[s.role];
           curves.push({
             name: i ? `${s.name} (${paneLabel(model, 1)})` : s.name,
-            color: color(i ? '--plot-b' : role),
+            color: color(i ? '--plot-b' : COLORS[s.role]),
             width: i ? 1.4 : 2.2,
             dots: s.marker !== 'line',
-            ...(s.role === 'reference' ? { dash: [5, 4] } : {}),
+            ...(s.role === 'reference' || (i && DASHES[s.role].length) ? { dash: DASHES[s.role] } : {}),
           });
         }
       });
@@ -351,11 +367,12 @@ export class EddyPlots extends LitElement {
     if (!model) return nothing;
     this.names = this.namesNow;
     const [name = '', baseline] = this.names.split('\n');
-    const keys = html`<span class="keys"><span><i></i>${name}</span>${baseline
-        ? html`<span><i class="of-baseline"></i>${baseline}</span>`
-        : nothing}</span>`;
-    const card = (id: string, title: string, doc: string, summary: string) => html`<section class="card" aria-label=${title}>
-      <div class="head"><h2 class="heading" title=${doc || nothing}>${title}</h2>${baseline ? keys : nothing}</div>
+    const key = (label: string, color: Role | 'baseline') => html`<span><i class=${color}></i>${label}</span>`;
+    const ofBaseline = baseline ? key(baseline, 'baseline') : nothing;
+    const card = (id: string, title: string, doc: string, summary: string, terms: { name: string; role: Role }[] = []) => html`<section class="card" aria-label=${title}>
+      <div class="head"><h2 class="heading" title=${doc || nothing}>${title}</h2>${baseline || terms.length
+        ? html`<span class="keys">${terms.length ? terms.map((t) => key(t.name, t.role)) : key(name, 'result')}${ofBaseline}</span>`
+        : nothing}</div>
       <div class="box" id=${id} role="img" aria-label=${summary}></div>
     </section>`;
     const { axis, metrics } = model.experiment;
@@ -369,7 +386,7 @@ export class EddyPlots extends LitElement {
       ? html`<div class="choices">${baseline ? choices('Side by side at', model.pace, take, [['equal part of the run', 'run'], [`equal ${clock.label}`, 'time']]) : nothing}
         ${choices('Plots against', this.byTime, (byTime) => (this.byTime = byTime), [[axis.label, false], [`${clock.label} spent`, true]])}</div>`
       : nothing}<div class="grid">
-      ${curveViews(model.experiment).map((v: ViewSpec) => card(`view-${v.key}`, capital(v.label), '', `Plot of ${v.label}; the Data tab has the numbers.`))}
+      ${curveViews(model.experiment).map((v: ViewSpec) => card(`view-${v.key}`, capital(v.label), '', `Plot of ${v.label}; the Data tab has the numbers.`, this.termsOf(v.key)))}
       ${model.experiment.metrics.map((m: Metric) => card(`metric-${m.key}`, `${capital(m.axis.label)} ${against}`, m.doc, `Plot of ${m.axis.label} ${against}; the Data tab has the numbers.`))}
     </div>`;
   }

@@ -8,7 +8,7 @@ use eddy_nets::{
 use eddy_spec::{EddyError, Outcome, ViewData};
 
 #[cfg(feature = "pinn")]
-use super::problem_insight::{ProblemInsight, Standing};
+use super::problem_insight::{ProblemInsight, standing};
 use super::{
     METRICS, Problem, Training, Weigher, Weighting,
     device::{DeviceRun, Followed, POOL, Reached, refused},
@@ -106,8 +106,8 @@ impl<E: LineEquation> Followed for Line<E> {
         }
         let error = self.prober.measure(&self.problem, &self.network);
         #[cfg(feature = "pinn")]
-        {
-            let standing = Standing { network: &self.network, points: &self.sample, step: self.step };
+        if self.insight.is_due(self.step) {
+            let standing = standing(&self.network, &self.sample, self.step);
             // The network was built before: nothing is refused here.
             let _ = self.insight.measured(&self.problem, &standing, 0.0, self.training.steps);
         }
@@ -127,8 +127,8 @@ impl<E: LineEquation> Followed for Line<E> {
             "residual" => residual_view(&self.weigher, self.step),
             #[cfg(feature = "pinn")]
             "points" | "error-spectrum" | "kernel" | "gradients" | "neurons" => {
-                let standing = Standing { network: &self.network, points: &self.sample, step: self.step };
-                self.insight.view(key, &self.problem, &standing, &self.prober.solution)
+                let standing = standing(&self.network, &self.sample, self.step);
+                self.insight.view(key, &self.problem, &standing, &self.prober.solution).unwrap_or(ViewData::Empty)
             }
             _ => self.problem.view(key, &self.prober.solution),
         }

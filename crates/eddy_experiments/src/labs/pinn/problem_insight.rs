@@ -1,6 +1,6 @@
 //! The views of [`insight`](super::insight) of problems on dense networks, made in f64 whatever they are trained in.
 
-use eddy_nets::{Activation, Architecture, Engine, JetSpec, NetError, Network, Real};
+use eddy_nets::{Activation, Architecture, Engine, JetSpec, NetError, Network, Real, Tile};
 use eddy_spec::ViewData;
 
 use super::{
@@ -13,17 +13,94 @@ use super::{
 const THIRDS: [&str; 3] = ["early", "middle", "late"];
 
 /// A training as it stands.
-pub struct Standing<'a, T: Real> {
-    pub network: &'a Network<T>,
+pub struct Standing<'a> {
+    architecture: &'a Architecture,
+    parameters: Vec<f64>,
     /// Points of the last step, [point][input].
-    pub points: &'a [f64],
-    pub step: u64,
+    points: &'a [f64],
+    step: u64,
 }
 
-impl<T: Real> Standing<'_, T> {
-    fn network(&self) -> Result<Network<f64>, NetError> {
-        let parameters = self.network.parameters.iter().map(|p| p.to_f64()).collect();
-        Network::with_parameters(self.network.architecture().clone(), parameters)
+/// The same whatever it is trained in.
+pub fn standing<'a, T: Real>(network: &'a Network<T>, points: &'a [f64], step: u64) -> Standing<'a> {
+    let parameters = network.parameters.iter().map(|p| p.to_f64()).collect();
+    Standing { architecture: network.architecture(), parameters, points, step }
+}
+
+/// A problem's residual, once for all problems.
+struct Equation<'a> {
+    network: Network<f64>,
+    engine: Engine<f64>,
+    points: &'a [f64],
+    slices: Slices,
+    backward: &'a mut dyn FnMut(&mut Tile<'_, f64>, &mut Weigher),
+}
+
+impl<'a> Equation<'a> {
+    fn new(
+        standing: &Standing<'a>,
+        jets: &JetSpec,
+        slices: Slices,
+        backward: &'a mut dyn FnMut(&mut Tile<'_, f64>, &mut Weigher),
+    ) -> Result<Self, NetError> {
+        let network = Network::with_parameters(standing.architecture.clone(), standing.parameters.clone())?;
+        let engine = Engine::new(&network, jets)?;
+        Ok(Self { network, engine, points: standing.points, slices, backward })
+    }
+
+    fn points(&self) -> usize {
+        self.points.len() / self.network.architecture().inputs
+    }
+
+    /// The gradient of the residual's part at these points.
+    fn gradient(&mut self, from: usize, to: usize, weigher: &mut Weigher) -> Vec<f64> {
+        let Self { network, engine, points, backward, .. } = self;
+        let inputs = network.architecture().inputs;
+        let mut gradient = vec![0.0; network.parameters.len()];
+        engine.gradient(network, &points[from * inputs..to * inputs], &mut gradient, |tile| {
+            backward(tile, weigher);
+            0.0
+        });
+        gradient
+    }
+
+    /// Norms of the gradients of the thirds of the time, with the causal weights of this strictness.
+    fn thirds(&mut self, epsilon: f64) -> Vec<(&'static str, f64)> {
+        let Slices { count, points, .. } = self.slices;
+        let mut weigher = Weigher::new(self.slices);
+        weigher.begin(epsilon);
+        let third = |(k, name)| {
+            let [from, to] = [k, k + 1].map(|k| k * count / THIRDS.len() * points);
+            weigher.start_at(from);
+            (name, self.gradient(from, to, &mut weigher).iter().map(|g| g * g).sum::<f64>().sqrt())
+        };
+        THIRDS.into_iter().enumerate().map(third).collect()
+    }
+
+    /// The points and what the equation leaves there.
+    fn placed(&mut self) -> Placed {
+        let mut weigher = Weigher::new(self.slices);
+        weigher.begin(0.0);
+        weigher.kept = Some(Vec::new());
+        self.gradient(0, self.points(), &mut weigher);
+        // Problems on a strip have the time first, and it is drawn upwards.
+        let points = match self.network.architecture().inputs {
+            2 => self.points.chunks_exact(2).flat_map(|p| [p[1], p[0]]).collect(),
+            _ => self.points.to_vec(),
+        };
+        Placed { name: "residual", points, squares: weigher.kept.take().unwrap_or_default() }
+    }
+
+    /// Rows ∂r/∂θ at some of the points.
+    fn rows(&mut self) -> Vec<Vec<f64>> {
+        let mut weigher = Weigher::new(Slices { count: 1, points: 1, end: self.slices.end });
+        let places = chosen(self.points());
+        let single = |at: usize| {
+            weigher.begin(0.0);
+            let gradient = self.gradient(at, at + 1, &mut weigher);
+            (weigher.mean(), gradient)
+        };
+        rows_of(places.into_iter().map(single).collect(), 1)
     }
 }
 
@@ -32,114 +109,55 @@ impl<T: Real> Standing<'_, T> {
 pub struct ProblemInsight(Insight);
 
 impl ProblemInsight {
-    /// Takes the gradients of the thirds of the time, with the causal weights of this strictness, every so often.
-    pub fn measured<P: Problem, T: Real>(
+    /// Whether [`measured`](Self::measured) is due at this step.
+    pub fn is_due(&self, step: u64) -> bool {
+        self.0.is_due(step)
+    }
+
+    /// Takes the gradients of the thirds of the time, with the causal weights of this strictness.
+    pub fn measured<P: Problem>(
         &mut self,
         problem: &P,
-        standing: &Standing<'_, T>,
+        standing: &Standing<'_>,
         epsilon: f64,
         steps: u64,
     ) -> Result<(), NetError> {
-        if !self.0.is_due(standing.step) {
-            return Ok(());
-        }
-        let network = standing.network()?;
-        let mut engine = Engine::new(&network, &problem.jets())?;
-        let slices = problem.slices();
-        let inputs = network.architecture().inputs;
-        let mut weigher = Weigher::new(slices);
-        weigher.begin(epsilon);
-        let mut norms = Vec::new();
-        for (k, name) in THIRDS.into_iter().enumerate() {
-            let [from, to] = [k, k + 1].map(|k| k * slices.count / THIRDS.len() * slices.points);
-            weigher.start_at(from);
-            let mut gradient = vec![0.0; network.parameters.len()];
-            engine.gradient(&network, &standing.points[from * inputs..to * inputs], &mut gradient, |tile| {
-                problem.backward(tile, &mut weigher);
-                0.0
-            });
-            norms.push((name, gradient.iter().map(|g| g * g).sum::<f64>().sqrt()));
-        }
+        let mut backward = |tile: &mut Tile<'_, f64>, weigher: &mut Weigher| problem.backward(tile, weigher);
+        let norms = Equation::new(standing, &problem.jets(), problem.slices(), &mut backward)?.thirds(epsilon);
         self.0.measured(standing.step, steps, norms);
         Ok(())
     }
 
     /// One of the views, or an empty one.
-    pub fn view<P: Problem, T: Real>(
+    pub fn view<P: Problem>(
         &mut self,
         key: &str,
         problem: &P,
-        standing: &Standing<'_, T>,
+        standing: &Standing<'_>,
         solution: &[f64],
-    ) -> ViewData {
-        let outputs = standing.network.architecture().outputs;
-        match (key, problem.probe_lines()) {
+    ) -> Result<ViewData, NetError> {
+        let Architecture { inputs, outputs, .. } = *standing.architecture;
+        let mut backward = |tile: &mut Tile<'_, f64>, weigher: &mut Weigher| problem.backward(tile, weigher);
+        let mut equation = Equation::new(standing, &problem.jets(), problem.slices(), &mut backward)?;
+        Ok(match (key, problem.probe_lines()) {
             ("gradients", _) => self.0.gradients(),
-            ("kernel", _) => self.0.kernel(standing.step, || kernel_rows(problem, standing).unwrap_or_default()),
-            ("points", _) => match placed(problem, standing) {
-                Ok(placed) => points_view(&[placed], &problem.domain()),
-                Err(_) => ViewData::Empty,
-            },
+            ("kernel", _) => self.0.kernel(standing.step, || vec![("residual", equation.rows())]),
+            ("points", _) => points_view(&[equation.placed()], &problem.domain()),
             ("error-spectrum", Some((n, _))) => {
                 let first = |values: &[f64]| values.iter().step_by(outputs).copied().collect::<Vec<_>>();
                 spectrum_view(&first(problem.reference()), &first(solution), n, false)
             }
             ("neurons", Some((n, along))) => {
-                let inputs = standing.network.architecture().inputs;
                 let lines = problem.probes().len() / (n * inputs);
-                let line = &problem.probes()[lines / 2 * n * inputs..][..n * inputs];
-                neurons(standing, line, along).unwrap_or(ViewData::Empty)
+                neurons(&equation.network, &problem.probes()[lines / 2 * n * inputs..][..n * inputs], along)?
             }
             _ => ViewData::Empty,
-        }
+        })
     }
 }
 
-/// The points of the last step and what the equation leaves there.
-fn placed<P: Problem, T: Real>(problem: &P, standing: &Standing<'_, T>) -> Result<Placed, NetError> {
-    let network = standing.network()?;
-    let mut engine = Engine::new(&network, &problem.jets())?;
-    let mut weigher = Weigher::new(problem.slices());
-    weigher.begin(0.0);
-    weigher.kept = Some(Vec::new());
-    let mut gradient = vec![0.0; network.parameters.len()];
-    engine.gradient(&network, standing.points, &mut gradient, |tile| {
-        problem.backward(tile, &mut weigher);
-        0.0
-    });
-    // Problems on a strip have the time first, and it is drawn upwards.
-    let points = match network.architecture().inputs {
-        2 => standing.points.chunks_exact(2).flat_map(|p| [p[1], p[0]]).collect(),
-        _ => standing.points.to_vec(),
-    };
-    Ok(Placed { name: "residual", points, squares: weigher.kept.take().unwrap_or_default() })
-}
-
-/// Rows ∂r/∂θ at some points of the last step.
-fn kernel_rows<P: Problem, T: Real>(
-    problem: &P,
-    standing: &Standing<'_, T>,
-) -> Result<Vec<(&'static str, Vec<Vec<f64>>)>, NetError> {
-    let network = standing.network()?;
-    let mut engine = Engine::new(&network, &problem.jets())?;
-    let inputs = network.architecture().inputs;
-    let mut weigher = Weigher::new(Slices { count: 1, points: 1, end: problem.slices().end });
-    let single = |at: usize| {
-        weigher.begin(0.0);
-        let mut gradient = vec![0.0; network.parameters.len()];
-        engine.gradient(&network, &standing.points[at * inputs..][..inputs], &mut gradient, |tile| {
-            problem.backward(tile, &mut weigher);
-            0.0
-        });
-        (weigher.mean(), gradient)
-    };
-    let parts = chosen(standing.points.len() / inputs).into_iter().map(single).collect();
-    Ok(vec![("residual", rows_of(parts, 1))])
-}
-
 /// What the units of the last hidden layer answer along a line.
-fn neurons<T: Real>(standing: &Standing<'_, T>, line: &[f64], along: (f64, f64)) -> Result<ViewData, NetError> {
-    let network = standing.network()?;
+fn neurons(network: &Network<f64>, line: &[f64], along: (f64, f64)) -> Result<ViewData, NetError> {
     let whole = network.architecture();
     let (Some(last), Some((&units, below))) = (whole.layers().last().copied(), whole.hidden.split_last()) else {
         return Ok(ViewData::Empty);
@@ -197,7 +215,9 @@ mod tests {
         let network = Network::<f64>::new(architecture, 3).unwrap();
         let mut points = vec![0.0; 2 * 36];
         problem.points(0, &mut points);
-        let standing = Standing { network: &network, points: &points, step: 7 };
+        let standing = standing(&network, &points, 7);
+        let mut backward = |tile: &mut Tile<'_, f64>, weigher: &mut Weigher| problem.backward(tile, weigher);
+        let mut equation = Equation::new(&standing, &problem.jets(), problem.slices(), &mut backward).unwrap();
 
         // The whole gradient, with causal weights, and its thirds, each by itself.
         let mut engine = Engine::new(&network, &problem.jets()).unwrap();
@@ -223,7 +243,7 @@ mod tests {
         assert!(whole.iter().zip(&sum).all(|(w, s)| (w - s).abs() < 1e-14 * w.abs().max(1.0)));
         let mut insight = ProblemInsight::default();
         insight.measured(&problem, &standing, 3.0, 100).unwrap();
-        let ViewData::Lines { series, .. } = insight.view("gradients", &problem, &standing, &[0.0; 35]) else {
+        let ViewData::Lines { series, .. } = insight.view("gradients", &problem, &standing, &[0.0; 35]).unwrap() else {
             panic!()
         };
         assert_eq!(series.len(), 3);
@@ -235,12 +255,12 @@ mod tests {
             problem.backward(tile, &mut weigher);
             0.0
         });
-        let Placed { points: places, squares, .. } = placed(&problem, &standing).unwrap();
+        let Placed { points: places, squares, .. } = equation.placed();
         assert!((squares.iter().sum::<f64>() / 36.0 / weigher.mean() - 1.0).abs() < 1e-12 && squares.len() == 36);
         assert_eq!(places[..2], [points[1], points[0]]);
 
         // One row of the kernel against central differences of r.
-        let rows = kernel_rows(&problem, &standing).unwrap().remove(0).1;
+        let rows = equation.rows();
         let residual = |parameters: Vec<f64>| {
             let network = Network::with_parameters(network.architecture().clone(), parameters).unwrap();
             let mut r = 0.0;
@@ -261,7 +281,8 @@ mod tests {
         }
 
         // Units against the network: weighted by what reads them they make the output, at half time.
-        let ViewData::Field { nx, ny, data, y, .. } = insight.view("neurons", &problem, &standing, &[0.0; 35]) else {
+        let ViewData::Field { nx, ny, data, y, .. } = insight.view("neurons", &problem, &standing, &[0.0; 35]).unwrap()
+        else {
             panic!()
         };
         assert_eq!((nx, ny, y), (7, 4, (0.0, 4.0)));

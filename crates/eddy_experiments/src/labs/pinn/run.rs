@@ -5,7 +5,7 @@ use eddy_spec::{EddyError, Outcome, Role, Series, ViewData};
 use web_time::Instant;
 
 #[cfg(feature = "pinn")]
-use super::problem_insight::{ProblemInsight, Standing};
+use super::problem_insight::{ProblemInsight, standing};
 use super::{METRICS, Problem, Weigher, Weighting};
 use crate::{
     Budget, Context, DeviceKind, LocalFuture, Precision, Progress, Record, Run, ready,
@@ -203,8 +203,8 @@ impl<P: Problem, T: Real> PinnRun<P, T> {
         let row = [error, self.weigher.mean(), self.weigher.smallest(), epsilon, self.seconds];
         self.record.push(self.steps as f64, &row);
         #[cfg(feature = "pinn")]
-        {
-            let standing = Standing { network: &self.network, points: &self.sample, step: self.steps };
+        if self.insight.is_due(self.steps) {
+            let standing = standing(&self.network, &self.sample, self.steps);
             let epsilon = if epsilon.is_nan() { 0.0 } else { epsilon };
             // The network was built before: nothing is refused here.
             let _ = self.insight.measured(&self.problem, &standing, epsilon, self.training.steps);
@@ -298,8 +298,8 @@ impl<P: Problem, T: Real> Run for PinnRun<P, T> {
             "residual" => residual_view(&self.weigher, self.steps),
             #[cfg(feature = "pinn")]
             "points" | "error-spectrum" | "kernel" | "gradients" | "neurons" => {
-                let standing = Standing { network: &self.network, points: &self.sample, step: self.steps };
-                self.insight.view(key, &self.problem, &standing, &self.prober.solution)
+                let standing = standing(&self.network, &self.sample, self.steps);
+                self.insight.view(key, &self.problem, &standing, &self.prober.solution).unwrap_or(ViewData::Empty)
             }
             _ => self.problem.view(key, &self.prober.solution),
         }))
