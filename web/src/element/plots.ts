@@ -283,9 +283,10 @@ export class EddyPlots extends LitElement {
     return [...panes, '', ...terms].join('\n');
   }
 
-  /** The curves of a view by name, where it has several. */
+  /** The curves of a view by name, where it or its baseline has several. */
   private termsOf(key: string): { name: string; role: Role }[] {
-    const series = this.model?.curves.get(key)?.[0]?.header.series ?? [];
+    const all = this.model?.curves.get(key)?.map((set) => set?.header.series ?? []) ?? [];
+    const series = all.reduce((most, one) => (one.length > most.length ? one : most), []);
     return series.length > 1 ? series : [];
   }
 
