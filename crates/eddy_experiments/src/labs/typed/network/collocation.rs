@@ -139,6 +139,7 @@ pub(super) fn nearest(space: &[Vec<Vec<f64>>], values: &[Vec<f64>], like: &[Vec<
 }
 
 /// Functions along one axis, by their values at nodes.
+#[derive(Clone)]
 struct Along {
     line: Line,
     nodes: Vec<f64>,
@@ -174,6 +175,7 @@ impl Along {
 }
 
 /// A problem on so many points.
+#[derive(Clone)]
 struct Grid<'a> {
     problem: &'a Steady<'a>,
     axes: Vec<Along>,
@@ -185,6 +187,8 @@ struct Grid<'a> {
     matrices: HashMap<[u8; 3], Vec<Vec<f64>>>,
     /// Mean sum of the magnitudes of their rows.
     sizes: HashMap<[u8; 3], f64>,
+    /// The size s with which fields enter the equations, R(s u)/s: 0 at the guess of a linear problem, 1 at the problem itself.
+    strength: f64,
 }
 
 /// Left less right of everything, and its derivatives by all unknowns, by column.
@@ -221,8 +225,8 @@ impl<'a> Grid<'a> {
         let samples = tensor(&list(|a| &a.samples));
         let weights = tensor(&list(|a| &a.weights)).iter().map(|all| all.iter().product()).collect();
         let nodes = along.iter().map(|a| a.nodes.len()).product();
-        let mut grid =
-            Self { problem, samples, weights, nodes, matrices: HashMap::new(), sizes: HashMap::new(), axes: along };
+        let (matrices, sizes) = (HashMap::new(), HashMap::new());
+        let mut grid = Self { problem, samples, weights, nodes, matrices, sizes, axes: along, strength: 1.0 };
         for orders in orders().chain([[0; 3]]) {
             if !grid.matrices.contains_key(&orders) {
                 let rows: Vec<Vec<f64>> = grid.samples.iter().map(|sample| grid.row(sample, orders)).collect();
@@ -299,7 +303,13 @@ impl<'a> Grid<'a> {
     }
 
     fn equations(&self, system: &mut System, residuals: &Residuals, count: usize, y: &[f64], parameters: &[f64]) {
-        let (outputs, columns) = self.run(residuals, y, parameters);
+        let s = self.strength;
+        let scaled: Vec<f64> = y[..self.fields()].iter().map(|v| s * v).collect();
+        let (mut outputs, mut columns) = self.run(residuals, &scaled, parameters);
+        let after = count + residuals.slopes.len();
+        let of_numbers = outputs.len().min(after)..outputs.len();
+        outputs[of_numbers].iter_mut().flatten().for_each(|v| *v /= s);
+        outputs.iter_mut().take(count).chain(&mut columns).flatten().for_each(|v| *v /= s);
         let largest_field = y[..self.fields()].iter().fold(0.0_f64, |m, v| m.max(v.abs()));
         for k in 0..count {
             let (mut squares, mut terms) = (0.0, 0.0);
@@ -318,7 +328,6 @@ impl<'a> Grid<'a> {
                         system.columns[first + node][row] += weight.sqrt() * slope * entry;
                     }
                 }
-                let after = count + residuals.slopes.len();
                 for (n, (_, position)) in residuals.parameter_slopes.iter().enumerate().filter(|(_, (of, _))| *of == k)
                 {
                     if let Some(number) = self.problem.numbers.iter().position(|(_, p, _)| p == position) {

@@ -176,6 +176,15 @@ fn unusual_problems_have_their_references() {
         let one = well(&format!("-dxx(u) + {c}*dx(u) = k*u; k = 1"), &format!("k = {guess}")).unwrap();
         assert!((eigenvalue(&one) - expected).abs() < 1e-6, "{c} {guess}: {}", eigenvalue(&one));
     }
+    // An attracting condensate is a soliton: of -psi''/2 - g psi^3 = mu psi, mass 1, mu = -g²/8 (Zakharov and Shabat 1972).
+    let attracting = |trap: &str, guess: &str| {
+        let text = format!("-dxx(u)/2 + {trap}*x^2/2*u - 4*u^3 = mu*u; mu = 1");
+        steady(&text, "-6 .. 6, 64", "u = dirichlet: 0", "integral(u^2) = 1", guess)
+    };
+    for guess in ["mu = -1.5", "mu = -3"] {
+        let found = eigenvalue(&attracting("1e-3", guess).unwrap());
+        assert!((found + 2.0).abs() < 1e-3, "{guess}: {found}");
+    }
     // A constant state, and a guess far between two eigenvalues.
     let flat = steady("dxx(u) = 0", "0 .. pi, 64", "u = neumann: 0", "mean(u) = 0.5", "").unwrap();
     assert!(flat.reference.values[0].iter().all(|v| (v - 0.5).abs() < 1e-6));

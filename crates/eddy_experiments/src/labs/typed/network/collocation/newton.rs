@@ -15,10 +15,12 @@ const SETTLED: f64 = 1e-3;
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Most states of one eigenvalue.
 const STATES: usize = 10;
-/// Most steps of inverse iteration.
-const MOST_ITERATIONS: usize = 300;
-/// Most steps of Newton's method.
+/// Steps of inverse iteration with one shift, and most shifts.
+const ITERATIONS: usize = 40;
+const SHIFTS: usize = 5;
+/// Most steps of Newton's method, and of that for a state that grows, whose guess is near.
 const STEPS: usize = 60;
+const GROWING: usize = 12;
 /// Eigenvalues nearer than this, relative, are one.
 const SAME: f64 = 1e-4;
 
@@ -35,21 +37,40 @@ impl Grid<'_> {
     /// the conditions at the sides allow. Why what it comes to is no solution, where it is none.
     pub(super) fn solve(&self, is_eigen: bool) -> Result<Vec<f64>, String> {
         if is_eigen {
-            // The eigenvalue nearest to the guess where the equations are linear; else where they leave least at the guess.
-            let linear = self.nearest_eigenvalue().ok_or_else(String::new).and_then(|y| self.solve_from(y));
-            return linear.or_else(|_| {
-                let mut y = self.zero(None);
-                if let Some((state, _)) = self.states(&y[self.fields()..], 1).first() {
-                    y[..self.fields()].copy_from_slice(state);
-                }
-                self.scale(&mut y);
-                self.solve_from(y)
-            });
+            return self.eigenstate();
         }
         self.solve_from(self.zero(None)).or_else(|why| match self.smoothest() {
             Some(y) => self.solve_from(y),
             None => Err(why),
         })
+    }
+
+    /// The state with the eigenvalue nearest to the guess where the equations are linear. Else what the nearest one becomes as it
+    /// grows, or where the equations leave least at the guess, whichever is nearer to it.
+    fn eigenstate(&self) -> Result<Vec<f64>, String> {
+        let first = self.zero(None);
+        let off = |y: &[f64]| y[self.fields()..].iter().zip(&first[self.fields()..]).map(|(a, b)| (a - b).abs()).sum();
+        let nearest = self.nearest_eigenvalue();
+        let grown = nearest.as_ref().and_then(|y| match self.is_linear(y) {
+            true => self.solve_from(y.clone()).ok(),
+            false => self.continued(y.clone()),
+        });
+        // What has come nearer to the guess on its way is what was meant.
+        let (from, to): (f64, Option<f64>) = (nearest.map_or(0.0, |y| off(&y)), grown.as_ref().map(|y| off(y)));
+        let is_meant = |to: f64| to <= from * (1.0 + 1e-3) + 1e-6;
+        if let Some(y) = grown.clone().filter(|_| to.is_some_and(is_meant)) {
+            return Ok(y);
+        }
+        let mut y = first.clone();
+        if let Some((state, _)) = self.states(&first[self.fields()..], 1).first() {
+            y[..self.fields()].copy_from_slice(state);
+        }
+        self.scale(&mut y);
+        match (self.solve_from(y), grown) {
+            (Ok(own), Some(other)) if off(&other) < off(&own) => Ok(other),
+            (Err(_), Some(other)) => Ok(other),
+            (own, _) => own,
+        }
     }
 
     /// Fields with the least second derivatives that fulfil the conditions at the sides.
@@ -83,7 +104,11 @@ impl Grid<'_> {
     }
 
     fn solve_from(&self, y: Vec<f64>) -> Result<Vec<f64>, String> {
-        let (y, mismatch, rest) = self.descend(y);
+        self.solve_within(y, STEPS)
+    }
+
+    fn solve_within(&self, y: Vec<f64>, steps: usize) -> Result<Vec<f64>, String> {
+        let (y, mismatch, rest) = self.descend_within(y, steps);
         match mismatch {
             m if !m.is_finite() => Err("the equations have no value there".to_owned()),
             m if m > CONTRADICTION => Err(format!("no state fulfils all of them together (they are off by {m:.1e})")),
@@ -93,10 +118,14 @@ impl Grid<'_> {
     }
 
     /// Where Newton's method comes to, what the equations leave there, and the length of the next step, relative.
-    pub(super) fn descend(&self, mut y: Vec<f64>) -> (Vec<f64>, f64, f64) {
+    pub(super) fn descend(&self, y: Vec<f64>) -> (Vec<f64>, f64, f64) {
+        self.descend_within(y, STEPS)
+    }
+
+    fn descend_within(&self, mut y: Vec<f64>, steps: usize) -> (Vec<f64>, f64, f64) {
         let begun = Instant::now();
         let mut system = self.system(&y, None);
-        for _ in 0..STEPS {
+        for _ in 0..steps {
             if begun.elapsed() > PATIENCE {
                 break;
             }
@@ -167,42 +196,72 @@ impl Grid<'_> {
 
     /// A state of the linear equations M(λ)v = 0 with the eigenvalue nearest to the guess λ₀, and that eigenvalue: inverse iteration
     /// M(λ₀)w = −M′v, whose fixed directions have w = v/(λ − λ₀). Unlike the least singular vector of M(λ₀) it is a state where
-    /// M is not normal too (Trefethen and Embree 2005, "Spectra and pseudospectra", section 28). None for several numbers,
-    /// where the equations are not linear in the fields, and where the nearest are a complex pair.
+    /// M is not normal too (Trefethen and Embree 2005, "Spectra and pseudospectra", section 28). Of equations
+    /// that are not linear, as they are for small fields. None for several numbers, and where the nearest are a complex pair.
     fn nearest_eigenvalue(&self) -> Option<Vec<f64>> {
         let [(_, _, guess)] = self.problem.numbers[..] else { return None };
-        let here = self.at_zero(&[guess], None);
-        let by = 1e-4 * guess.abs().max(1.0);
-        let there = self.at_zero(&[guess + by], Some(here.weight));
-        let factors = Qr::new(here.columns.clone())?;
+        let mut number = guess;
         let mut v: Vec<f64> = (0..self.fields() as u64).map(|i| uniform(7, i) - 0.3).collect();
-        for _ in 0..MOST_ITERATIONS {
-            let scale = 1.0 / length(&v);
-            v.iter_mut().for_each(|v| *v *= scale);
-            let mut right = vec![0.0; here.local];
-            for ((v, a), b) in v.iter().zip(&here.columns).zip(&there.columns) {
-                right.iter_mut().zip(a.iter().zip(b)).for_each(|(r, (a, b))| *r -= v * (b - a) / by);
-            }
-            let w = factors.solve(right)?;
-            let product: f64 = v.iter().zip(&w).map(|(v, w)| v * w).sum();
-            let shift = product / square(&w);
-            let gap = v.iter().zip(&w).map(|(v, w)| (v - w * shift).powi(2)).sum::<f64>().sqrt();
-            if !shift.is_finite() {
-                return None;
-            }
-            v = w;
-            if gap < 1e-9 {
-                let mut y = self.zero(Some(&[guess + shift]));
-                y[..self.fields()].copy_from_slice(&v);
-                if !self.is_linear(&y) {
+        // From where the iteration has come to it goes on faster.
+        for _ in 0..SHIFTS {
+            let here = self.at_zero(&[number], None);
+            let by = 1e-4 * number.abs().max(1.0);
+            let there = self.at_zero(&[number + by], Some(here.weight));
+            let factors = Qr::new(here.columns.clone())?;
+            let mut shift = 0.0;
+            for _ in 0..ITERATIONS {
+                let scale = 1.0 / length(&v);
+                v.iter_mut().for_each(|v| *v *= scale);
+                let mut right = vec![0.0; here.local];
+                for ((v, a), b) in v.iter().zip(&here.columns).zip(&there.columns) {
+                    right.iter_mut().zip(a.iter().zip(b)).for_each(|(r, (a, b))| *r -= v * (b - a) / by);
+                }
+                let w = factors.solve(right)?;
+                shift = v.iter().zip(&w).map(|(v, w)| v * w).sum::<f64>() / square(&w);
+                if !shift.is_finite() {
                     return None;
                 }
-                self.scale(&mut y[..]);
-                y[self.fields()] = guess + shift;
-                return Some(y);
+                let gap = v.iter().zip(&w).map(|(v, w)| (v - w * shift).powi(2)).sum::<f64>().sqrt();
+                v = w;
+                if gap < 1e-8 {
+                    let mut y = v;
+                    y.push(number);
+                    self.scale(&mut y);
+                    y[self.fields()] = number + shift;
+                    return Some(y);
+                }
             }
+            number += shift;
         }
         None
+    }
+
+    /// The state that a small one, of the linear equations, becomes as it grows: R(s u)/s = 0 from s = 0 to 1, each from the one before.
+    /// Conditions on integrals hold for u throughout.
+    fn continued(&self, mut y: Vec<f64>) -> Option<Vec<f64>> {
+        let begun = Instant::now();
+        let mut grid = self.clone();
+        let (mut s, mut by) = (0.0, 0.25);
+        // The last step and its length: along it goes the guess.
+        let mut along: Option<(Vec<f64>, f64)> = None;
+        while s < 1.0 {
+            if by < 1e-3 || begun.elapsed() > PATIENCE {
+                return None;
+            }
+            grid.strength = f64::min(s + by, 1.0);
+            let mut guess = y.clone();
+            if let Some((step, length)) = &along {
+                guess.iter_mut().zip(step).for_each(|(y, d)| *y += d * (grid.strength - s) / length);
+            }
+            match grid.solve_within(guess, GROWING) {
+                Ok(there) => {
+                    along = Some((there.iter().zip(&y).map(|(a, b)| a - b).collect(), grid.strength - s));
+                    (y, s, by) = (there, grid.strength, 1.5 * by);
+                }
+                Err(_) => by *= 0.5,
+            }
+        }
+        Some(y)
     }
 
     /// Whether the equations and the conditions at the sides are linear in the fields, as far as a state and zero tell.
