@@ -185,6 +185,17 @@ fn unusual_problems_have_their_references() {
         let found = eigenvalue(&attracting("1e-3", guess).unwrap());
         assert!((found + 2.0).abs() < 1e-3, "{guess}: {found}");
     }
+    // A repelling one in the trap, whose ground state is broad, against another path.
+    let repelling = |guess: &str| {
+        let text = "-dxx(u)/2 + x^2/2*u + 5*u^3 = mu*u; mu = 1";
+        eigenvalue(&steady(text, "-6 .. 6, 64", "u = dirichlet: 0", "integral(u^2) = 1", guess).unwrap())
+    };
+    let expected = relaxed(5.0);
+    for guess in ["mu = 2", "mu = 1.6"] {
+        let found = repelling(guess);
+        // The grid's error is h²/12 times derivatives of order one.
+        assert!((found - expected).abs() < 1e-4, "{guess}: {found} {expected}");
+    }
     // A constant state, and a guess far between two eigenvalues.
     let flat = steady("dxx(u) = 0", "0 .. pi, 64", "u = neumann: 0", "mean(u) = 0.5", "").unwrap();
     assert!(flat.reference.values[0].iter().all(|v| (v - 0.5).abs() < 1e-6));
@@ -376,4 +387,23 @@ fn boxes_of_any_length_train_alike() {
     }
     // Seen to fail where terms are as large as they come.
     assert!(trained(100.0, false).0 > 0.1 && trained(0.1, false).0 > 0.1);
+}
+
+/// The chemical potential of -ψ''/2 + x²ψ/2 + gψ³ = μψ, ∫ψ² = 1, by steps in imaginary time on a grid.
+fn relaxed(g: f64) -> f64 {
+    let (n, length) = (240, 12.0);
+    let h = length / n as f64;
+    let mut psi: Vec<f64> = (0..=n).map(|i| (-0.5 * (i as f64 * h - 6.0).powi(2)).exp()).collect();
+    let slope = |psi: &[f64], i: usize| {
+        let x = i as f64 * h - 6.0;
+        let second = (psi[i - 1] - 2.0 * psi[i] + psi[i + 1]) / (h * h);
+        -0.5 * second + 0.5 * x * x * psi[i] + g * psi[i].powi(3)
+    };
+    for _ in 0..20_000 {
+        let next: Vec<f64> =
+            (0..=n).map(|i| if i == 0 || i == n { 0.0 } else { psi[i] - 0.4 * h * h * slope(&psi, i) }).collect();
+        let size = (h * next.iter().map(|v| v * v).sum::<f64>()).sqrt();
+        psi = next.iter().map(|v| v / size).collect();
+    }
+    h * (1..n).map(|i| psi[i] * slope(&psi, i)).sum::<f64>()
 }

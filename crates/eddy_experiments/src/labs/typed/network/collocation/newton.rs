@@ -50,17 +50,11 @@ impl Grid<'_> {
     fn eigenstate(&self) -> Result<Vec<f64>, String> {
         let first = self.zero(None);
         let off = |y: &[f64]| y[self.fields()..].iter().zip(&first[self.fields()..]).map(|(a, b)| (a - b).abs()).sum();
-        let nearest = self.nearest_eigenvalue();
-        let grown = nearest.as_ref().and_then(|y| match self.is_linear(y) {
-            true => self.solve_from(y.clone()).ok(),
-            false => self.continued(y.clone()),
-        });
-        // What has come nearer to the guess on its way is what was meant.
-        let (from, to): (f64, Option<f64>) = (nearest.map_or(0.0, |y| off(&y)), grown.as_ref().map(|y| off(y)));
-        let is_meant = |to: f64| to <= from * (1.0 + 1e-3) + 1e-6;
-        if let Some(y) = grown.clone().filter(|_| to.is_some_and(is_meant)) {
+        let grown = self.grown(&off);
+        if let Some((y, true)) = grown {
             return Ok(y);
         }
+        let grown = grown.map(|(y, _)| y);
         let mut y = first.clone();
         if let Some((state, _)) = self.states(&first[self.fields()..], 1).first() {
             y[..self.fields()].copy_from_slice(state);
@@ -71,6 +65,42 @@ impl Grid<'_> {
             (Err(_), Some(other)) => Ok(other),
             (own, _) => own,
         }
+    }
+
+    /// What linear states near the guess become as they grow: the first that comes no farther from it on the way, which is what was
+    /// meant and is marked, or else the nearest of some.
+    fn grown(&self, off: &dyn Fn(&[f64]) -> f64) -> Option<(Vec<f64>, bool)> {
+        let [(_, _, guess)] = self.problem.numbers[..] else { return None };
+        let nearest = self.nearest_eigenvalue(guess)?;
+        if self.is_linear(&nearest) {
+            return self.solve_from(nearest).ok().map(|y| (y, true));
+        }
+        let gap = off(&nearest).max(1e-3 * guess.abs());
+        let mut tried: Vec<f64> = Vec::new();
+        let mut best: Option<Vec<f64>> = None;
+        let begun = Instant::now();
+        // Eigenvalues on either side, farther and farther away.
+        for shift in [0.0, -2.0, 2.0, -4.0, 4.0, -8.0, 8.0, -16.0, 16.0] {
+            if begun.elapsed() > PATIENCE / 4 {
+                break;
+            }
+            let start = if shift == 0.0 { Some(nearest.clone()) } else { self.nearest_eigenvalue(guess + shift * gap) };
+            let Some(start) = start else { continue };
+            let number = start[self.fields()];
+            if tried.iter().any(|other| (other - number).abs() < SAME * number.abs().max(gap)) {
+                continue;
+            }
+            tried.push(number);
+            let from = off(&start);
+            let Some(y) = self.continued(start) else { continue };
+            if off(&y) <= from {
+                return Some((y, true));
+            }
+            if best.as_ref().is_none_or(|other| off(&y) < off(other)) {
+                best = Some(y);
+            }
+        }
+        best.map(|y| (y, false))
     }
 
     /// Fields with the least second derivatives that fulfil the conditions at the sides.
@@ -194,12 +224,11 @@ impl Grid<'_> {
         system
     }
 
-    /// A state of the linear equations M(λ)v = 0 with the eigenvalue nearest to the guess λ₀, and that eigenvalue: inverse iteration
+    /// A state of the linear equations M(λ)v = 0 with the eigenvalue nearest to a guess λ₀, and that eigenvalue: inverse iteration
     /// M(λ₀)w = −M′v, whose fixed directions have w = v/(λ − λ₀). Unlike the least singular vector of M(λ₀) it is a state where
     /// M is not normal too (Trefethen and Embree 2005, "Spectra and pseudospectra", section 28). Of equations
-    /// that are not linear, as they are for small fields. None for several numbers, and where the nearest are a complex pair.
-    fn nearest_eigenvalue(&self) -> Option<Vec<f64>> {
-        let [(_, _, guess)] = self.problem.numbers[..] else { return None };
+    /// that are not linear, as they are for small fields. None where the nearest are a complex pair.
+    fn nearest_eigenvalue(&self, guess: f64) -> Option<Vec<f64>> {
         let mut number = guess;
         let mut v: Vec<f64> = (0..self.fields() as u64).map(|i| uniform(7, i) - 0.3).collect();
         // From where the iteration has come to it goes on faster.
