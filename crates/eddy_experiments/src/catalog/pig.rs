@@ -9,6 +9,9 @@
 //! times larger after as many steps. The width at the start, 0.2, is the one at which the frozen ones do best; at 0.1, where
 //! the paper starts, they fall apart. A tanh network of four layers of 50 gets the same points and steps. Random waves as
 //! inputs are the fourth model, and a strong one for a solution that is itself a wave: their deviation is a control.
+//!
+//! Why the tanh network is late the *tangent kernel* says: the eigenvalues of its residual fall faster, and by the *spectrum of the
+//! error* it is the fast waves that it lacks.
 
 use std::f64::consts::PI;
 
