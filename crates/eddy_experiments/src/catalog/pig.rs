@@ -10,8 +10,8 @@
 //! the paper starts, they fall apart. A tanh network of four layers of 50 gets the same points and steps. Random waves as
 //! inputs are the fourth model, and a strong one for a solution that is itself a wave: their deviation is a control.
 //!
-//! Why the tanh network is late the *tangent kernel* says: the eigenvalues of its residual fall faster, and by the *spectrum of the
-//! error* it is the fast waves that it lacks.
+//! Why the tanh network is late the *tangent kernel* says: of its residual the eigenvalues fall by many decades within forty places,
+//! of the Gaussians' hardly by one.
 
 use std::f64::consts::PI;
 
