@@ -233,6 +233,8 @@ export class EddyPlots extends LitElement {
       .keys i.reference { border-color: var(--plot-b); border-top-style: dashed; }
       .keys i.second { border-color: var(--plot-c); }
       .keys i.third { border-color: var(--plot-d); }
+      .frame { position: relative; }
+      .frame .keys { position: absolute; z-index: 1; top: 10px; right: 12px; max-width: 70%; padding: 1px 8px; border-radius: 6px; pointer-events: none; background: color-mix(in srgb, var(--surface) 82%, transparent); }
       .box { min-height: 220px; overflow: hidden; }
       .u-legend { display: none; }
     `,
@@ -369,12 +371,13 @@ export class EddyPlots extends LitElement {
     this.names = this.namesNow;
     const [name = '', baseline] = this.names.split('\n');
     const key = (label: string, color: Role | 'baseline') => html`<span><i class=${color}></i>${label}</span>`;
-    const ofBaseline = baseline ? key(baseline, 'baseline') : nothing;
+    // The names of terms lie on the plot: they come with the run, and nothing is to move for them.
     const card = (id: string, title: string, doc: string, summary: string, terms: { name: string; role: Role }[] = []) => html`<section class="card" aria-label=${title}>
-      <div class="head"><h2 class="heading" title=${doc || nothing}>${title}</h2>${baseline || terms.length
-        ? html`<span class="keys">${terms.length ? terms.map((t) => key(t.name, t.role)) : key(name, 'result')}${ofBaseline}</span>`
+      <div class="head"><h2 class="heading" title=${doc || nothing}>${title}</h2>${baseline
+        ? html`<span class="keys">${key(name, 'result')}${key(baseline, 'baseline')}</span>`
         : nothing}</div>
-      <div class="box" id=${id} role="img" aria-label=${summary}></div>
+      <div class="frame">${terms.length ? html`<span class="keys">${terms.map((t) => key(t.name, t.role))}</span>` : nothing}
+        <div class="box" id=${id} role="img" aria-label=${summary}></div></div>
     </section>`;
     const { axis, metrics } = model.experiment;
     const clock = metrics.find((m: Metric) => m.key === 'seconds')?.axis;
