@@ -15,7 +15,7 @@ pub trait Followed: 'static {
     /// Points per step.
     fn points(&self) -> usize;
     /// What is said where it is not finite.
-    fn divergence(&self, step: u64) -> Outcome;
+    fn divergence(&mut self, step: u64) -> Outcome;
     fn view(&mut self, key: &str) -> ViewData;
     /// See [`Run::weights`].
     fn weights(&self) -> Vec<Tensor> {
@@ -166,6 +166,12 @@ impl<F: Followed> Run for DeviceRun<F> {
     }
     fn weights(&self) -> Vec<Tensor> {
         self.followed.weights()
+    }
+    fn set_weights(&mut self, _given: &[Tensor]) -> Result<(), EddyError> {
+        Err(EddyError::new(
+            "weights",
+            "The GPU takes no weights from a file. Switch the device to CPU and load them there.",
+        ))
     }
     fn script(&self) -> Option<Result<String, EddyError>> {
         self.followed.script()

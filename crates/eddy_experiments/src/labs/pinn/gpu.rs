@@ -118,7 +118,7 @@ impl<E: LineEquation> Followed for Line<E> {
         let slices = self.weigher.slices();
         slices.count * slices.points
     }
-    fn divergence(&self, step: u64) -> Outcome {
+    fn divergence(&mut self, step: u64) -> Outcome {
         divergence(step, self.training.rate)
     }
     fn view(&mut self, key: &str) -> ViewData {

@@ -102,6 +102,8 @@ pub struct TypedNetwork {
     space: Vec<Vec<Vec<f64>>>,
     /// Whether numbers that are looked for stay where they are.
     is_held: bool,
+    /// Whether they were at the start.
+    begins_held: bool,
     side_weight: f64,
     data_weight: f64,
     /// Whether the loss must stay one function.
@@ -233,15 +235,14 @@ impl TypedNetwork {
         let guesses: Vec<(usize, f64)> = (training.sought.iter())
             .filter_map(|(name, guess)| Some((usize::from(statement.system.parameter(name)?), *guess)))
             .collect();
-        let steady = match has_time {
-            true => 1.0,
-            false => scale::EMPHASIS / scale::size_of_terms(&statement, &residuals, &guesses),
-        };
+        let of_terms = scale::size_of_terms(&statement, &residuals, &guesses, &free);
         let scales = residuals
             .fields
             .iter()
-            .map(|(variable, part)| {
+            .zip(of_terms)
+            .map(|((variable, part), size)| {
                 let order = candidate.output(*variable, *part).map_or(0, |o| candidate.outputs[o].order);
+                let steady = if has_time { 1.0 } else { scale::EMPHASIS / size };
                 steady * length.powi(i32::from(order))
             })
             .collect();
@@ -289,6 +290,7 @@ impl TypedNetwork {
             data_loss: f64::NAN,
             space,
             is_held: is_eigen && training.hold > 0,
+            begins_held: is_eigen && training.hold > 0,
             side_weight: training.side_weight,
             data_weight: training.data.weight,
             is_fixed: false,

@@ -265,6 +265,8 @@ impl Followed for Typed {
             loss += network.side_weight * network.side_loss;
         }
         let norm = reached.gradient.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>().sqrt();
+        // One number: where sides are terms it is of no term alone.
+        let norm = if network.sides.is_some() { 0.0 } else { norm };
         network.insight.norms = [norm, 0.0, 0.0, 0.0, 0.0];
         let measured = network.measure(&parameters);
         if !measured.first().is_some_and(|error| error.is_finite()) {
@@ -279,7 +281,11 @@ impl Followed for Typed {
     fn points(&self) -> usize {
         self.network.points()
     }
-    fn divergence(&self, step: u64) -> Outcome {
+    fn divergence(&mut self, step: u64) -> Outcome {
+        let undefined = if step == 1 { self.network.undefined(&self.parameters) } else { None };
+        if let Some((cause, advice)) = undefined {
+            return Outcome::Diverged { step, cause, advice, repair: None };
+        }
         divergence_at_rate(step, self.rate)
     }
     fn view(&mut self, key: &str) -> ViewData {

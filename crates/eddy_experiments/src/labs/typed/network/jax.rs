@@ -72,8 +72,8 @@ impl TypedNetwork {
         out.push_str(BEGIN);
         out.push_str("\n\n");
         let held =
-            (self.is_held && by.method == Method::GaussNewton).then_some((self.training.hold, self.sought.len()));
-        out.push_str(&descent(by, by.steps, held));
+            (self.begins_held && by.method == Method::GaussNewton).then_some((self.training.hold, self.sought.len()));
+        out.push_str(&descent(by, self.march.windows as u64, held));
         out.push_str(MAIN);
         if let Kind::Gaussians { .. } = self.training.architecture.kind {
             let count = self.feature_count().to_string();
@@ -133,14 +133,14 @@ impl TypedNetwork {
         out.push_str(&self.numbers_read(system));
         out.push_str("    return [\n");
         let dimension = self.statement.grid.dimension();
-        for line in lines {
+        for (line, scale) in lines.iter().zip(&self.scales) {
             let name = python_name(&system.variables[usize::from(line.variable)].name);
             let mut orders = vec!["0".to_owned(); dimension];
             orders.push(line.order.to_string());
             match line.order {
                 0 if self.candidate.has_time => writeln!(out, "        {},", line.text).ok(),
                 // The terms of a steady problem are brought to one size.
-                0 => writeln!(out, "        {} * ({}),", number(self.scales[0]), line.text).ok(),
+                0 => writeln!(out, "        {} * ({}),", number(*scale), line.text).ok(),
                 1 => writeln!(out, "        length * (d({name}, {})({call}) - {}),", orders.join(", "), line.text).ok(),
                 _ => writeln!(out, "        length**2 * (d({name}, {})({call}) - {}),", orders.join(", "), line.text)
                     .ok(),
@@ -222,12 +222,12 @@ impl TypedNetwork {
                 let output = &self.candidate.outputs[*o];
                 let name = python_name(&self.statement.system.variables[usize::from(output.variable)].name);
                 let part = if output.part == Part::Real { "real" } else { "imag" };
-                format!("np.{part}({name}(*p))")
+                format!("np.{part}({name}(*_at))")
             })
             .collect();
         let weights: Vec<String> = seen.iter().map(|o| number(factors[*o])).collect();
         let fields = self.fields().join(", ");
-        writeln!(out, "])\n\n\ndef misses(weights, row):\n    {fields}, = fields(weights)\n    p = row[:{inputs}]")
+        writeln!(out, "])\n\n\ndef misses(weights, row):\n    {fields}, = fields(weights)\n    _at = row[:{inputs}]")
             .ok();
         writeln!(out, "    own = np.stack([{}])", own.join(", ")).ok();
         writeln!(out, "    return np.array([{}]) ** 0.5 * (own - row[{inputs}:])\n\n", weights.join(", ")).ok();
@@ -277,7 +277,7 @@ impl TypedNetwork {
             if is_adaptive { "4 * each  # of which those with large residuals are kept" } else { "each" }
         )
         .ok();
-        writeln!(out, "causality = {}", number(if slices > 1 { self.training.causality } else { 0.0 })).ok();
+        writeln!(out, "causality = {}", number(if slices > 1 { self.march.causality() } else { 0.0 })).ok();
         if self.sides.is_some() {
             let (points, weight) = (self.training.side_points, number(self.side_weight));
             writeln!(out, "side_points, side_weight = {points}, {weight}").ok();

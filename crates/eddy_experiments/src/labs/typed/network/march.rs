@@ -30,6 +30,11 @@ pub(super) struct March {
 
 impl March {
     /// Shortens `statement` to the first of `windows`.
+    /// Strictness of causal weights as given, whatever the optimizer makes of it.
+    pub fn causality(&self) -> f64 {
+        self.causality
+    }
+
     pub fn new(statement: &mut Statement, windows: usize, causality: f64) -> Self {
         let windows = windows.max(1);
         let length = (statement.end - statement.start) / windows as f64;

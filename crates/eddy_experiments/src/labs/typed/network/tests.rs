@@ -442,7 +442,7 @@ fn the_script_says_what_is_trained() {
         "if window == 0 else before[0](x, at))",
         "steps = 175  # of each window",
         "        weights, state, value = train(",
-        "for window in range(4):",
+        "for turn in range(4):",
         "        weights = descend(weights)\n        if len(done) + 1 < 4:",
     ] {
         assert!(marched.contains(part), "{part}\n{marched}");

@@ -218,20 +218,28 @@ impl TypedNetwork {
             // In a later window what the one before ended with, at its end.
             let field = index - self.candidate.outputs[..index].iter().filter(|o| o.part == Part::Imaginary).count();
             let at = format!("{}at", call.strip_suffix('t').unwrap_or(call));
-            let begun = |first: String, derivative: &str| match self.march.windows {
-                1 => format!("({first})"),
-                _ => format!("(({first}) if window == 0 else {derivative}({at}))"),
+            let windows = self.march.windows > 1;
+            let u0 = || match windows {
+                false => format!("({})", initial(output.variable)),
+                true => format!("(({}) if window == 0 else before[{field}]({at}))", initial(output.variable)),
             };
-            let u0 = || begun(initial(output.variable), &format!("before[{field}]"));
+            let mut carried = String::new();
             let text = match (output.order, variable.role) {
                 _ if !self.training.knows_start => learnt,
                 (1, _) => format!("{} + {tau} * {learnt}", u0()),
                 (2, Role::SecondOrder { velocity }) => {
-                    let mut orders = vec!["0"; self.statement.grid.dimension()];
-                    orders.push("1");
-                    let slope = format!("d(before[{field}], {})", orders.join(", "));
-                    let v0 = begun(initial(velocity), &slope);
-                    format!("{} + (t - start) * {v0} + ({tau}) ** 2 * {learnt}", u0())
+                    let (u0, v0) = (initial(output.variable), initial(velocity));
+                    let from = if windows {
+                        // Value and slope of the window before by one trace of it.
+                        let along = call.strip_suffix('t').unwrap_or(call);
+                        carried = format!(
+                            "        u0, v0 = ({u0}, {v0}) if window == 0 else jax.jvp(lambda s: before[{field}]({along}s), (at,), (1.0,))\n"
+                        );
+                        "u0 + (t - start) * v0".to_owned()
+                    } else {
+                        format!("({u0}) + (t - start) * ({v0})")
+                    };
+                    format!("{from} + ({tau}) ** 2 * {learnt}")
                 }
                 _ => learnt,
             };
@@ -239,7 +247,8 @@ impl TypedNetwork {
                 return Err(cannot("the initial values are too long"));
             }
             let shifted = if self.march.windows > 1 { "        t = t - window * length\n" } else { "" };
-            writeln!(out, "    def {}({call}):\n{shifted}        return {text}", python_name(&variable.name)).ok();
+            writeln!(out, "    def {}({call}):\n{shifted}{carried}        return {text}", python_name(&variable.name))
+                .ok();
         }
         writeln!(out, "    return {},\n\n", self.fields().join(", ")).ok();
         Ok(())

@@ -5,12 +5,13 @@ use eddy_nets::{LbfgsSettings, Rule};
 use super::number;
 use crate::labs::pinn::{Descent, Fall, Gradient, Method, REDRAWN, RENEWED};
 
-/// Steps, what they need, and `descend`, which takes them.
-pub fn descent(descent: &Descent, steps: u64, held: Option<(u64, usize)>) -> String {
-    let mut out = format!("steps = {steps}\n");
-    if let Some((first, gradient)) = descent.first_order() {
+/// Steps, what they need, and `descend`, which takes them; of so many windows each has its share.
+pub fn descent(descent: &Descent, windows: u64, held: Option<(u64, usize)>) -> String {
+    let mut out = format!("steps = {}\n", descent.steps);
+    let of_window = Descent { steps: descent.steps.div_ceil(windows.max(1)), ..*descent };
+    if let Some((first, gradient)) = of_window.first_order() {
         // Where L-BFGS follows, the rate falls until then.
-        let span = if first < descent.steps { first.to_string() } else { "steps".into() };
+        let span = if first < of_window.steps { first.to_string() } else { "steps".into() };
         out.push_str(&rate(gradient, &span));
         let (functions, rule) = by_the_gradient(gradient);
         out.push_str(&functions);
@@ -27,7 +28,7 @@ pub fn descent(descent: &Descent, steps: u64, held: Option<(u64, usize)>) -> Str
         }
         Method::ThenLbfgs { first, .. } => {
             out.push_str(&lbfgs);
-            let first = first.min(descent.steps).to_string();
+            let first = first.min(of_window.steps).to_string();
             out.push_str(&DESCEND_THEN.replace("FIRST", &first).replace("RENEWED", &RENEWED.to_string()));
         }
         Method::GaussNewton => {
@@ -96,8 +97,8 @@ const LBFGS: &str = "
 
 @jax.jit
 def polish(weights, state, key):
-    \"\"\"A step of L-BFGS on the points of the key.\"\"\"
-    value_of = lambda weights: loss(weights, key)
+    \"\"\"A step of L-BFGS on the points of the key; all times count alike, as a line search needs it.\"\"\"
+    value_of = lambda weights: loss(weights, key, strict=0.0)
     value, gradient = optax.value_and_grad_from_state(value_of)(weights, state=state)
     updates, state = lbfgs.update(gradient, state, weights, value=value, grad=gradient, value_fn=value_of)
     return optax.apply_updates(weights, updates), state, value

@@ -76,7 +76,7 @@ def real(errors):
     return np.stack([part for e in errors for part in ([np.real(e), np.imag(e)] if np.iscomplexobj(e) else [e])])
 
 
-def terms(weights, key@DONE=1.0):
+def terms(weights, key@DONE=1.0, strict=None):
     \"\"\"Of the loss: the errors at a point, the points, and what their squares count there.\"\"\"
     inside, beside = jax.random.split(key)
     rest = lambda weights, p: real(residuals(weights@DONE, *p))
@@ -97,10 +97,11 @@ pub const LOSS_FOLLOWED: &str = "    points = low + (high - low) * share
 
 pub const LOSS_INSIDE: &str = "    points = low + (high - low) * share
     counts = np.full(slices * each, 1 / (slices * each))
-    if causality:
+    strict = causality if strict is None else strict
+    if strict:
         squares = jax.vmap(lambda p: np.sum(rest(weights, p) ** 2))(points).reshape(slices, each).mean(1)
         before = jax.lax.stop_gradient(np.cumsum(squares) - squares) / slices
-        counts = counts * np.repeat(np.exp(-causality * before), each)
+        counts = counts * np.repeat(np.exp(-strict * before), each)
     found = [(rest, points, counts)]
 ";
 
@@ -141,7 +142,7 @@ pub const LOSS_INTEGRALS: &str = "    error = lambda weights, p: np.stack(condit
 ";
 
 pub const LOSS_INTEGRALS_IN_TIME: &str = "    share = jax.random.uniform(jax.random.fold_in(key, 2), (moments, 1))
-    times = start + length * (np.arange(moments)[:, None] + share) / moments
+    times = low[-1] + length * (np.arange(moments)[:, None] + share) / moments
     error = lambda weights, p: np.stack(conditions(weights, p[0]))
     found.append((error, times, np.full(moments, integral_weight / moments / COUNT)))
 ";
@@ -152,9 +153,9 @@ pub const LOSS_DATA: &str = "    found.append((misses, DATA, np.ones(len(DATA)))
 pub const LOSS_END: &str = "    return found
 
 
-def loss(weights, key@DONE=1.0):
+def loss(weights, key@DONE=1.0, strict=None):
     each = lambda error, points, counts: counts @ np.sum(jax.vmap(lambda p: error(weights, p))(points) ** 2, 1)
-    return sum(each(*term) for term in terms(weights, key@DONE))
+    return sum(each(*term) for term in terms(weights, key@DONE, strict=strict))
 
 
 ";

@@ -18,7 +18,7 @@ impl TypedNetwork {
             .replace(&format!("steps = {steps}\n"), &format!("steps = {each}  # of each window\n"))
             .replace(
                 "    weights = descend(weights)\n",
-                "    for window in range(WINDOWS):\n        print(f\"window {window + 1} of WINDOWS\")\n        weights = \
+                "    for turn in range(WINDOWS):\n        print(f\"window {turn + 1} of WINDOWS\")\n        weights = \
                  descend(weights)\n        if len(done) + 1 < WINDOWS:\n            # Points, fields and conditions are of the next \
                  window from here on.\n            done.append(weights)\n            low, high = low.at[-1].add(length), \
                  high.at[-1].add(length)\n            jax.clear_caches()\n",
