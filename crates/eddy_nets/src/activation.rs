@@ -75,12 +75,13 @@ impl Layer<'_> {
         T::run(level, Forward { layer: self, bias, z, y, slopes, is_given });
     }
 
-    /// From the adjoints of the outputs to those of the sums, in place.
-    pub fn backward<T: Real>(&self, level: Level, z: &[T], slopes: &[T], adjoints: &mut [T]) {
+    /// From the adjoints of the outputs to those of the sums, in place, to which `extra` is added where it is given.
+    pub fn backward<T: Real>(&self, level: Level, z: &[T], slopes: &[T], adjoints: &mut [T], extra: Option<&[T]>) {
         let row = self.jets.components() * self.lanes;
         assert!(self.lanes.is_multiple_of(8) && slopes.len() >= 3 * self.units * self.lanes);
         assert!(z.len() >= self.units * row && adjoints.len() >= self.units * row);
-        T::run(level, Backward { layer: self, z, slopes, adjoints });
+        assert!(extra.is_none_or(|extra| extra.len() >= self.units * row));
+        T::run(level, Backward { layer: self, z, slopes, adjoints, extra });
     }
 }
 
@@ -89,7 +90,7 @@ impl Layer<'_> {
 /// # Safety
 /// `z` can be read at the components of the terms, `lanes` numbers apart.
 #[inline(always)]
-unsafe fn curvature<T: Real, V: Lanes<T>>(z: *const T, lanes: usize, terms: &[(usize, usize, f64)]) -> V {
+pub(crate) unsafe fn curvature<T: Real, V: Lanes<T>>(z: *const T, lanes: usize, terms: &[(usize, usize, f64)]) -> V {
     let mut sum = V::splat(T::ZERO);
     for &(a, b, factor) in terms {
         // SAFETY: as the caller says.
@@ -165,11 +166,26 @@ struct Backward<'a, T> {
     z: &'a [T],
     slopes: &'a [T],
     adjoints: &'a mut [T],
+    extra: Option<&'a [T]>,
 }
 
 impl<T: Real> Kernel<T> for Backward<'_, T> {
     #[inline(always)]
     fn run<V: Lanes<T>>(self) {
+        // A loop of its own for each: the choice is made outside.
+        match self.extra {
+            Some(extra) => self.apply::<V>(|adjoint, at| {
+                // SAFETY: `apply` asks below units · components · lanes, which `Layer::backward` has checked.
+                adjoint.add(unsafe { V::load(extra.as_ptr().add(at)) })
+            }),
+            None => self.apply::<V>(|adjoint, _| adjoint),
+        }
+    }
+}
+
+impl<T: Real> Backward<'_, T> {
+    #[inline(always)]
+    fn apply<V: Lanes<T>>(self, with_extra: impl Fn(V, usize) -> V) {
         let Layer { jets, units, lanes, .. } = *self.layer;
         let row = jets.components() * lanes;
         let firsts = jets.directions().len();
@@ -183,12 +199,12 @@ impl<T: Real> Kernel<T> for Backward<'_, T> {
                 while i < lanes {
                     let (s1, s2) = (V::load(slopes.add(i)), V::load(slopes.add(lanes + i)));
                     let s3 = V::load(slopes.add(2 * lanes + i));
-                    let mut value = s1.mul(V::load(adjoints.add(i)));
+                    let mut value = with_extra(s1.mul(V::load(adjoints.add(i))), unit * row + i);
                     for c in 1..=firsts {
                         let at = c * lanes + i;
                         let adjoint = V::load(adjoints.add(at));
                         value = s2.mul(V::load(z.add(at))).fma(adjoint, value);
-                        s1.mul(adjoint).store(adjoints.add(at));
+                        with_extra(s1.mul(adjoint), unit * row + at).store(adjoints.add(at));
                     }
                     for (k, operator) in jets.operators().iter().enumerate() {
                         let at = (1 + firsts + k) * lanes + i;

@@ -384,7 +384,7 @@ impl<T: Real> GraphEngine<T> {
                 Kind::Apply { from, function } => match (jets, activation(*function)) {
                     (Some(jets), Some(activation)) => {
                         let layer = Layer { activation, jets, units, lanes };
-                        layer.backward(level, &self.values[*from], &self.slopes[n], above);
+                        layer.backward(level, &self.values[*from], &self.slopes[n], above, None);
                         // Nobody asks for the adjoints of this node again.
                         if is_first(*from) {
                             std::mem::swap(above, &mut below[*from]);

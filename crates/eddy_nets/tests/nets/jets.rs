@@ -197,6 +197,70 @@ fn gradients_equal_central_differences() {
     assert!(faulty > 1e-7, "a wrong entry must be seen: {faulty:e}");
 }
 
+/// Σ over points of Σ w c² for the components of `jets`, its gradient added to `gradient`.
+fn add_squares(network: &Network<f64>, jets: &JetSpec, weights: &[f64], points: &[f64], gradient: &mut [f64]) -> f64 {
+    let mut engine = Engine::with(network, jets, 24, Level::best()).unwrap();
+    let mut own = vec![0.0; gradient.len()];
+    let loss = engine.gradient(network, points, &mut own, |tile| {
+        let mut loss = 0.0;
+        for (c, weight) in weights.iter().enumerate().filter(|(_, w)| **w != 0.0) {
+            for i in 0..tile.len {
+                let value = tile.jet(0, c)[i];
+                loss += weight * value * value;
+                tile.adjoint(0, c)[i] = 2.0 * weight * value;
+            }
+        }
+        loss
+    });
+    gradient.iter_mut().zip(own).for_each(|(sum, own)| *sum += own);
+    loss
+}
+
+#[test]
+fn what_is_read_off_on_the_way_back_is_what_is_carried_forward() {
+    for inputs in [2, 3] {
+        let mut architecture = Architecture::dense(inputs, &[9, 16, 5], 1, Activation::Tanh);
+        architecture.features.waves = vec![vec![1.3; inputs], vec![-0.4; inputs]];
+        let mut network = Network::<f64>::new(architecture, 5).unwrap();
+        network.parameters.iter_mut().enumerate().for_each(|(i, p)| *p += 0.2 * (uniform(8, i as u64) - 0.5));
+        // (u, u_t, u_x, u_xx), and all derivatives in three inputs: fewer than these go through the layers.
+        let firsts = (0..inputs).fold(JetSpec::value(inputs), JetSpec::along);
+        let pairs = if inputs == 2 { vec![(1, 1)] } else { vec![(0, 0), (1, 1), (2, 2), (0, 1), (1, 2), (0, 2)] };
+        let jets = pairs.iter().fold(firsts, |spec, &(i, j)| spec.second(i, j));
+        let points = points(61, inputs);
+        let weight = |c: usize| 1.0 / (1.0 + c as f64);
+        let weights: Vec<f64> = (0..jets.components()).map(weight).collect();
+        let mut got = vec![0.0; network.parameters.len()];
+        let loss = add_squares(&network, &jets, &weights, &points, &mut got);
+        // One second derivative of two directions and less at a time: all of these go through.
+        let mut want = vec![0.0; got.len()];
+        let mut sum = add_squares(&network, &JetSpec::value(inputs), &weights[..1], &points, &mut want);
+        for i in 0..inputs {
+            let alone = [0.0, weight(jets.first_component(i))];
+            sum += add_squares(&network, &JetSpec::value(inputs).along(i), &alone, &points, &mut want);
+        }
+        for (k, &(i, j)) in pairs.iter().enumerate() {
+            let (factor, both) = (weight(jets.second_component(k)), JetSpec::value(inputs).along(i));
+            let (both, weights) = if i == j {
+                (both.second(0, 0), vec![0.0, 0.0, factor])
+            } else {
+                (both.along(j).second(0, 1), vec![0.0, 0.0, 0.0, factor])
+            };
+            sum += add_squares(&network, &both, &weights, &points, &mut want);
+        }
+        let scale = want.iter().fold(0.0, |m: f64, g| m.max(g.abs()));
+        let error = |got: &[f64]| got.iter().zip(&want).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max) / scale;
+        assert!((loss - sum).abs() < 1e-13 * sum, "{inputs}: {loss} {sum}");
+        assert!(error(&got) < 1e-13, "{inputs}: {:e}", error(&got));
+        // Planted fault: one weight of the loss off by 1e-9.
+        let mut faulty = weights.clone();
+        faulty[jets.second_component(0)] += 1e-9;
+        let mut got = vec![0.0; want.len()];
+        add_squares(&network, &jets, &faulty, &points, &mut got);
+        assert!(error(&got) > 1e-13, "{inputs}: a wrong factor must be seen");
+    }
+}
+
 #[test]
 fn tile_size_and_instruction_set_do_not_matter() {
     let network = network(Activation::Sin);

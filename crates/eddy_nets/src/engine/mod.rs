@@ -1,5 +1,7 @@
 //! One pass over a batch: features, layers forward, the caller's loss, layers backward, tile by tile.
 
+mod mixed;
+
 use crate::{
     Architecture, JetSpec, LayerShape, Level, NetError, Network, Real,
     activation::Layer,
@@ -7,12 +9,14 @@ use crate::{
     features::FeatureLayer,
     matmul::{Strided, add_product_transposed, product},
 };
+use mixed::{Mixed, Pass};
 
 /// All memory of a training step, for one architecture and one set of derivatives. Nothing is allocated per step.
 ///
 /// The points are taken in order, a tile of [`lanes`](Self::lanes) at a time; a tile's jets stay in cache through all
-/// layers and back. Cost per point, with P parameters and C jet components: about 6·P·C floating-point operations with
-/// the gradient, 2·P·C without.
+/// layers and back. Cost per point, with P parameters: about 6·P·C floating-point operations with the gradient, 2·P·C
+/// without. C is the number of jet components; or, where that is less, 1 and the outputs and those directions along which
+/// second derivatives are taken: the other derivatives are then read off on a way back through the layers.
 pub struct Engine<T> {
     level: Level,
     /// Points for which there is room.
@@ -28,6 +32,7 @@ pub struct Engine<T> {
     /// Features of the tile, [features][components][lanes].
     features: Aligned<T>,
     hidden: Vec<Hidden<T>>,
+    mixed: Option<Mixed<T>>,
     /// Outputs and their adjoints, [outputs][components][lanes].
     outputs: Aligned<T>,
     output_adjoints: Aligned<T>,
@@ -38,6 +43,7 @@ pub struct Engine<T> {
 /// What a hidden layer keeps for the way back: its sums and outputs, [units][components][lanes], and σ′, σ″, σ‴,
 /// [units][3][lanes].
 struct Hidden<T> {
+    units: usize,
     sums: Aligned<T>,
     outputs: Aligned<T>,
     slopes: Aligned<T>,
@@ -77,7 +83,7 @@ impl<T: Real> Engine<T> {
         // A layer of 64 units and 192 columns (f64: 96) is 48 kB. The column count is 24 vectors, whole blocks of three,
         // and no large power of two: rows 1024 bytes apart would fall into the same few sets of the first-level cache.
         let columns = 768 / size_of::<T>();
-        let lanes = (columns / jets.components() / 8 * 8).max(8);
+        let lanes = (columns / mixed::width(jets, network.architecture().outputs) / 8 * 8).max(8);
         Self::with(network, jets, lanes, Level::best())
     }
 
@@ -86,13 +92,16 @@ impl<T: Real> Engine<T> {
         let architecture = network.architecture().clone();
         jets.check(architecture.inputs)?;
         let lanes = lanes.max(1).next_multiple_of(8);
+        let layers = architecture.layers();
+        let mixed = Mixed::new(jets, &layers, lanes);
+        let carried = mixed.as_ref().map_or(jets, |m| &m.carried).components() * lanes;
         let row = jets.components() * lanes;
         let widest = architecture.hidden.iter().copied().max().unwrap_or(0).max(architecture.outputs);
         Ok(Self {
             level,
             capacity: lanes,
             lanes,
-            layers: architecture.layers(),
+            layers,
             feature_layer: FeatureLayer::new(&architecture.features, jets),
             points: Aligned::zeros(architecture.inputs * lanes),
             features: Aligned::zeros(architecture.features.count() * row),
@@ -100,14 +109,16 @@ impl<T: Real> Engine<T> {
                 .hidden
                 .iter()
                 .map(|&units| Hidden {
-                    sums: Aligned::zeros(units * row),
-                    outputs: Aligned::zeros(units * row),
+                    units,
+                    sums: Aligned::zeros(units * carried),
+                    outputs: Aligned::zeros(units * carried),
                     slopes: Aligned::zeros(units * 3 * lanes),
                 })
                 .collect(),
             outputs: Aligned::zeros(architecture.outputs * row),
             output_adjoints: Aligned::zeros(architecture.outputs * row),
-            adjoints: [Aligned::zeros(widest * row), Aligned::zeros(widest * row)],
+            adjoints: [Aligned::zeros(widest * carried), Aligned::zeros(widest * carried)],
+            mixed,
             jets: jets.clone(),
             architecture,
         })
@@ -190,50 +201,64 @@ impl<T: Real> Engine<T> {
     // Once for all losses, of which each makes its own loop over the tiles.
     #[inline(never)]
     fn forward(&mut self, network: &Network<T>) {
-        let row = self.jets.components() * self.lanes;
         self.feature_layer.fill(self.level, self.lanes, &self.points, &mut self.features);
+        let (features, outputs, jets) = match &mut self.mixed {
+            Some(mixed) => {
+                mixed.pack_features(&self.features, self.lanes);
+                (&mixed.features, &mut mixed.carried_outputs, &mixed.carried)
+            }
+            None => (&self.features, &mut self.outputs, &self.jets),
+        };
+        let row = jets.components() * self.lanes;
         for (l, shape) in self.layers.iter().enumerate() {
             let weights =
                 Strided { data: &network.parameters[shape.weights..shape.biases], row: shape.inputs, column: 1 };
             let biases = &network.parameters[shape.biases..][..shape.outputs];
             let (below, rest) = self.hidden.split_at_mut(l);
-            let inputs = below.last().map_or(&self.features, |h| &h.outputs);
+            let inputs = below.last().map_or(features, |h| &h.outputs);
             if let Some(hidden) = rest.first_mut() {
                 product(self.level, weights, inputs, &mut hidden.sums, shape.outputs, shape.inputs, row);
-                let layer = Layer {
-                    activation: self.architecture.activation,
-                    jets: &self.jets,
-                    units: shape.outputs,
-                    lanes: self.lanes,
-                };
+                let layer =
+                    Layer { activation: self.architecture.activation, jets, units: shape.outputs, lanes: self.lanes };
                 layer.forward(self.level, biases, &hidden.sums, &mut hidden.outputs, &mut hidden.slopes);
             } else {
-                product(self.level, weights, inputs, &mut self.outputs, shape.outputs, shape.inputs, row);
+                product(self.level, weights, inputs, outputs, shape.outputs, shape.inputs, row);
                 for (output, bias) in biases.iter().enumerate() {
-                    for value in &mut self.outputs[output * row..][..self.lanes] {
+                    for value in &mut outputs[output * row..][..self.lanes] {
                         *value += *bias;
                     }
                 }
             }
         }
+        if let Some(mixed) = &mut self.mixed {
+            let (layers, hidden, features) = (&self.layers, &self.hidden, &self.features);
+            let pass = Pass { level: self.level, lanes: self.lanes, layers, hidden, features, network };
+            mixed.read_off(&pass, &mut self.outputs);
+        }
     }
 
     #[inline(never)]
     fn backward(&mut self, network: &Network<T>, gradient: &mut [T]) {
-        let row = self.jets.components() * self.lanes;
+        if let Some(mixed) = &mut self.mixed {
+            let (layers, hidden, features) = (&self.layers, &self.hidden, &self.features);
+            let pass = Pass { level: self.level, lanes: self.lanes, layers, hidden, features, network };
+            mixed.back(&pass, &self.output_adjoints, gradient);
+        }
+        let (features, output_adjoints, jets) = match &self.mixed {
+            Some(mixed) => (&mixed.features, &mixed.carried_adjoints, &mixed.carried),
+            None => (&self.features, &self.output_adjoints, &self.jets),
+        };
+        let row = jets.components() * self.lanes;
         let [mut above, mut below] = self.adjoints.each_mut();
         for (l, shape) in self.layers.iter().enumerate().rev() {
             if let Some(hidden) = self.hidden.get(l) {
-                let layer = Layer {
-                    activation: self.architecture.activation,
-                    jets: &self.jets,
-                    units: shape.outputs,
-                    lanes: self.lanes,
-                };
-                layer.backward(self.level, &hidden.sums, &hidden.slopes, above);
+                let layer =
+                    Layer { activation: self.architecture.activation, jets, units: shape.outputs, lanes: self.lanes };
+                let extra = self.mixed.as_ref().map(|mixed| mixed.extra(l));
+                layer.backward(self.level, &hidden.sums, &hidden.slopes, above, extra);
             }
-            let adjoints: &[T] = if l == self.hidden.len() { &self.output_adjoints } else { above };
-            let inputs = if l == 0 { &self.features } else { &self.hidden[l - 1].outputs };
+            let adjoints: &[T] = if l == self.hidden.len() { output_adjoints } else { above };
+            let inputs = if l == 0 { features } else { &self.hidden[l - 1].outputs };
             let (weights, biases) = gradient[shape.weights..][..shape.inputs * shape.outputs + shape.outputs]
                 .split_at_mut(shape.inputs * shape.outputs);
             add_product_transposed(self.level, adjoints, inputs, weights, shape.outputs, shape.inputs, row);
