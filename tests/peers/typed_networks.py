@@ -103,7 +103,7 @@ def march(query, is_periodic, bound, folder, fault):
 
 
 # What moves the weights, and how far apart two trainings on other points may end.
-METHODS = {"gauss-newton&steps=40": 10, "adam-lbfgs&steps=600&first=300": 5, "soap&steps=600": 3, "muon&steps=600": 3, "adamw&steps=600": 3}
+METHODS = {"gauss-newton&steps=40": 10, "adam-lbfgs&steps=600&first=300": 5, "adam-lbfgs&steps=600&first=300&sampling=residual": 10, "soap&steps=600": 3, "muon&steps=600": 3, "adamw&steps=600": 3}
 
 
 def train(method, folder, fault):

@@ -165,3 +165,20 @@ fn worst_gap(found: &[f32], expected: &[f64]) -> f64 {
         if gap.is_nan() { f64::INFINITY } else { worst.max(gap) }
     })
 }
+
+#[test]
+fn roots_of_negative_numbers_have_no_value() {
+    let Some(gpu) = gpu() else { return };
+    let mut system = System::parse("u_t = (0.5 - u)^1.5 + (0.5 - u)^3", &Options::new(2)).expect("parses");
+    let parameters = system.parameter_values();
+    let kernel = system.rates_kernel(Discretization::Stencil(2)).expect("compiles");
+    let options = WgslOptions { dimension: 2, edges: [Edge::Periodic; 3] };
+    let source = wgsl::shader(&kernel.program, &options).expect("has a shader");
+    let (found, expected) = (dispatched(gpu, &kernel, &source, &parameters), interpreted(&kernel, &parameters));
+    let undefined = expected.iter().filter(|value| value.is_nan()).count();
+    assert!(undefined > 0 && undefined < expected.len(), "{undefined}");
+    for (found, expected) in found.iter().zip(&expected) {
+        assert!(found.is_nan() == expected.is_nan(), "{found} {expected}");
+        assert!(expected.is_nan() || (f64::from(*found) - expected).abs() < 1e-5, "{found} {expected}");
+    }
+}

@@ -363,9 +363,12 @@ fn eddy_tanh(x: f32) -> f32 {
 }
 "
         .into(),
-        // pow is undefined below zero in WGSL; there only whole exponents have a real value.
+        // pow is undefined below zero in WGSL; there only whole exponents have a real value, and roots have none.
         "pow" => "
 fn eddy_pow(x: f32, y: f32) -> f32 {
+    if (x < 0.0f && y != floor(y)) {
+        return sqrt(x);
+    }
     let size = pow(abs(x), y);
     let odd = abs(y - 2.0f * floor(0.5f * y) - 1.0f) < 0.5f;
     return select(size, -size, x < 0.0f && odd);

@@ -148,7 +148,12 @@ impl TypedNetwork {
             UniformInput::Parameter(k) => parameters.get(usize::from(k)).copied().unwrap_or(f64::NAN),
             _ => f64::NAN,
         });
-        Ok(Plan { function, uniforms: uniforms.iter().map(|u| *u as f32).collect(), inputs, places, gradient })
+        let uniforms: Vec<f32> = uniforms.iter().map(|u| *u as f32).collect();
+        if uniforms.iter().any(|u| !u.is_finite()) {
+            let what = "On the GPU numbers end at 3.4e38, and a coefficient lies beyond. Rescale the equations.";
+            return Err(refuse("equations", what));
+        }
+        Ok(Plan { function, uniforms, inputs, places, gradient })
     }
 }
 

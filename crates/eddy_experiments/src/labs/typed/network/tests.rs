@@ -389,7 +389,7 @@ fn the_script_says_what_is_trained() {
     // By each method, and nothing is left of what stands for a curriculum.
     for (method, part) in [
         (Method::GaussNewton, "def normal(flat, key):"),
-        (Method::Lbfgs, "weights, state, value = polish(weights, state, key)"),
+        (Method::Lbfgs, "weights, state, value = polish(weights, state, key, chosen)"),
         (Method::ThenLbfgs { gradient: Gradient::adam(1e-3), first: 300 }, "if step == 300 or step % 100 == 0:"),
     ] {
         let written = objective(HEAT, training()).unwrap().script(&Descent { method, ..adam }).unwrap().unwrap();

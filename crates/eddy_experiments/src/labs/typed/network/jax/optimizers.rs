@@ -96,9 +96,9 @@ def descend(weights):
 const LBFGS: &str = "
 
 @jax.jit
-def polish(weights, state, key):
+def polish(weights, state, key, chosen):
     \"\"\"A step of L-BFGS on the points of the key; all times count alike, as a line search needs it.\"\"\"
-    value_of = lambda weights: loss(weights, key, strict=0.0)
+    value_of = lambda weights: loss(weights, key, strict=0.0, chosen=chosen)
     value, gradient = optax.value_and_grad_from_state(value_of)(weights, state=state)
     updates, state = lbfgs.update(gradient, state, weights, value=value, grad=gradient, value_fn=value_of)
     return optax.apply_updates(weights, updates), state, value
@@ -110,9 +110,9 @@ lbfgs = optax.lbfgs(memory_size=PAIRS)
 const DESCEND_LBFGS: &str = "
 
 def descend(weights):
-    state = lbfgs.init(weights)
+    state, chosen = lbfgs.init(weights), weights
     for step in range(steps):
-        weights, state, value = polish(weights, state, key)
+        weights, state, value = polish(weights, state, key, chosen)
         say(step, value)
     return weights
 ";
@@ -127,8 +127,8 @@ def descend(weights):
         else:
             if step == FIRST or step % RENEWED == 0:
                 # On new points, so that these alone are not fitted.
-                state, points = lbfgs.init(weights), jax.random.fold_in(key, step)
-            weights, state, value = polish(weights, state, points)
+                state, points, chosen = lbfgs.init(weights), jax.random.fold_in(key, step), weights
+            weights, state, value = polish(weights, state, points, chosen)
         say(step, value)
     return weights
 ";

@@ -76,7 +76,7 @@ def real(errors):
     return np.stack([part for e in errors for part in ([np.real(e), np.imag(e)] if np.iscomplexobj(e) else [e])])
 
 
-def terms(weights, key@DONE=1.0, strict=None):
+def terms(weights, key@DONE=1.0, strict=None, chosen=None):
     \"\"\"Of the loss: the errors at a point, the points, and what their squares count there.\"\"\"
     inside, beside = jax.random.split(key)
     rest = lambda weights, p: real(residuals(weights@DONE, *p))
@@ -88,7 +88,8 @@ pub const STRATIFIED: &str =
 ";
 
 pub const LOSS_FOLLOWED: &str = "    points = low + (high - low) * share
-    sizes = jax.vmap(lambda p: np.sum(rest(weights, p) ** 2) ** 0.5)(points).reshape(slices, drawn)
+    judge = weights if chosen is None else chosen  # by whose residuals points are chosen
+    sizes = jax.vmap(lambda p: np.sum(rest(judge, p) ** 2) ** 0.5)(points).reshape(slices, drawn)
     density = jax.lax.stop_gradient(sizes / sizes.mean(1, keepdims=True) + 1)
     pick = lambda key, w: jax.random.choice(key, drawn, (each,), p=w / w.sum())
     picks = jax.vmap(pick)(jax.random.split(jax.random.fold_in(key, 4), slices), density)
@@ -153,9 +154,9 @@ pub const LOSS_DATA: &str = "    found.append((misses, DATA, np.ones(len(DATA)))
 pub const LOSS_END: &str = "    return found
 
 
-def loss(weights, key@DONE=1.0, strict=None):
+def loss(weights, key@DONE=1.0, strict=None, chosen=None):
     each = lambda error, points, counts: counts @ np.sum(jax.vmap(lambda p: error(weights, p))(points) ** 2, 1)
-    return sum(each(*term) for term in terms(weights, key@DONE, strict=strict))
+    return sum(each(*term) for term in terms(weights, key@DONE, strict=strict, chosen=chosen))
 
 
 ";

@@ -21,8 +21,18 @@ impl TypedNetwork {
                 "    for turn in range(WINDOWS):\n        print(f\"window {turn + 1} of WINDOWS\")\n        weights = \
                  descend(weights)\n        if len(done) + 1 < WINDOWS:\n            # Points, fields and conditions are of the next \
                  window from here on.\n            done.append(weights)\n            low, high = low.at[-1].add(length), \
-                 high.at[-1].add(length)\n            jax.clear_caches()\n",
+                 high.at[-1].add(length)\n            JOINTS_LATERjax.clear_caches()\n",
             )
+            // Parts of an ordinary equation meet in time, which goes on.
+            .replace(
+                "JOINTS_LATER",
+                if self.joints.is_some() && self.statement.grid.dimension() == 0 {
+                    "JOINTS = [place + length for place in JOINTS]\n            "
+                } else {
+                    ""
+                },
+            )
+            .replace("at half of the time:", "at half of the last window:")
             .replace("WINDOWS", &windows.to_string())
     }
 }
