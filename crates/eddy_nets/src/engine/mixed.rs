@@ -10,9 +10,9 @@
 //! 1 + directions + all other first derivatives + operators. (u, u_t, u_x, u_xx) costs three products of each kind per layer
 //! instead of four; all derivatives up to the second in three inputs cost five instead of ten.
 
-use super::Hidden;
+use super::chain::Hidden;
 use crate::{
-    JetSpec, LayerShape, Level, Network, Real,
+    JetSpec, LayerShape, Level, Real,
     activation::curvature,
     aligned::Aligned,
     lanes::Lanes,
@@ -69,12 +69,12 @@ pub(super) struct Pass<'a, T> {
     pub hidden: &'a [Hidden<T>],
     /// [features][all components][lanes]
     pub features: &'a [T],
-    pub network: &'a Network<T>,
+    pub parameters: &'a [T],
 }
 
 impl<T: Real> Pass<'_, T> {
     fn weights(&self, shape: &LayerShape) -> Strided<'_, T> {
-        let data = &self.network.parameters[shape.weights..shape.biases];
+        let data = &self.parameters[shape.weights..shape.biases];
         Strided { data, row: shape.inputs, column: 1 }
     }
     fn transposed(&self, shape: &LayerShape) -> Strided<'_, T> {

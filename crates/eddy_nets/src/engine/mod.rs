@@ -1,15 +1,10 @@
 //! One pass over a batch: features, layers forward, the caller's loss, layers backward, tile by tile.
 
+pub(crate) mod chain;
 mod mixed;
 
-use crate::{
-    Architecture, JetSpec, LayerShape, Level, NetError, Network, Real,
-    activation::Layer,
-    aligned::Aligned,
-    features::FeatureLayer,
-    matmul::{Strided, add_product_transposed, product},
-};
-use mixed::{Mixed, Pass};
+use crate::{Architecture, JetSpec, Level, NetError, Network, Real, aligned::Aligned, features::FeatureLayer};
+use chain::Chain;
 
 /// All memory of a training step, for one architecture and one set of derivatives. Nothing is allocated per step.
 ///
@@ -25,28 +20,15 @@ pub struct Engine<T> {
     lanes: usize,
     jets: JetSpec,
     architecture: Architecture,
-    layers: Vec<LayerShape>,
     feature_layer: FeatureLayer<T>,
     /// Points of the tile, [inputs][lanes].
     points: Aligned<T>,
     /// Features of the tile, [features][components][lanes].
     features: Aligned<T>,
-    hidden: Vec<Hidden<T>>,
-    mixed: Option<Mixed<T>>,
+    chain: Chain<T>,
     /// Outputs and their adjoints, [outputs][components][lanes].
     outputs: Aligned<T>,
     output_adjoints: Aligned<T>,
-    /// Adjoints of the layer in hand and of the one below it.
-    adjoints: [Aligned<T>; 2],
-}
-
-/// What a hidden layer keeps for the way back: its sums and outputs, [units][components][lanes], and σ′, σ″, σ‴,
-/// [units][3][lanes].
-struct Hidden<T> {
-    units: usize,
-    sums: Aligned<T>,
-    outputs: Aligned<T>,
-    slopes: Aligned<T>,
 }
 
 /// A tile of the batch, as the loss sees it. `jet`, `adjoint` and `input` give one number per point of the tile.
@@ -83,7 +65,7 @@ impl<T: Real> Engine<T> {
         // A layer of 64 units and 192 columns (f64: 96) is 48 kB. The column count is 24 vectors, whole blocks of three,
         // and no large power of two: rows 1024 bytes apart would fall into the same few sets of the first-level cache.
         let columns = 768 / size_of::<T>();
-        let lanes = (columns / mixed::width(jets, network.architecture().outputs) / 8 * 8).max(8);
+        let lanes = (columns / chain::width(jets, network.architecture().outputs) / 8 * 8).max(8);
         Self::with(network, jets, lanes, Level::best())
     }
 
@@ -92,33 +74,17 @@ impl<T: Real> Engine<T> {
         let architecture = network.architecture().clone();
         jets.check(architecture.inputs)?;
         let lanes = lanes.max(1).next_multiple_of(8);
-        let layers = architecture.layers();
-        let mixed = Mixed::new(jets, &layers, lanes);
-        let carried = mixed.as_ref().map_or(jets, |m| &m.carried).components() * lanes;
         let row = jets.components() * lanes;
-        let widest = architecture.hidden.iter().copied().max().unwrap_or(0).max(architecture.outputs);
         Ok(Self {
             level,
             capacity: lanes,
             lanes,
-            layers,
             feature_layer: FeatureLayer::new(&architecture.features, jets),
             points: Aligned::zeros(architecture.inputs * lanes),
             features: Aligned::zeros(architecture.features.count() * row),
-            hidden: architecture
-                .hidden
-                .iter()
-                .map(|&units| Hidden {
-                    units,
-                    sums: Aligned::zeros(units * carried),
-                    outputs: Aligned::zeros(units * carried),
-                    slopes: Aligned::zeros(units * 3 * lanes),
-                })
-                .collect(),
+            chain: Chain::new(level, architecture.layers(), architecture.activation, jets, lanes),
             outputs: Aligned::zeros(architecture.outputs * row),
             output_adjoints: Aligned::zeros(architecture.outputs * row),
-            adjoints: [Aligned::zeros(widest * carried), Aligned::zeros(widest * carried)],
-            mixed,
             jets: jets.clone(),
             architecture,
         })
@@ -198,86 +164,15 @@ impl<T: Real> Engine<T> {
         }
     }
 
-    // Once for all losses, of which each makes its own loop over the tiles.
+    // Both once for all losses, of which each makes its own loop over the tiles.
     #[inline(never)]
     fn forward(&mut self, network: &Network<T>) {
         self.feature_layer.fill(self.level, self.lanes, &self.points, &mut self.features);
-        let (features, outputs, jets) = match &mut self.mixed {
-            Some(mixed) => {
-                mixed.pack_features(&self.features, self.lanes);
-                (&mixed.features, &mut mixed.carried_outputs, &mixed.carried)
-            }
-            None => (&self.features, &mut self.outputs, &self.jets),
-        };
-        let row = jets.components() * self.lanes;
-        for (l, shape) in self.layers.iter().enumerate() {
-            let weights =
-                Strided { data: &network.parameters[shape.weights..shape.biases], row: shape.inputs, column: 1 };
-            let biases = &network.parameters[shape.biases..][..shape.outputs];
-            let (below, rest) = self.hidden.split_at_mut(l);
-            let inputs = below.last().map_or(features, |h| &h.outputs);
-            if let Some(hidden) = rest.first_mut() {
-                product(self.level, weights, inputs, &mut hidden.sums, shape.outputs, shape.inputs, row);
-                let layer =
-                    Layer { activation: self.architecture.activation, jets, units: shape.outputs, lanes: self.lanes };
-                layer.forward(self.level, biases, &hidden.sums, &mut hidden.outputs, &mut hidden.slopes);
-            } else {
-                product(self.level, weights, inputs, outputs, shape.outputs, shape.inputs, row);
-                for (output, bias) in biases.iter().enumerate() {
-                    for value in &mut outputs[output * row..][..self.lanes] {
-                        *value += *bias;
-                    }
-                }
-            }
-        }
-        if let Some(mixed) = &mut self.mixed {
-            let (layers, hidden, features) = (&self.layers, &self.hidden, &self.features);
-            let pass = Pass { level: self.level, lanes: self.lanes, layers, hidden, features, network };
-            mixed.read_off(&pass, &mut self.outputs);
-        }
+        self.chain.forward(&network.parameters, &self.features, &mut self.outputs, self.lanes);
     }
 
     #[inline(never)]
     fn backward(&mut self, network: &Network<T>, gradient: &mut [T]) {
-        if let Some(mixed) = &mut self.mixed {
-            let (layers, hidden, features) = (&self.layers, &self.hidden, &self.features);
-            let pass = Pass { level: self.level, lanes: self.lanes, layers, hidden, features, network };
-            mixed.back(&pass, &self.output_adjoints, gradient);
-        }
-        let (features, output_adjoints, jets) = match &self.mixed {
-            Some(mixed) => (&mixed.features, &mixed.carried_adjoints, &mixed.carried),
-            None => (&self.features, &self.output_adjoints, &self.jets),
-        };
-        let row = jets.components() * self.lanes;
-        let [mut above, mut below] = self.adjoints.each_mut();
-        for (l, shape) in self.layers.iter().enumerate().rev() {
-            if let Some(hidden) = self.hidden.get(l) {
-                let layer =
-                    Layer { activation: self.architecture.activation, jets, units: shape.outputs, lanes: self.lanes };
-                let extra = self.mixed.as_ref().map(|mixed| mixed.extra(l));
-                layer.backward(self.level, &hidden.sums, &hidden.slopes, above, extra);
-            }
-            let adjoints: &[T] = if l == self.hidden.len() { output_adjoints } else { above };
-            let inputs = if l == 0 { features } else { &self.hidden[l - 1].outputs };
-            let (weights, biases) = gradient[shape.weights..][..shape.inputs * shape.outputs + shape.outputs]
-                .split_at_mut(shape.inputs * shape.outputs);
-            add_product_transposed(self.level, adjoints, inputs, weights, shape.outputs, shape.inputs, row);
-            for (unit, bias) in biases.iter_mut().enumerate() {
-                // Only the value sees the bias.
-                let mut sums = [T::ZERO; 8];
-                for chunk in adjoints[unit * row..][..self.lanes].chunks_exact(8) {
-                    for (sum, a) in sums.iter_mut().zip(chunk) {
-                        *sum += *a;
-                    }
-                }
-                *bias += sums.into_iter().fold(T::ZERO, |sum, part| sum + part);
-            }
-            if l > 0 {
-                let transposed =
-                    Strided { data: &network.parameters[shape.weights..shape.biases], row: 1, column: shape.inputs };
-                product(self.level, transposed, adjoints, below, shape.inputs, shape.outputs, row);
-                std::mem::swap(&mut above, &mut below);
-            }
-        }
+        self.chain.backward(&network.parameters, &self.features, &self.output_adjoints, gradient, self.lanes);
     }
 }

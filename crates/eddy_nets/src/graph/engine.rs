@@ -7,9 +7,10 @@ use super::{
     rows::{DenseRows, Sink},
 };
 use crate::{
-    Activation, JetSpec, Level, NetError, Real,
+    Activation, JetSpec, LayerShape, Level, NetError, Real,
     activation::Layer,
     aligned::Aligned,
+    engine::chain::{self, Chain},
     matmul::{Strided, add_product_transposed, product},
 };
 
@@ -44,6 +45,13 @@ pub struct GraphEngine<T> {
     /// By node: the last one that reads it on the way to the loss. It is the first one on the way back, and writes where the
     /// others add.
     readers: Vec<Option<usize>>,
+    /// Dense networks within the graph that fewer components go through than the graph carries: where each begins to read, and
+    /// its memory.
+    chains: Vec<(usize, Chain<T>)>,
+    /// Per node: the chain that it is part of, and whether it is its last one.
+    links: Vec<Option<(usize, bool)>>,
+    /// Whether the pass in hand goes through chains: rows of single points need every node.
+    pub(super) uses_chains: bool,
 }
 
 /// Bytes of the widest node's series in a tile. 64 units and 192 columns of f32, as in [`Engine`](crate::Engine).
@@ -67,6 +75,46 @@ fn read(kind: &Kind) -> [Option<usize>; 2] {
             [Some(*left), Some(*right)]
         }
     }
+}
+
+/// The nodes of a dense network, its layers' places and its activation: from a layer that reads what is not trained, layer,
+/// function, layer, …, to a layer, each read by the next one only.
+fn dense_network(nodes: &[Entry], start: usize) -> Option<(Vec<usize>, Vec<LayerShape>, Activation)> {
+    let only_reader = |node: usize| {
+        let mut all =
+            nodes.iter().enumerate().flat_map(|(n, e)| read(&e.kind).into_iter().flatten().map(move |f| (n, f)));
+        let (reader, _) = all.find(|(_, from)| *from == node)?;
+        (all.all(|(_, from)| from != node) && node + 1 < nodes.len()).then_some(reader)
+    };
+    let shape = |node: usize| match nodes[node].kind {
+        Kind::Dense { from, at } => {
+            let (inputs, outputs) = (nodes[from].units, nodes[node].units);
+            Some(LayerShape { inputs, outputs, weights: at, biases: at + inputs * outputs })
+        }
+        _ => None,
+    };
+    let first = shape(start).filter(|_| !read(&nodes[start].kind)[0].is_some_and(|from| nodes[from].is_trained))?;
+    let (mut chain, mut layers, mut common) = (vec![start], vec![first], None);
+    while let Some(apply) = only_reader(chain[chain.len() - 1]) {
+        let Kind::Apply { function, .. } = nodes[apply].kind else { break };
+        let Some(next) = only_reader(apply) else { break };
+        let (Some(activation), Some(layer)) = (activation(function), shape(next)) else { break };
+        if common.is_some_and(|common| common != activation) {
+            break;
+        }
+        common = Some(activation);
+        chain.extend([apply, next]);
+        layers.push(layer);
+    }
+    Some((chain, layers, common?))
+}
+
+/// Those that fewer components go through than the graph carries.
+fn dense_networks(nodes: &[Entry], jets: Option<&JetSpec>) -> Vec<(Vec<usize>, Vec<LayerShape>, Activation)> {
+    let Some(jets) = jets else { return Vec::new() };
+    let saves =
+        |layers: &[LayerShape]| layers.last().is_some_and(|last| chain::width(jets, last.outputs) < jets.components());
+    (0..nodes.len()).filter_map(|start| dense_network(nodes, start)).filter(|(_, layers, _)| saves(layers)).collect()
 }
 
 /// A tile of the batch, as the loss sees it.
@@ -104,6 +152,9 @@ impl<T: Real> GraphEngine<T> {
         // The widest node's series in 48 kB: with its adjoints it stays in the second-level cache.
         let widest = graph.nodes.iter().map(|n| n.units).max().unwrap_or(1) * derivatives.components();
         let lanes = (LANES_BYTES / size_of::<T>() / widest.max(1) / 8 * 8).clamp(8, 128);
+        // Through chains values and directions go apart from what comes back: each in whole vectors, and enough of them.
+        let has_chains = !dense_networks(&graph.nodes, derivatives.jets().as_ref()).is_empty();
+        let lanes = if has_chains { (lanes / 16 * 16).max(64) } else { lanes };
         Self::with(graph, derivatives, lanes, Level::best())
     }
 
@@ -135,8 +186,19 @@ impl<T: Real> GraphEngine<T> {
         for (n, entry) in nodes.iter().enumerate().filter(|(_, entry)| entry.is_trained) {
             read(&entry.kind).into_iter().flatten().for_each(|from| readers[from] = Some(n));
         }
+        let jets = derivatives.jets();
+        let (mut chains, mut links) = (Vec::new(), vec![None; nodes.len()]);
+        for (chain, layers, activation) in dense_networks(nodes, jets.as_ref()) {
+            let last = chain.last().copied();
+            chain.iter().for_each(|node| links[*node] = Some((chains.len(), Some(*node) == last)));
+            let from = read(&nodes[chain[0]].kind)[0].unwrap_or(0);
+            chains.extend(jets.as_ref().map(|jets| (from, Chain::new(level, layers, activation, jets, lanes))));
+        }
         Ok(Self {
-            jets: derivatives.jets(),
+            jets,
+            chains,
+            links,
+            uses_chains: true,
             slopes: nodes.iter().map(slopes).collect(),
             no_bias: vec![T::ZERO; widest],
             readers,
@@ -177,6 +239,7 @@ impl<T: Real> GraphEngine<T> {
     ) -> f64 {
         assert_eq!(gradient.len(), self.graph.parameters, "one gradient entry per parameter");
         let mut total = 0.0;
+        self.uses_chains = true;
         self.tiles(parameters, points, |engine, start, len| {
             engine.output_adjoints.fill(T::ZERO);
             total += loss(&mut engine.tile(start, len));
@@ -190,6 +253,7 @@ impl<T: Real> GraphEngine<T> {
     /// # Panics
     /// If a length does not fit.
     pub fn evaluate(&mut self, parameters: &[T], points: &[T], mut read: impl FnMut(&GraphTile<'_, T>)) {
+        self.uses_chains = true;
         self.tiles(parameters, points, |engine, start, len| read(&engine.tile(start, len)));
     }
 
@@ -236,6 +300,13 @@ impl<T: Real> GraphEngine<T> {
         for (n, entry) in self.graph.nodes.iter().enumerate() {
             let (below, rest) = self.values.split_at_mut(n);
             let (out, units) = (&mut rest[0][..entry.units * row], entry.units);
+            if let Some((chain, is_last)) = self.links[n].filter(|_| self.uses_chains) {
+                let (from, chain) = &mut self.chains[chain];
+                if is_last {
+                    chain.forward(parameters, &below[*from], out, lanes);
+                }
+                continue;
+            }
             match &entry.kind {
                 Kind::Coordinates => {
                     out.fill(T::ZERO);
@@ -335,6 +406,13 @@ impl<T: Real> GraphEngine<T> {
             let adjoints = &above[..units * row];
             let nodes = &self.graph.nodes;
             let is_first = |from: usize| self.readers[from] == Some(n);
+            if let (Some((chain, is_last)), Sink::Sum(gradient)) = (self.links[n], &mut sink) {
+                let (from, chain) = &mut self.chains[chain];
+                if is_last {
+                    chain.backward(parameters, &self.values[*from], adjoints, gradient, lanes);
+                }
+                continue;
+            }
             match &entry.kind {
                 Kind::Coordinates | Kind::Indicator { .. } => {}
                 Kind::Fixed { from, .. } => {

@@ -62,6 +62,7 @@ impl<T: Real> GraphEngine<T> {
         let width = self.graph.parameters;
         let mut slopes = Aligned::zeros(width * self.capacity);
         let mut residuals = vec![T::ZERO; self.capacity];
+        self.uses_chains = false;
         self.tiles(parameters, points, |engine, start, len| {
             let lanes = engine.lanes;
             for k in 0..count {
@@ -90,6 +91,7 @@ impl<T: Real> GraphEngine<T> {
     ) -> Vec<(f64, Vec<T>)> {
         let width = self.graph.parameters;
         let (mut slopes, mut found) = (Aligned::zeros(width * self.capacity), Vec::new());
+        self.uses_chains = false;
         self.tiles(parameters, points, |engine, start, len| {
             let here: Vec<usize> = chosen.iter().filter(|at| (start..start + len).contains(at)).copied().collect();
             if here.is_empty() {
@@ -118,6 +120,7 @@ impl<T: Real> GraphEngine<T> {
         mut loss: impl FnMut(&mut GraphTile<'_, T>) -> f64,
     ) -> Vec<f64> {
         let mut parts = Vec::with_capacity(points.len() / self.graph.inputs);
+        self.uses_chains = true;
         self.tiles(parameters, points, |engine, start, len| {
             parts.extend((start..start + len).map(|at| loss(&mut engine.single(start, at))));
         });

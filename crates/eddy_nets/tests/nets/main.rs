@@ -1,6 +1,7 @@
 //! Networks, their derivatives and optimizers.
 
 mod adam;
+mod chains;
 mod first_order;
 mod functions;
 mod fused;
