@@ -35,6 +35,7 @@ pub trait Lanes<T: Real>: Copy {
 }
 
 /// Four numbers without vector instructions.
+#[cfg_attr(all(target_arch = "wasm32", target_feature = "simd128"), allow(dead_code))]
 #[derive(Clone, Copy, Debug)]
 pub struct Portable<T>([T; 4]);
 

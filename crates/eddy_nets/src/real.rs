@@ -5,7 +5,7 @@ use std::{
     ops::{Add, AddAssign, Div, Mul, Neg, Sub},
 };
 
-use crate::lanes::{Lanes, Portable};
+use crate::lanes::Lanes;
 
 /// f32 or f64, with the constants that the vector functions need.
 pub trait Real:
@@ -71,7 +71,7 @@ pub trait Kernel<T: Real> {
 /// Instruction sets, in rising order of speed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// Plain arithmetic on arrays; everywhere, and the reference of the others.
+    /// Plain arithmetic on arrays; everywhere, and the reference of the others. In WASM with simd128 the same as [`Wide128`](Self::Wide128).
     Portable,
     /// 128-bit registers: SSE2 or WASM simd128, known at compile time.
     Wide128,
@@ -164,9 +164,11 @@ macro_rules! real {
                     }
                     #[cfg(target_arch = "x86_64")]
                     Level::Wide128 | Level::Fused | Level::Wide256 | Level::Wide512 => kernel.run::<crate::lanes::x86::$sse>(),
+                    // In a bundle for browsers a second copy of every kernel would be a tenth of it.
                     #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-                    Level::Wide128 | Level::Fused | Level::Wide256 | Level::Wide512 => kernel.run::<crate::lanes::wasm::$wasm>(),
-                    _ => kernel.run::<Portable<$t>>(),
+                    _ => kernel.run::<crate::lanes::wasm::$wasm>(),
+                    #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+                    _ => kernel.run::<crate::lanes::Portable<$t>>(),
                 }
             }
             #[cfg_attr(not(target_arch = "x86_64"), allow(unused_variables))]

@@ -112,6 +112,8 @@ pub enum Role {
     Second,
     /// A third.
     Third,
+    /// A fourth.
+    Fourth,
 }
 
 /// How a series is drawn.

@@ -38,10 +38,10 @@ interface PlotData {
   curves: Curve[];
 }
 
-type Role = 'result' | 'reference' | 'second' | 'third';
-const COLORS: Record<Role, string> = { result: '--plot-a', reference: '--plot-b', second: '--plot-c', third: '--plot-d' };
+type Role = 'result' | 'reference' | 'second' | 'third' | 'fourth';
+const COLORS: Record<Role, string> = { result: '--plot-a', reference: '--plot-b', second: '--plot-c', third: '--plot-d', fourth: '--plot-e' };
 /** The baseline has one colour: its curves differ in these. */
-const DASHES: Record<Role, number[]> = { result: [], reference: [5, 4], second: [9, 3], third: [2, 3] };
+const DASHES: Record<Role, number[]> = { result: [], reference: [5, 4], second: [9, 3], third: [2, 3], fourth: [12, 3, 2, 3] };
 
 /** uPlot knows tick distances from 1e-32 to 1e32; beyond them it would never come back. */
 const TINY = 1e-25;
@@ -233,6 +233,8 @@ export class EddyPlots extends LitElement {
       .keys i.reference { border-color: var(--plot-b); border-top-style: dashed; }
       .keys i.second { border-color: var(--plot-c); }
       .keys i.third { border-color: var(--plot-d); }
+      .keys i.fourth { border-color: var(--plot-e); }
+      .keys svg { width: 26px; height: 6px; margin: 0 6px 0 -2px; vertical-align: 2px; stroke: var(--plot-b); stroke-width: 2; }
       .frame { position: relative; }
       .frame .keys { position: absolute; z-index: 1; top: 10px; right: 12px; max-width: 70%; padding: 1px 8px; border-radius: 6px; pointer-events: none; background: color-mix(in srgb, var(--surface) 82%, transparent); }
       .box { min-height: 220px; overflow: hidden; }
@@ -371,12 +373,16 @@ export class EddyPlots extends LitElement {
     this.names = this.namesNow;
     const [name = '', baseline] = this.names.split('\n');
     const key = (label: string, color: Role | 'baseline') => html`<span><i class=${color}></i>${label}</span>`;
+    // Of a term the baseline's curve too, by its dashes.
+    const term = ({ name, role }: { name: string; role: Role }) => html`<span><i class=${role}></i>${baseline
+      ? html`<svg viewBox="0 0 26 6" aria-hidden="true"><line x1="0" x2="26" y1="3" y2="3" stroke-dasharray=${DASHES[role].join(' ') || nothing} /></svg>`
+      : nothing}${name}</span>`;
     // The names of terms lie on the plot: they come with the run, and nothing is to move for them.
     const card = (id: string, title: string, doc: string, summary: string, terms: { name: string; role: Role }[] = []) => html`<section class="card" aria-label=${title}>
       <div class="head"><h2 class="heading" title=${doc || nothing}>${title}</h2>${baseline
         ? html`<span class="keys">${key(name, 'result')}${key(baseline, 'baseline')}</span>`
         : nothing}</div>
-      <div class="frame">${terms.length ? html`<span class="keys">${terms.map((t) => key(t.name, t.role))}</span>` : nothing}
+      <div class="frame">${terms.length ? html`<span class="keys">${terms.map(term)}</span>` : nothing}
         <div class="box" id=${id} role="img" aria-label=${summary}></div></div>
     </section>`;
     const { axis, metrics } = model.experiment;

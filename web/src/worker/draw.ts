@@ -8,7 +8,7 @@ export type Context2d = OffscreenCanvasRenderingContext2D | CanvasRenderingConte
 
 /** Background of the stage in both themes; the data carries the colour. */
 export const STAGE = '#0e1116';
-const ROLE_COLORS = { result: '#8fb4ff', reference: '#c6cbd4', second: '#ffab73', third: '#5fd6a8' };
+const ROLE_COLORS = { result: '#8fb4ff', reference: '#c6cbd4', second: '#ffab73', third: '#5fd6a8', fourth: '#d2a8ff' };
 const BASELINE_COLOR = '#b9c0cb';
 /** Several results in one picture, told apart also by the colour-blind (after Okabe and Ito, lightened). */
 const RESULT_COLORS = ['#8fb4ff', '#ffab73', '#5fd6a8', '#e8a0d8', '#f0e06a', '#7fd3f0'];

@@ -55,7 +55,7 @@ export interface VolumeHeader {
 }
 export interface SeriesHeader {
   name: string;
-  role: 'result' | 'reference' | 'second' | 'third';
+  role: 'result' | 'reference' | 'second' | 'third' | 'fourth';
   marker: 'line' | 'line-and-dots' | 'dots';
   length: number;
 }

@@ -437,7 +437,9 @@ impl<O: Objective> DescentRun<O> {
     /// The views that all objectives of this loop have.
     #[cfg(feature = "pinn")]
     fn seen(&mut self, key: &str) -> ViewData {
-        let Self { objective, insight, good, steps, .. } = self;
+        let Self { objective, insight, good, parameters, steps, .. } = self;
+        // With the points and the window of now; the last good ones where these are none.
+        let good = if parameters.iter().all(|p| p.is_finite()) { &*parameters } else { &*good };
         match (key, objective.probes()) {
             ("gradients", _) => insight.gradients(),
             ("kernel", _) => insight.kernel(*steps, || {
@@ -521,6 +523,10 @@ impl<O: Objective> Run for DescentRun<O> {
     fn set_weights(&mut self, given: &[Tensor]) -> Result<(), EddyError> {
         fill("", &self.objective.graph().named(), given, &mut self.parameters)?;
         self.good.copy_from_slice(&self.parameters);
+        #[cfg(feature = "pinn")]
+        self.insight.forget_kernel();
+        // What was reached before says nothing of these.
+        (self.lowest, self.is_stalled) = (f64::INFINITY, false);
         self.renew_mover();
         self.objective.measure(&self.parameters);
         Ok(())

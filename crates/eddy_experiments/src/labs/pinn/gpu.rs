@@ -100,6 +100,9 @@ impl<E: LineEquation> Followed for Line<E> {
     fn measure(&mut self, reached: Reached) -> Option<Vec<f64>> {
         self.step = reached.step;
         self.network.parameters = reached.parameters;
+        // Those of the last step.
+        #[cfg(feature = "pinn")]
+        self.problem.points((reached.step.max(1) - 1) % POOL, &mut self.sample);
         self.weigher.begin(0.0);
         for (point, square) in reached.squares.iter().enumerate() {
             self.weigher.weigh(point, f64::from(*square));

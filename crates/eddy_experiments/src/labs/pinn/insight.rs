@@ -61,7 +61,7 @@ const FLOOR: f64 = 1e-12;
 const HISTORY: u64 = 100;
 
 /// Roles of the terms of a loss, in their order.
-const ROLES: [Role; 4] = [Role::Result, Role::Second, Role::Third, Role::Reference];
+const ROLES: [Role; 4] = [Role::Result, Role::Second, Role::Third, Role::Fourth];
 
 /// About [`KERNEL_POINTS`] of so many points, evenly.
 pub fn chosen(all: usize) -> Vec<usize> {
@@ -169,7 +169,9 @@ fn amplitudes(values: &[f64], n: usize, is_periodic: bool) -> Vec<f64> {
 #[cfg(feature = "pinn")]
 pub fn points_view(placed: &[Placed], domain: &[(f64, f64)]) -> ViewData {
     const LEAST: f64 = 1e-20;
-    let shown = |square: &f64| if square.is_finite() { square.max(LEAST) } else { LEAST };
+    // What is beyond all numbers is as large as the largest of the others.
+    let largest = placed.iter().flat_map(|one| &one.squares).filter(|s| s.is_finite()).fold(LEAST, |m, s| m.max(*s));
+    let shown = |square: &f64| if square.is_finite() { square.max(LEAST) } else { largest };
     let (low, high) = (placed.iter().flat_map(|one| &one.squares).map(shown))
         .fold((f64::MAX, LEAST), |(l, h): (f64, f64), v| (l.min(v), h.max(v)));
     match domain {
@@ -283,6 +285,11 @@ impl Insight {
     pub fn gradients(&self) -> ViewData {
         let lines = self.history.iter().zip(ROLES);
         gradients_view(lines.map(|((name, xs, ys), role)| Series::line(*name, role, xs.clone(), ys.clone())).collect())
+    }
+
+    /// Forgets the kernel: the weights are others now.
+    pub fn forget_kernel(&mut self) {
+        self.kernel = None;
     }
 
     /// The kernel as of this step, from rows that are made only where they are not known.

@@ -109,6 +109,11 @@ impl<'a> Equation<'a> {
 pub struct ProblemInsight(Insight);
 
 impl ProblemInsight {
+    /// See [`Insight::forget_kernel`].
+    pub fn forget_kernel(&mut self) {
+        self.0.forget_kernel();
+    }
+
     /// Whether [`measured`](Self::measured) is due at this step.
     pub fn is_due(&self, step: u64) -> bool {
         self.0.is_due(step)
@@ -169,7 +174,8 @@ fn neurons(network: &Network<f64>, line: &[f64], along: (f64, f64)) -> Result<Vi
     let answer = |x: f64| match whole.activation {
         Activation::Tanh => x.tanh(),
         Activation::Sin => x.sin(),
-        Activation::Gelu | Activation::Identity => x,
+        Activation::Gelu => 0.5 * x * (1.0 + Real::erf(x * std::f64::consts::FRAC_1_SQRT_2)),
+        Activation::Identity => x,
     };
     let order = by_weight(&network.parameters[last.weights..last.biases], units);
     let places = line.len() / whole.inputs;
@@ -279,19 +285,29 @@ mod tests {
             let expected = sign * (at(h) - at(-h)) / (2.0 * h);
             assert!((slope - expected).abs() < 1e-7, "{p}: {slope} {expected}");
         }
+    }
 
-        // Units against the network: weighted by what reads them they make the output, at half time.
-        let ViewData::Field { nx, ny, data, y, .. } = insight.view("neurons", &problem, &standing, &[0.0; 35]).unwrap()
-        else {
-            panic!()
-        };
-        assert_eq!((nx, ny, y), (7, 4, (0.0, 4.0)));
-        let last = network.architecture().layers()[2];
-        let weights = &network.parameters[last.weights..last.biases];
-        let order = by_weight(weights, 4);
-        let made: f64 = order.iter().enumerate().map(|(row, u)| weights[*u] * f64::from(data[row * 7 + 2])).sum();
-        let mut value = 0.0;
-        engine.evaluate(&network, &[0.5, strip.column_position(2)], |tile| value = tile.jet(0, 0)[0]);
-        assert!((made + network.parameters[last.biases] - value).abs() < 1e-6, "{made} {value}");
+    /// Units against the network: weighted by what reads them they make the output, at half time.
+    #[test]
+    fn units_make_the_output() {
+        let strip = Strip { end: 1.0, times: 9, positions: 4, rows: 5, columns: 7 };
+        for activation in [Activation::Tanh, Activation::Sin, Activation::Gelu, Activation::Identity] {
+            let architecture = Architecture::dense(2, &[5, 4], 1, activation);
+            let problem = LineProblem::new(Heat, architecture.clone(), strip, 1, vec![0.5; 35]);
+            let network = Network::<f64>::new(architecture, 3).unwrap();
+            let standing = standing(&network, &[0.0; 72], 7);
+            let view = ProblemInsight::default().view("neurons", &problem, &standing, &[0.0; 35]).unwrap();
+            let ViewData::Field { nx, ny, data, y, .. } = view else { panic!() };
+            assert_eq!((nx, ny, y), (7, 4, (0.0, 4.0)));
+            let last = network.architecture().layers()[2];
+            let weights = &network.parameters[last.weights..last.biases];
+            let order = by_weight(weights, 4);
+            let made: f64 = order.iter().enumerate().map(|(row, u)| weights[*u] * f64::from(data[row * 7 + 2])).sum();
+            let mut value = 0.0;
+            let mut engine = Engine::new(&network, &problem.jets()).unwrap();
+            engine.evaluate(&network, &[0.5, strip.column_position(2)], |tile| value = tile.jet(0, 0)[0]);
+            let made = made + network.parameters[last.biases];
+            assert!((made - value).abs() < 1e-6 && value != 0.0, "{activation:?}: {made} {value}");
+        }
     }
 }

@@ -310,6 +310,8 @@ impl<P: Problem, T: Real> Run for PinnRun<P, T> {
     fn set_weights(&mut self, given: &[Tensor]) -> Result<(), EddyError> {
         fill("", &self.network.architecture().named(), given, &mut self.network.parameters)?;
         self.good.copy_from_slice(&self.network.parameters);
+        #[cfg(feature = "pinn")]
+        self.insight.forget_kernel();
         self.adam = Adam::new(self.good.len(), self.training.adam());
         self.prober.measure(&self.problem, &self.network);
         Ok(())

@@ -10,11 +10,10 @@ use crate::labs::pinn::insight::{KERNEL_POINTS, chosen, gradients_view, kernel_v
 /// What the views of this file need of a training.
 #[derive(Default)]
 pub(super) struct Insight {
-    /// Parameters as last measured, and the step.
+    /// Parameters as last measured.
     parameters: Vec<f64>,
-    at: u64,
-    /// The picture of the kernel, and the step for which it was made.
-    kernel: Option<(u64, ViewData)>,
+    /// The picture of the kernel, once it has been made.
+    kernel: Option<ViewData>,
     /// Norms of the gradients of residual, sides, data, integrals and joints at the last step.
     pub norms: [f64; 5],
     /// Memory for the gradient before a term is added.
@@ -30,9 +29,10 @@ impl Insight {
     }
 
     pub fn measured(&mut self, step: u64, parameters: &[f64]) {
+        // Others may have been loaded at the same step.
+        self.kernel = None;
         self.parameters.clear();
         self.parameters.extend_from_slice(parameters);
-        self.at = step;
         if self.norms[0] > 0.0 {
             self.history.push((step as f64, self.norms));
         }
@@ -65,19 +65,17 @@ impl TypedNetwork {
             series.push(of("data", Role::Third, 2));
         }
         if self.integrals.is_some() {
-            series.push(of("integrals", if self.data.points.is_empty() { Role::Third } else { Role::Reference }, 3));
+            series.push(of("integrals", if self.data.points.is_empty() { Role::Third } else { Role::Fourth }, 3));
         }
         if self.joints.is_some() {
-            series.push(of("joints", Role::Reference, 4));
+            series.push(of("joints", Role::Fourth, 4));
         }
         gradients_view(series)
     }
 
     /// See [`kernel_view`]: of the residual, and of values, sides and measurements, at some points of the last step.
     pub(super) fn kernel_spectrum(&mut self) -> ViewData {
-        if let Some((step, view)) = &self.insight.kernel
-            && *step == self.insight.at
-        {
+        if let Some(view) = &self.insight.kernel {
             return view.clone();
         }
         if self.insight.parameters.is_empty() {
@@ -103,7 +101,7 @@ impl TypedNetwork {
             spectra.push(("of the data", rows));
         }
         let view = kernel_view(&spectra);
-        self.insight.kernel = Some((self.insight.at, view.clone()));
+        self.insight.kernel = Some(view.clone());
         view
     }
 
