@@ -3,7 +3,7 @@ import { html, svg, nothing, type TemplateResult } from 'lit';
 import type { ViewSpec } from '../lib/catalog';
 import { cssom } from '../lib/cssom';
 import { colorTable, cssColor } from '../lib/colormaps';
-import { axisText, numberText, plainSymbol, tickText, ticks } from '../lib/format';
+import { axisText, numberText, plainSymbol, rangeTexts, tickText, ticks } from '../lib/format';
 import { seriesColors } from '../worker/draw';
 import type { Range, ViewHeader } from '../worker/protocol';
 
@@ -91,8 +91,9 @@ export function legend(view: ViewSpec, header: ViewHeader | undefined, baseline:
   const stops = Array.from({ length: 13 }, (_, i) => cssColor(table[Math.round(from + ((to - from) * i) / 12)]!));
   const symbol = plainSymbol(view.value.symbol) || view.value.label;
   const unit = view.value.unit ? ` (${view.value.unit})` : '';
+  const [least, most] = rangeTexts(low, high);
   return html`<span class="legend bar" role="img" aria-label="Colours: ${view.value.label} from ${numberText(low)} to ${numberText(high)}${unit}">
-    <em>${symbol}${unit}</em><span>${numberText(low)}</span>
-    <i ${cssom({ background: `linear-gradient(90deg, ${stops.join(',')})` })}></i><span>${numberText(high)}</span>
+    <em>${symbol}${unit}</em><span>${least}</span>
+    <i ${cssom({ background: `linear-gradient(90deg, ${stops.join(',')})` })}></i><span>${most}</span>
   </span>`;
 }

@@ -17,6 +17,16 @@ export function numberText(value: number, digits = 3): string {
   return text.replace('-', '−');
 }
 
+/** Ends of a range with the same decimals, three digits of the larger: while the range moves, their widths stay. */
+export function rangeTexts(low: number, high: number): [string, string] {
+  const size = Math.max(Math.abs(low), Math.abs(high));
+  const decimals = 2 - Math.floor(Math.log10(size));
+  // Above and below, an exponent or a whole number is shorter.
+  if (!(decimals >= 0 && decimals <= 5)) return [numberText(low), numberText(high)];
+  const text = (value: number): string => (value === 0 ? '0' : value.toFixed(decimals).replace('-', '−'));
+  return [text(low), text(high)];
+}
+
 function trimZeros(text: string): string {
   return text.includes('.') && !text.includes('e') ? text.replace(/\.?0+$/, '') : text;
 }

@@ -3,7 +3,7 @@ import { axisTicks } from '../element/axes';
 import { FieldBitmap, STAGE, drawView, seriesColors, type Context2d } from '../worker/draw';
 import type { PaneIndex, ViewPayload } from '../worker/protocol';
 import { colorTable, cssColor } from './colormaps';
-import { axisText, numberText, plainSymbol } from './format';
+import { axisText, numberText, plainSymbol, rangeTexts } from './format';
 import { paneLabel } from './labels';
 import { drawSpec, hasEqualAxes, type RunModel } from './run-model';
 
@@ -113,7 +113,8 @@ function drawLegend(context: CanvasRenderingContext2D, model: RunModel, { header
   const name = `${plainSymbol(view.value.symbol) || view.value.label}${view.value.unit ? ` (${view.value.unit})` : ''}`;
   context.textAlign = 'left';
   context.fillStyle = FAINT;
-  const low = `${name}  ${numberText(header.range[0])}`;
+  const [least, most] = rangeTexts(...header.range);
+  const low = `${name}  ${least}`;
   context.fillText(low, left, 49);
   const start = left + context.measureText(low).width + 10;
   for (let i = 0; i < 120; i++) {
@@ -121,5 +122,5 @@ function drawLegend(context: CanvasRenderingContext2D, model: RunModel, { header
     context.fillRect(start + i, 40, 1.5, 10);
   }
   context.fillStyle = FAINT;
-  context.fillText(numberText(header.range[1]), start + 130, 49);
+  context.fillText(most, start + 130, 49);
 }

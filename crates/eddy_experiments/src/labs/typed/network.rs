@@ -4,6 +4,7 @@
 //! candidate; the same system gives the reference. Conditions at the sides, and measured values where coefficients are to be
 //! found from them, are further terms of the loss.
 
+mod amplitude;
 mod architecture;
 mod balance;
 mod built_in;
@@ -81,7 +82,7 @@ pub struct TypedNetwork {
     sources: Sources,
     /// What is added to each read, [read][point].
     bases: Vec<Vec<f64>>,
-    /// Factor of each residual: T for rates, T² for second order; of steady problems ten over the size of their terms.
+    /// Factor of each residual ([`scale::factors`]).
     scales: Vec<f64>,
     /// [point][input]
     points: Vec<f64>,
@@ -236,16 +237,7 @@ impl TypedNetwork {
             .filter_map(|(name, guess)| Some((usize::from(statement.system.parameter(name)?), *guess)))
             .collect();
         let of_terms = scale::size_of_terms(&statement, &residuals, &guesses, &free);
-        let scales = residuals
-            .fields
-            .iter()
-            .zip(of_terms)
-            .map(|((variable, part), size)| {
-                let order = candidate.output(*variable, *part).map_or(0, |o| candidate.outputs[o].order);
-                let steady = if has_time { 1.0 } else { scale::EMPHASIS / size };
-                steady * length.powi(i32::from(order))
-            })
-            .collect();
+        let scales = scale::factors(&statement, &candidate, &residuals, &of_terms);
         let slices = match has_time {
             true => Slices { count: SLICES, points: training.points.div_ceil(SLICES).max(1), end: length },
             false => Slices { count: 1, points: training.points.max(1), end: 1.0 },

@@ -1,6 +1,5 @@
 //! Conditions at the sides that hold exactly: the network is multiplied by a distance from them.
 
-use eddy_expr::kernel::Part;
 use eddy_nets::graph::{Graph, Node};
 use eddy_solve::{
     Statement,
@@ -49,17 +48,17 @@ impl BuiltIn {
             let mut held = [[None; 2]; 2];
             for (which, side) in sides[axis].iter().enumerate() {
                 let Side::Conditions(conditions) = side else { continue };
-                let points = places(statement, axis, which == 1, has_time);
+                let points = side_places(statement, axis, which == 1, has_time);
                 held[which] = [0, 1].map(|order: u8| {
                     let condition = conditions.iter().find(|c| order_of(c) == Some(order))?;
-                    let value = constant(statement, condition, output.part, &points, inputs)?;
+                    let value = constant(statement, condition, output, &points, inputs)?;
                     // The factor of u, or of a slope outwards.
                     let factor = condition.coefficients[usize::from(order)];
                     let sign = if order == 1 && which == 0 { -1.0 } else { 1.0 };
                     let value = value / (factor * sign);
                     let is_kept = |base: Base<'_>| {
                         let found = base(order, axis, &points);
-                        let size = found.iter().fold(1.0_f64.max(value.abs()), |m, v| m.max(v.abs()));
+                        let size = found.iter().fold(output.amplitude.max(value.abs()), |m, v| m.max(v.abs()));
                         found.iter().all(|v| (v - value).abs() <= SAME * size)
                     };
                     base.is_none_or(is_kept).then_some(value)
@@ -69,7 +68,7 @@ impl BuiltIn {
             ends.push((axis, held.map(|[value, _]| value), held.map(|[_, slope]| slope)));
         }
         if base.is_none() {
-            built.lift_between(statement, &ends);
+            built.lift_between(statement, &ends, output.amplitude);
         }
         for (axis, _, slopes) in ends {
             for (power, slope) in built.powers[axis].iter_mut().zip(slopes) {
@@ -82,7 +81,7 @@ impl BuiltIn {
     }
 
     /// ℓ from the values at the sides; the sides that it cannot have are given up.
-    fn lift_between(&mut self, statement: &Statement, ends: &[Ends]) {
+    fn lift_between(&mut self, statement: &Statement, ends: &[Ends], amplitude: f64) {
         let Some((axis, values, _)) = ends.iter().find(|(_, values, _)| values.iter().any(Option::is_some)) else {
             return;
         };
@@ -97,7 +96,7 @@ impl BuiltIn {
         };
         for (other, values, _) in ends.iter().filter(|(other, ..)| other != axis) {
             for (which, value) in values.iter().enumerate() {
-                let is_same = value.is_some_and(|v| (v - self.lift.0).abs() <= SAME * v.abs().max(1.0));
+                let is_same = value.is_some_and(|v| (v - self.lift.0).abs() <= SAME * v.abs().max(amplitude));
                 if self.lift.1 != 0.0 || !is_same {
                     self.powers[*other][which] = 0;
                 }
@@ -158,7 +157,7 @@ fn order_of(condition: &Condition) -> Option<u8> {
 }
 
 /// Points on a side, [point][input].
-fn places(statement: &Statement, axis: usize, is_high: bool, has_time: bool) -> Vec<f64> {
+pub(super) fn side_places(statement: &Statement, axis: usize, is_high: bool, has_time: bool) -> Vec<f64> {
     let share = |n: usize| ((n + 1) as f64 * GOLDEN).fract();
     let along = |index: usize| -> Vec<f64> {
         let line = &statement.grid.axes[index];
@@ -176,7 +175,13 @@ fn places(statement: &Statement, axis: usize, is_high: bool, has_time: bool) -> 
 }
 
 /// The right side of a condition, where it is the same at all points.
-fn constant(statement: &Statement, condition: &Condition, part: Part, points: &[f64], inputs: usize) -> Option<f64> {
+fn constant(
+    statement: &Statement,
+    condition: &Condition,
+    output: &Output,
+    points: &[f64],
+    inputs: usize,
+) -> Option<f64> {
     if condition.is_homogeneous {
         return Some(0.0);
     }
@@ -189,9 +194,9 @@ fn constant(statement: &Statement, condition: &Condition, part: Part, points: &[
         let mut place = [0.0; 3];
         place[..dimension].copy_from_slice(&point[..dimension]);
         let (re, im) = condition.value(place, statement.start, &statement.parameters);
-        if part == Part::Real { re } else { im }
+        output.pick(re, im)
     };
     let values: Vec<f64> = points.chunks_exact(inputs).map(at).collect();
     let first = values[0];
-    values.iter().all(|v| (v - first).abs() <= SAME * first.abs().max(1.0)).then_some(first)
+    values.iter().all(|v| (v - first).abs() <= SAME * first.abs().max(output.amplitude)).then_some(first)
 }

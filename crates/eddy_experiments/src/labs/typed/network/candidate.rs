@@ -1,11 +1,14 @@
 //! The candidate solution: a network with the initial values and the periods built in.
 
+use std::ops::Range;
+
 use eddy_expr::{Column, Expression, Inputs, Role, kernel::Part};
 use eddy_nets::graph::{Graph, Node};
 use eddy_solve::Statement;
 use eddy_spec::EddyError;
 
 use super::{
+    amplitude::amplitudes,
     architecture::{Architecture, Split},
     built_in::BuiltIn,
     sides::normal,
@@ -23,14 +26,25 @@ pub struct Output {
     pub order: u8,
     /// First guess of a field that is to be found from data; it depends on the place alone.
     pub guess: Option<f64>,
+    /// Factor of the network's output: how far it has to go, about ([`amplitudes`]).
+    pub amplitude: f64,
+    /// Size of its equation's terms in itself, for amplitude one.
+    pub terms: f64,
     /// Positions among the stepped variables of its initial value and of that of its velocity.
     initial: [Option<usize>; 2],
+}
+
+impl Output {
+    /// Its part of a number.
+    pub fn pick(&self, re: f64, im: f64) -> f64 {
+        if self.part == Part::Real { re } else { im }
+    }
 }
 
 /// u = u₀(x) + τN, u₀ + (t - t₀)v₀ + τ²N for equations of second order in time, and N where there is no time, with
 /// τ = (t - t₀)/(t₁ - t₀): initial values hold exactly (Lagaris, Likas, Fotiadis 1998, eq. 2). N sees a periodic coordinate
 /// only through sines and cosines of the period (Dong and Ni 2021). Where the initial values are not known, N alone. In place of N
-/// there may be a product with a distance from the sides ([`BuiltIn`]).
+/// there may be a product with a distance from the sides ([`BuiltIn`]). N is the network's output times an amplitude.
 pub struct Candidate {
     pub outputs: Vec<Output>,
     /// Axes, then time where there is one.
@@ -92,7 +106,16 @@ impl Candidate {
             };
             for (part, prefix) in parts {
                 let name = format!("{prefix}{}", variable.name);
-                outputs.push(Output { variable: index, part: *part, name, order, guess, initial });
+                outputs.push(Output {
+                    variable: index,
+                    part: *part,
+                    name,
+                    order,
+                    guess,
+                    amplitude: 1.0,
+                    terms: 1.0,
+                    initial,
+                });
             }
         }
         // Their own network comes after that of the others.
@@ -124,6 +147,12 @@ impl Candidate {
         };
         for output in 0..candidate.outputs.len() {
             candidate.need(statement, output, [0; 3])?;
+        }
+        let amplitudes = amplitudes(statement, &candidate, builds_sides);
+        for (output, known) in candidate.outputs.iter_mut().zip(amplitudes) {
+            (output.amplitude, output.terms) = known;
+        }
+        for output in 0..candidate.outputs.len() {
             let built_in = if builds_sides { candidate.build_in(statement, output) } else { BuiltIn::default() };
             candidate.built_in.push(built_in);
         }
@@ -160,12 +189,24 @@ impl Candidate {
         if solved < self.outputs.len() {
             let places = joined(&mut graph, &features[..self.dimension]);
             let found = architecture.network(&mut graph, places, self.outputs.len() - solved, split);
+            let found = self.at_amplitude(&mut graph, found, solved..self.outputs.len());
             graph.join(network, found);
         }
         self.graph = graph;
     }
 
-    /// τ, τ² or 1 times the distance from the sides times each output, and what goes from side to side.
+    /// A node's columns times the amplitudes of these outputs.
+    fn at_amplitude(&self, graph: &mut Graph, node: Node, outputs: Range<usize>) -> Node {
+        let amplitudes: Vec<f64> = self.outputs[outputs].iter().map(|output| output.amplitude).collect();
+        if amplitudes.iter().all(|a| *a == 1.0) {
+            return node;
+        }
+        let (coordinates, none) = (graph.coordinates(), vec![vec![0.0; graph.inputs()]; amplitudes.len()]);
+        let amplitudes = graph.fixed(coordinates, &none, &amplitudes);
+        graph.multiply(node, amplitudes)
+    }
+
+    /// Amplitude, τ, τ² or 1, and the distance from the sides, times each output, and what goes from side to side.
     fn enveloped(
         &self,
         graph: &mut Graph,
@@ -174,6 +215,7 @@ impl Candidate {
         statement: &Statement,
         knows_start: bool,
     ) -> Node {
+        let network = self.at_amplitude(graph, network, 0..solved);
         let starts = self.has_time && knows_start;
         let built_in = &self.built_in[..solved];
         if !starts && built_in.iter().all(BuiltIn::is_nothing) {
@@ -279,7 +321,6 @@ impl Candidate {
         }
         let guess = self.outputs[output].guess.filter(|_| orders == [0; 3] && time == 0);
         let mut values = vec![guess.unwrap_or(0.0); count];
-        let part = self.outputs[output].part;
         for (which, position) in self.outputs[output].initial.iter().enumerate() {
             let Some(position) = position else { continue };
             // ∂ₜ of u₀ and of (t - t₀)v₀.
@@ -300,7 +341,7 @@ impl Candidate {
             if expression.eval_block_complex(&inputs, &mut re, &mut im).is_err() {
                 values.fill(f64::NAN);
             }
-            let found = if part == Part::Real { re } else { im };
+            let found = if self.outputs[output].part == Part::Real { re } else { im };
             for (i, (value, found)) in values.iter_mut().zip(found).enumerate() {
                 let factor =
                     if which == 1 && time == 0 { points[i * self.inputs + self.dimension] - self.start } else { 1.0 };

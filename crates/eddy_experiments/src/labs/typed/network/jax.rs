@@ -138,15 +138,23 @@ impl TypedNetwork {
             let mut orders = vec!["0".to_owned(); dimension];
             orders.push(line.order.to_string());
             match line.order {
-                0 if self.candidate.has_time => writeln!(out, "        {},", line.text).ok(),
-                // The terms of a steady problem are brought to one size.
+                0 if *scale == 1.0 => writeln!(out, "        {},", line.text).ok(),
+                // Terms are brought to one size.
                 0 => writeln!(out, "        {} * ({}),", number(*scale), line.text).ok(),
-                1 => writeln!(out, "        length * (d({name}, {})({call}) - {}),", orders.join(", "), line.text).ok(),
-                _ => writeln!(out, "        length**2 * (d({name}, {})({call}) - {}),", orders.join(", "), line.text)
-                    .ok(),
+                order => {
+                    let (length, amplitude) = (["length", "length**2"], self.amplitude(line.variable));
+                    let over = if amplitude == 1.0 { String::new() } else { format!(" / {}", number(amplitude)) };
+                    let (power, rate) = (length[usize::from(order != 1)], format!("d({name}, {})", orders.join(", ")));
+                    writeln!(out, "        {power}{over} * ({rate}({call}) - {}),", line.text).ok()
+                }
             };
         }
         out.push_str("    ]\n\n\n");
+    }
+
+    /// Of a field, the factor of what the network says of it.
+    fn amplitude(&self, variable: u16) -> f64 {
+        self.candidate.output(variable, Part::Real).map_or(1.0, |output| self.candidate.outputs[output].amplitude)
     }
 
     /// Numbers that are trained, the last entry of the weights.
@@ -256,7 +264,8 @@ impl TypedNetwork {
             let value = if held.condition.is_homogeneous {
                 "0.0".into()
             } else {
-                format!("-({})", system.python(held.condition.residual(), time))
+                let scale = if held.scale == 1.0 { String::new() } else { format!("{} * ", number(held.scale)) };
+                format!("-{scale}({})", system.python(held.condition.residual(), time))
             };
             writeln!(out, "    ({field}, {}, {place}, ({factors}), lambda {call}: {value}),", held.axis).ok();
         }

@@ -22,7 +22,7 @@ struct Continued {
     output: usize,
     component: usize,
     order: usize,
-    /// h^order for parts of length h, so that all count alike.
+    /// h^order for parts of length h over the output's amplitude, so that all count alike.
     factor: f64,
 }
 
@@ -74,7 +74,7 @@ impl Joints {
             output,
             order,
             component: derivatives.component(&along(order)).unwrap_or(0),
-            factor: length.powi(order as i32),
+            factor: length.powi(order as i32) / candidate.outputs[output].amplitude,
         });
         let first = usize::from(!split.is_periodic);
         Ok(Some(Self {

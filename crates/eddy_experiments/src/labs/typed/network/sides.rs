@@ -11,10 +11,10 @@ use eddy_solve::{
 };
 use eddy_spec::EddyError;
 
-use super::candidate::Candidate;
+use super::{candidate::Candidate, scale::of_condition};
 use crate::labs::pinn::refused;
 
-/// One condition of one component: Σ_j c_j ∂ʲu/∂nʲ = g.
+/// One condition of one component: Σ_j c_j ∂ʲu/∂nʲ = g. Its error is the difference of both sides times a factor.
 pub(super) struct Held {
     pub output: usize,
     variable: u16,
@@ -22,6 +22,8 @@ pub(super) struct Held {
     pub axis: usize,
     pub is_high: bool,
     pub condition: Condition,
+    /// Factor of its errors ([`of_condition`]).
+    pub scale: f64,
     /// First of its points.
     first: usize,
 }
@@ -66,7 +68,9 @@ impl Sides {
                         Side::Conditions(conditions) => {
                             for condition in conditions {
                                 let (condition, first) = (condition.clone(), held.len() * points);
-                                held.push(Held { output, variable, part, axis, is_high, condition, first });
+                                let amplitude = candidate.outputs[output].amplitude;
+                                let scale = of_condition(&condition, &statement.grid.axes[axis], amplitude);
+                                held.push(Held { output, variable, part, axis, is_high, condition, scale, first });
                             }
                         }
                     }
@@ -184,7 +188,7 @@ impl Sides {
                 at[..dimension].copy_from_slice(&point[..dimension]);
                 let time = if candidate.has_time { point[dimension] + offset } else { statement.start };
                 let (re, im) = one.condition.value(at, time, &self.parameters);
-                -if one.part == Part::Real { re } else { im }
+                -one.scale * if one.part == Part::Real { re } else { im }
             }));
             for (order, factor) in (0u8..).zip(one.factors()).filter(|(_, factor)| *factor != 0.0) {
                 let added = candidate.base(one.output, normal(one.axis, order), 0, points);
@@ -272,9 +276,9 @@ impl Terms<'_> {
 }
 
 impl Held {
-    /// Factors of u, ∂u, ∂²u, ∂³u along the axis: the outward normal points down at the low side.
+    /// Factors of u, ∂u, ∂²u, ∂³u along the axis in the error: the outward normal points down at the low side.
     pub(super) fn factors(&self) -> [f64; 4] {
-        let mut factors = self.condition.coefficients;
+        let mut factors = self.condition.coefficients.map(|c| self.scale * c);
         if !self.is_high {
             // Without minus zeros, which a script would show.
             factors[1] = 0.0 - factors[1];

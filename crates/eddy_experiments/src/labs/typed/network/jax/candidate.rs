@@ -161,9 +161,15 @@ impl TypedNetwork {
         }
     }
 
+    /// The amplitude of an output, where it is not one.
+    fn factor(&self, output: usize) -> String {
+        let amplitude = self.candidate.outputs[output].amplitude;
+        if amplitude == 1.0 { String::new() } else { format!("{} * ", number(amplitude)) }
+    }
+
     /// An output of the network with what of the conditions at the sides is built in.
     fn learnt(&self, output: usize, call: &str) -> String {
-        let (built_in, mut text) = (self.candidate.built_in(output), String::new());
+        let (built_in, mut text) = (self.candidate.built_in(output), self.factor(output));
         for ((axis, name), powers) in self.statement.grid.axes.iter().zip(AXES).zip(built_in.powers()) {
             let scale = BuiltIn::scale(powers);
             if scale != 1.0 {
@@ -204,7 +210,8 @@ impl TypedNetwork {
                 let first = self.candidate.outputs.len() - self.free().count();
                 let (places, name) = (AXES[..self.statement.grid.dimension()].join(", "), python_name(&variable.name));
                 writeln!(out, "    def {name}({call}):").ok();
-                writeln!(out, "        return {} + found(weights, {places})[{}]\n", number(guess), index - first).ok();
+                let learnt = format!("{}found(weights, {places})[{}]", self.factor(index), index - first);
+                writeln!(out, "        return {} + {learnt}\n", number(guess)).ok();
                 continue;
             }
             let learnt = if variable.is_complex {

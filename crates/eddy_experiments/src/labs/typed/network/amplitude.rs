@@ -1,0 +1,288 @@
+//! How far fields go, so that what the network says is near one: temperatures in kelvin, amplitudes in millimetres.
+
+use std::f64::consts::PI;
+
+use eddy_expr::{Read, Residuals};
+use eddy_solve::{
+    Statement,
+    boundary::{Condition, Side},
+    grid::Axis,
+};
+
+use super::{
+    built_in::side_places,
+    candidate::{Candidate, Output},
+    points::run_at,
+    scale::{points, root_mean_square, terms},
+};
+
+/// Places along an axis at which initial values are looked at, by dimension.
+const PLACES: [usize; 4] = [1, 128, 32, 12];
+
+/// What is within this factor of one stays as it is: weights reach it in a few steps.
+const NEAR: f64 = 3.0;
+
+/// By output how far the network has to go from zero, about, with one digit, and the size of its equation's terms in itself.
+/// The first is 1 where it is within [`NEAR`] of that or nothing says what it is.
+///
+/// What says: the spread of the initial values, without space these themselves; the distance from them of values that are held at
+/// sides; and what the equation leaves at the initial values over its terms in its own field, 1/T of the time derivative or
+/// c(2π/L)ⁿ of the others (π/L between sides), or of a loop through another field. Where these are all zero, what other fields do
+/// to the equation. Of a coefficient that is looked for, its guess. Below one only where the equations are linear in the field: else
+/// a small start may grow to what the equations like.
+pub(super) fn amplitudes(statement: &Statement, candidate: &Candidate, builds_sides: bool) -> Vec<(f64, f64)> {
+    let axes = &statement.grid.axes;
+    let places = points(axes, PLACES[axes.len()]);
+    let along: Vec<Vec<f64>> = (0..axes.len()).map(|axis| places.iter().map(|p| p[axis]).collect()).collect();
+    let at_start: Vec<f64> = (places.iter())
+        .flat_map(|place| place.iter().copied().chain(candidate.has_time.then_some(statement.start)))
+        .collect();
+    let base = |output: usize, time: u8| candidate.base(output, [0; 3], time, &at_start);
+    let outputs = &candidate.outputs;
+    let (starts, velocities): (Vec<_>, Vec<_>) = (0..outputs.len()).map(|o| (base(o, 0), base(o, 1))).unzip();
+    let residuals = statement.system.clone().residuals(&[]).ok();
+    let left = residuals.and_then(|r| Left::new(statement, candidate, &r, &along, &starts, &velocities));
+    let of = |(o, output): (usize, &Output)| -> f64 {
+        if let Some(guess) = output.guess {
+            return guess.abs();
+        }
+        let (low, high) = span(starts[o].iter().copied());
+        let held = values_at_sides(statement, output, candidate.inputs);
+        let (held_low, held_high) = span(held.into_iter());
+        let middle = match (output.order > 0, builds_sides && held_low.is_finite()) {
+            (true, _) => 0.5 * (low + high),
+            (false, true) => 0.5 * (held_low + held_high),
+            (false, false) => 0.0,
+        };
+        let far = f64::max((held_high - middle).abs(), (held_low - middle).abs());
+        let mut all = vec![0.5 * (high - low), far];
+        all.extend(axes.is_empty().then_some(middle.abs()));
+        if let Some(left) = &left {
+            let size = left.size(o, outputs);
+            all.push(left.rest[o] / size);
+            all.extend((output.order == 2).then(|| root_mean_square(&velocities[o]) / size.sqrt()));
+        }
+        all.into_iter().filter(|a| a.is_finite()).fold(0.0, f64::max)
+    };
+    let mut found: Vec<f64> = outputs.iter().enumerate().map(of).collect();
+    if let Some(left) = &left {
+        // What follows from these may move a third.
+        for _ in 0..2 {
+            let brought = |o: usize| {
+                let all = left.terms[o].iter().zip(&found).map(|(term, amplitude)| term * amplitude);
+                let amplitude = all.fold(0.0, f64::max) / left.size(o, outputs);
+                if amplitude.is_finite() { amplitude } else { 0.0 }
+            };
+            let next = (0..found.len()).map(|o| if found[o] == 0.0 { brought(o) } else { found[o] }).collect();
+            found = next;
+        }
+    }
+    // Of a complex field one for both parts.
+    let whole = |(o, output): (usize, &Output)| {
+        let parts = outputs.iter().zip(&found).filter(|(other, _)| other.variable == output.variable);
+        let amplitude = parts.fold(0.0, |most, (_, one)| f64::max(most, *one));
+        let is_linear = output.guess.is_some() || left.as_ref().is_some_and(|left| left.is_linear || output.order == 0);
+        (rounded(amplitude, is_linear), left.as_ref().map_or(1.0, |left| left.size(o, outputs)))
+    };
+    outputs.iter().enumerate().map(whole).collect()
+}
+
+/// One digit of it, and 1 in place of what is near that.
+pub(super) fn rounded(size: f64, may_be_small: bool) -> f64 {
+    let is_known = size > NEAR || (may_be_small && size > 0.0 && size < 1.0 / NEAR);
+    if !is_known || !size.is_finite() {
+        return 1.0;
+    }
+    // Reading it back makes 0.003 of 3 · 0.001.
+    format!("{size:.0e}").parse().unwrap_or(1.0)
+}
+
+fn span(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)))
+}
+
+/// Values of an output that are held at sides.
+fn values_at_sides(statement: &Statement, output: &Output, inputs: usize) -> Vec<f64> {
+    let Some(sides) = &statement.sides[usize::from(output.variable)] else { return Vec::new() };
+    let dimension = statement.grid.dimension();
+    let mut values = Vec::new();
+    for (axis, pair) in sides.iter().enumerate().take(dimension) {
+        for (side, is_high) in pair.iter().zip([false, true]) {
+            let Side::Conditions(conditions) = side else { continue };
+            let is_value = |c: &&Condition| c.coefficients[0] != 0.0 && c.coefficients[1..].iter().all(|c| *c == 0.0);
+            for condition in conditions.iter().filter(is_value) {
+                for point in side_places(statement, axis, is_high, inputs > dimension).chunks_exact(inputs) {
+                    let mut place = [0.0; 3];
+                    place[..dimension].copy_from_slice(&point[..dimension]);
+                    let time = point.get(dimension).copied().unwrap_or(statement.start);
+                    let (re, im) = condition.value(place, time, &statement.parameters);
+                    values.push(output.pick(re, im) / condition.coefficients[0]);
+                }
+            }
+        }
+    }
+    values
+}
+
+/// What the equations leave where nothing has moved yet.
+struct Left {
+    /// By output: root mean square of that.
+    rest: Vec<f64>,
+    /// By output and output: the largest term of the one's equation in the other, for amplitude one.
+    terms: Vec<Vec<f64>>,
+    /// Whether all is linear.
+    is_linear: bool,
+}
+
+impl Left {
+    /// `starts` and `velocities` by output, at the places [axis][point].
+    fn new(
+        statement: &Statement,
+        candidate: &Candidate,
+        residuals: &Residuals,
+        places: &[Vec<f64>],
+        starts: &[Vec<f64>],
+        velocities: &[Vec<f64>],
+    ) -> Option<Self> {
+        let count = starts.first()?.len();
+        let column = |read: &Read| match read {
+            Read::Time => vec![statement.start; count],
+            Read::Jet { variable, part, orders, time } => match (candidate.output(*variable, *part), orders, time) {
+                (Some(output), [0, 0, 0], 0) => starts[output].clone(),
+                (Some(output), [0, 0, 0], 1) => velocities[output].clone(),
+                _ => vec![0.0; count],
+            },
+        };
+        let run = |columns: &[Vec<f64>]| run_at(residuals, &statement.parameters, places, columns);
+        let columns: Vec<Vec<f64>> = residuals.reads.iter().map(column).collect();
+        let outputs = run(&columns)?;
+        // Other values, none like another: of what is linear the slopes are the same.
+        let other = |(k, (read, column)): (usize, (&Read, &Vec<f64>))| match read {
+            Read::Time => column.clone(),
+            Read::Jet { .. } => column.iter().map(|v| v + 0.37 + 0.11 * k as f64).collect(),
+        };
+        let moved = run(&residuals.reads.iter().zip(&columns).enumerate().map(other).collect::<Vec<_>>())?;
+        let is_linear = outputs[residuals.fields.len()..] == moved[residuals.fields.len()..];
+        let length = |axis: &Axis| axis.length() / PI / if axis.is_periodic { 2.0 } else { 1.0 };
+        let fields = candidate.outputs.len();
+        let (mut rest, mut all) = (vec![0.0; fields], vec![vec![0.0; fields]; fields]);
+        let row = |k: usize| candidate.output(residuals.fields[k].0, residuals.fields[k].1);
+        for (k, values) in outputs.iter().take(residuals.fields.len()).enumerate() {
+            row(k).into_iter().for_each(|o| rest[o] = root_mean_square(values));
+        }
+        for (k, read, size) in terms(statement, residuals, &outputs, length) {
+            let Read::Jet { variable, part, .. } = &residuals.reads[read] else { continue };
+            if let (Some(own), Some(other)) = (row(k), candidate.output(*variable, *part)) {
+                all[own][other] = f64::max(all[own][other], size);
+            }
+        }
+        Some(Self { rest, terms: all, is_linear })
+    }
+
+    /// The largest term of an output's equation that holds it back: in its own field, or by a loop through another.
+    fn size(&self, o: usize, outputs: &[Output]) -> f64 {
+        let one = &outputs[o];
+        let back = |(k, other): (usize, &Output)| match other {
+            other if other.variable == one.variable => self.terms[o][k],
+            other if other.order == one.order && one.order > 0 => (self.terms[o][k] * self.terms[k][o]).sqrt(),
+            _ => 0.0,
+        };
+        outputs.iter().enumerate().map(back).fold(0.0, f64::max)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::labs::{
+        pinn::Objective,
+        typed::network::{
+            TypedNetwork,
+            tests::{objective, training},
+        },
+    };
+
+    fn amplitudes_of(text: &str) -> Vec<f64> {
+        let one = objective(text, training()).unwrap_or_else(|e| panic!("{e:?}\n{text}"));
+        one.candidate.outputs.iter().map(|output| output.amplitude).collect()
+    }
+
+    #[test]
+    fn amplitudes_are_how_far_fields_go() {
+        let heat = |initial: &str, rest: &str| {
+            let text = format!(
+                "equations = \"u_t = 0.1*dxx(u)\"\ninitial.u = \"{initial}\"\n{rest}[domain]\nx = {{ max = \"2*pi\", points = 32 }}\n[time]\nend = 1\n"
+            );
+            amplitudes_of(&text)[0]
+        };
+        assert_eq!(heat("sin(x)", ""), 1.0);
+        assert_eq!(heat("2*sin(x)", ""), 1.0);
+        assert_eq!(heat("1e4*sin(x)", ""), 1e4);
+        assert_eq!(heat("1e-6*sin(x)", ""), 1e-6);
+        // Not what it stands at: from 300 K to 420 K at a side.
+        assert_eq!(heat("300 + sin(x)", ""), 1.0);
+        assert_eq!(heat("300", "boundary.u = \"dirichlet: 420\"\n"), 100.0);
+        let of = |equations: &str, rest: &str| amplitudes_of(&format!("equations = \"{equations}\"\n{rest}"));
+        assert_eq!(of("u_t = -u", "initial.u = 50\n[time]\nend = 2\n"), [50.0]);
+        assert_eq!(of("u_t = u - u^2", "initial.u = 0.01\n[time]\nend = 2\n"), [1.0], "it grows to one");
+        // At rest, and moved by each other: an orbit of 100, of prey and predators, in a field that another one makes.
+        assert_eq!(of("x_t = y; y_t = -x", "initial.x = 100\n[time]\nend = 7\n"), [100.0, 100.0]);
+        let prey = "initial.h = 40\ninitial.l = 20\n[time]\nend = 6\n";
+        assert_eq!(of("h_t = 0.5*h - 0.02*h*l; l_t = -0.8*l + 0.02*h*l", prey), [40.0, 20.0]);
+        let field = "initial.E = \"1000*sin(x)\"\n[domain]\nx = { max = \"2*pi\", points = 32 }\n[time]\nend = 9\n";
+        assert_eq!(of("E_t = -dx(B); B_t = -dx(E)", field), [1000.0, 1000.0]);
+        assert_eq!(of("u_tt = -4*u", "initial.u_t = 100\n[time]\nend = 9\n"), [50.0]);
+        // Driven from zero: 9000 over (π/L)²; and a potential of charges of 500 on a ring, over (2π/L)² of each axis.
+        let wall = "boundary.u = \"dirichlet: 0\"\n[domain]\nx = { max = \"pi\", points = 32 }\n";
+        assert_eq!(of("dxx(u) = 9000", wall), [9000.0]);
+        let ring = "initial.w = \"500*sin(x)\"\n[domain]\nx = { max = \"2*pi\", points = 32 }\n[time]\nend = 1\n";
+        assert_eq!(of("w_t = -dx(phi); dxx(phi) = -w", ring), [500.0, 400.0]);
+    }
+
+    /// A linear problem in other units has the same loss.
+    #[test]
+    fn units_do_not_matter() {
+        let space = "[domain]\nx = { max = 1, points = 24 }\n";
+        let texts = [
+            // Initial values and a side that is moved; second order in time.
+            format!(
+                "equations = \"u_t = 0.1*dxx(u) + A*x\"\ninitial.u = \"A*cos(pi*x)\"\nboundary.u.x_min = \"dirichlet: A*cos(t)\"\nboundary.u.x_max = \"robin: 2*u + u_n = -2*A\"\n{space}[time]\nend = 0.5\n"
+            ),
+            format!(
+                "equations = \"u_tt = dxx(u) - u_t\"\ninitial.u = \"A*cos(pi*x)\"\nboundary.u = \"neumann: 0\"\n{space}[time]\nend = 0.5\n"
+            ),
+            // Steady; complex; and with a potential.
+            format!("equations = \"dxx(u) - u = 10*A*x\"\nboundary.u = \"dirichlet: A*x\"\n{space}"),
+            format!(
+                "equations = \"i*psi_t = -dxx(psi)\"\ninitial.psi = \"A*exp(2*i*pi*x)\"\n{space}[time]\nend = 0.1\n"
+            ),
+            format!(
+                "equations = \"w_t = -dx(phi); 0.0179*dxx(phi) = -w\"\ninitial.w = \"A*cos(2*pi*x)\"\n{space}[time]\nend = 0.5\n"
+            ),
+        ];
+        for text in texts {
+            let of = |amplitude: &str| {
+                let text = text.replace("\"\n", "; A = AMPLITUDE\"\n").replacen(
+                    "; A = AMPLITUDE",
+                    &format!("; A = {amplitude}"),
+                    1,
+                );
+                objective(&text.replace("; A = AMPLITUDE", ""), training()).unwrap_or_else(|e| panic!("{e:?}\n{text}"))
+            };
+            let loss = |mut one: TypedNetwork| {
+                let parameters: Vec<f64> = one.graph().start(7).unwrap();
+                one.draw(0);
+                one.gradient(&parameters, &mut vec![0.0; parameters.len()])
+            };
+            let unit = loss(of("1"));
+            for amplitude in ["1e4", "1e-5"] {
+                let gap = (loss(of(amplitude)) / unit - 1.0).abs();
+                assert!(gap < 1e-9, "{amplitude}: {gap:e}\n{text}");
+                // Seen to fail where a residual keeps its size.
+                let mut plain = of(amplitude);
+                plain.scales[0] = 1.0;
+                assert!((loss(plain) / unit - 1.0).abs() > 0.1);
+            }
+        }
+    }
+}
