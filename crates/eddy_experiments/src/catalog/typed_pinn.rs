@@ -8,7 +8,8 @@
 //! initial values are built in, $u_\theta = u_0 + \tau N_\theta$ with $\tau = t/T$ ($\tau^2$ for equations of second order in time), and
 //! so are periods: the network $N$ sees a periodic coordinate only through sines and cosines. Values and slopes at the sides are
 //! built in where they are constant: $N$ is multiplied by a distance from them, $4(x-a)(b-x)/(b-a)^2$ between two sides. Make them
-//! *terms of the loss* to see what penalties do. The same equations go to the solver of this lab, and its solution is drawn beside
+//! *terms of the loss* to see what penalties do. Fields that are large or small have $N$ times an amplitude, read off the initial
+//! values, the sides and the equations, so that kelvins and millimetres train alike. The same equations go to the solver of this lab, and its solution is drawn beside
 //! the network's, with the distance from what it finds with half the effort as a measure of its own error.
 //!
 //! Coefficients can be learnt: name one under *Coefficients to be found* with a first guess. The network then gets noisy

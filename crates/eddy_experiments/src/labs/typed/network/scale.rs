@@ -100,10 +100,11 @@ pub(super) fn factors(
 }
 
 /// Factor of a condition at a side: one over the amplitude, and over its largest term for a field that changes over half of the
-/// axis, where that is far from one.
+/// axis, where that is far above one. Not where it is far below: on a long axis fronts are steeper than that, and with the slope at
+/// the end of one counted fifty times Fisher's front came to ten times the error.
 pub(super) fn of_condition(condition: &Condition, axis: &Axis, amplitude: f64) -> f64 {
     let term = |(order, c): (i32, f64)| c.abs() / (0.5 * axis.length()).powi(order);
-    1.0 / of_rows((0..).zip(condition.coefficients).map(term).fold(0.0, f64::max)) / amplitude
+    1.0 / of_rows((0..).zip(condition.coefficients).map(term).fold(1.0, f64::max)) / amplitude
 }
 
 /// 1 in place of what is near that.
