@@ -31,8 +31,18 @@ TERMS = ["wave-damped&sides=terms", "beam&sides=terms", "poisson&sides=terms", "
 STEADY = "harmonic-well condensate drum beam-modes closed-box bratu".split()
 # Numbers that are looked for: from measurements, with known and unknown initial values; from an integral in time.
 SOUGHT = ["heat&sought=D=0.4", "heat&equations=u_t = dx(D*dx(u))%0AD = 0.1 + 0.05*sin(x)&x=0 .. 2*pi, 64&initial=u = 2 %2B sin(x)&end=1&sought=D=0.2", "heat&sought=D=0.4&begins=unknown", "heat&measured=0&sought=D=0.4&integrals=integral(u^2)=exp(-t)"]
-PROBLEMS = [(preset, "plain") for preset in PRESETS + STEADY + SOUGHT + TERMS] + [
-    (preset, network) for preset, network in [*(("heat", network) for network in NETWORKS), ("wave-damped", "parts"), ("heat", "domains"), ("wave-damped", "domains"), ("nls-soliton", "domains")]
+# Fields far from one: at sides, in space and time, by integrals, moved by each other; a small coefficient; joined parts.
+SIZES = [
+    "heat&equations=u_t = 0.1*dxx(u)&initial=u = 1000*cos(pi*x)&boundary=u.x_min = dirichlet: 1000*cos(t)%0Au.x_max = robin: 2*u %2B u_n = -2000&x=0 .. 1, 32&end=0.5&sides=terms",
+    "heat&equations=E_t = -dx(B)%0AB_t = -dx(E)&initial=E = 1000*sin(x)&x=0 .. 2*pi, 32&end=1",
+    "heat&equations=u_tt = -4*u&initial=u_t = 100&x=&boundary=&end=2",
+    "heat&equations=u_t = dx(D*dx(u))%0AD = 0.01 %2B 0.005*sin(x)&x=0 .. 2*pi, 64&initial=u = 2 %2B sin(x)&end=5&sought=D=0.02",
+    "harmonic-well&integrals=integral(psi^2)=1e6",
+    "heat&equations=w_t = -dx(phi)%0Adxx(phi) = -w&initial=w = 500*sin(x)&x=0 .. 2*pi, 32&end=1",
+]
+SMALL = "heat&equations=u_t = 0.1*dxx(u)&initial=u = 1e-4*sin(x)&x=0 .. 2*pi, 32&end=1"
+PROBLEMS = [(preset, "plain") for preset in PRESETS + STEADY + SOUGHT + TERMS + SIZES] + [
+    (preset, network) for preset, network in [*(("heat", network) for network in NETWORKS), ("wave-damped", "parts"), ("heat", "domains"), ("wave-damped", "domains"), ("nls-soliton", "domains"), (SMALL, "domains")]
 ]
 
 

@@ -166,7 +166,9 @@ impl TypedNetwork {
         let free = free_fields(&mut statement, &training.sought)?;
         check_measured(&statement, &training)?;
         let (architecture, knows_start) = (training.architecture, training.knows_start);
-        let mut candidate = Candidate::new(&statement, architecture, &free, knows_start, training.builds_sides)?;
+        let norm =
+            statement.system.clone().conditions(&nodes, &[]).ok().and_then(|c| amplitude::asked_for(&statement, &c));
+        let mut candidate = Candidate::new(&statement, architecture, &free, knows_start, training.builds_sides, norm)?;
         let curriculum = Curriculum::new(&statement, &training)?;
         let mut sought = Vec::new();
         let mut asked = Vec::new();

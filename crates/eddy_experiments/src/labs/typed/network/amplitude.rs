@@ -2,7 +2,7 @@
 
 use std::f64::consts::PI;
 
-use eddy_expr::{Read, Residuals};
+use eddy_expr::{Conditions, Read, Residuals};
 use eddy_solve::{
     Statement,
     boundary::{Condition, Side},
@@ -12,8 +12,9 @@ use eddy_solve::{
 use super::{
     built_in::side_places,
     candidate::{Candidate, Output},
+    integrals::left_by,
     points::run_at,
-    scale::{points, root_mean_square, terms},
+    scale::{of_rows, points, root_mean_square, terms},
 };
 
 /// Places along an axis at which initial values are looked at, by dimension.
@@ -22,15 +23,24 @@ const PLACES: [usize; 4] = [1, 128, 32, 12];
 /// What is within this factor of one stays as it is: weights reach it in a few steps.
 const NEAR: f64 = 3.0;
 
+/// Powers of ten between which amplitudes are looked for.
+const MOST_DECADES: (f64, f64) = (-15.0, 15.0);
+
 /// By output how far the network has to go from zero, about, with one digit, and the size of its equation's terms in itself.
 /// The first is 1 where it is within [`NEAR`] of that or nothing says what it is.
 ///
 /// What says: the spread of the initial values, without space these themselves; the distance from them of values that are held at
 /// sides; and what the equation leaves at the initial values over its terms in its own field, 1/T of the time derivative or
 /// c(2π/L)ⁿ of the others (π/L between sides), or of a loop through another field. Where these are all zero, what other fields do
-/// to the equation. Of a coefficient that is looked for, its guess. Below one only where the equations are linear in the field: else
+/// to the equation. Of a coefficient that is looked for, its guess. Of steady fields no less than
+/// `norm`, what conditions on integrals ask for. Below one only where the equations are linear in the field: else
 /// a small start may grow to what the equations like.
-pub(super) fn amplitudes(statement: &Statement, candidate: &Candidate, builds_sides: bool) -> Vec<(f64, f64)> {
+pub(super) fn amplitudes(
+    statement: &Statement,
+    candidate: &Candidate,
+    builds_sides: bool,
+    norm: Option<f64>,
+) -> Vec<(f64, f64)> {
     let axes = &statement.grid.axes;
     let places = points(axes, PLACES[axes.len()]);
     let along: Vec<Vec<f64>> = (0..axes.len()).map(|axis| places.iter().map(|p| p[axis]).collect()).collect();
@@ -80,11 +90,39 @@ pub(super) fn amplitudes(statement: &Statement, candidate: &Candidate, builds_si
     // Of a complex field one for both parts.
     let whole = |(o, output): (usize, &Output)| {
         let parts = outputs.iter().zip(&found).filter(|(other, _)| other.variable == output.variable);
-        let amplitude = parts.fold(0.0, |most, (_, one)| f64::max(most, *one));
-        let is_linear = output.guess.is_some() || left.as_ref().is_some_and(|left| left.is_linear || output.order == 0);
+        let mut amplitude = parts.fold(0.0, |most, (_, one)| f64::max(most, *one));
+        if let Some(norm) = norm.filter(|norm| output.guess.is_none() && *norm > amplitude) {
+            amplitude = norm;
+        }
+        let is_linear = norm.is_some()
+            || output.guess.is_some()
+            || left.as_ref().is_some_and(|left| left.is_linear || output.order == 0);
         (rounded(amplitude, is_linear), left.as_ref().map_or(1.0, |left| left.size(o, outputs)))
     };
     outputs.iter().enumerate().map(whole).collect()
+}
+
+/// How large steady fields are that conditions on integrals ask for, where that is far from one: a field that is the same everywhere
+/// changes what these leave of zero fields by as much as that is. `None` where they leave nothing of zero, or in time.
+pub(super) fn asked_for(statement: &Statement, conditions: &Conditions) -> Option<f64> {
+    if !statement.stepped().is_empty() || statement.grid.axes.is_empty() {
+        return None;
+    }
+    let rest = left_by(statement, conditions, 0.0);
+    let moves = |exponent: f64| {
+        let left = left_by(statement, conditions, 10f64.powf(exponent));
+        rest.iter().zip(left).any(|(rest, left)| *rest != 0.0 && (left - rest).abs() >= rest.abs())
+    };
+    let (mut low, mut high) = MOST_DECADES;
+    if moves(low) || !moves(high) {
+        return None;
+    }
+    while high - low > 0.01 {
+        let middle = 0.5 * (low + high);
+        *(if moves(middle) { &mut high } else { &mut low }) = middle;
+    }
+    let size = 10f64.powf(high);
+    Some(size).filter(|size| of_rows(*size) != 1.0)
 }
 
 /// One digit of it, and 1 in place of what is near that.
@@ -193,7 +231,6 @@ impl Left {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::labs::{
         pinn::Objective,
         typed::network::{

@@ -79,13 +79,15 @@ pub fn is_solved(role: Role) -> bool {
 
 impl Candidate {
     /// `guesses`: fields without an equation, with what is guessed of them first. `knows_start`: whether the initial values
-    /// are built in; `builds_sides`: whether conditions at the sides are, where they can be.
+    /// are built in; `builds_sides`: whether conditions at the sides are, where they can be. `norm`: how large conditions on
+    /// integrals ask fields to be.
     pub fn new(
         statement: &Statement,
         architecture: Architecture,
         guesses: &[(u16, f64)],
         knows_start: bool,
         builds_sides: bool,
+        norm: Option<f64>,
     ) -> Result<Self, EddyError> {
         let stepped = statement.stepped();
         let position = |variable: u16| stepped.iter().position(|other| *other == variable);
@@ -148,7 +150,7 @@ impl Candidate {
         for output in 0..candidate.outputs.len() {
             candidate.need(statement, output, [0; 3])?;
         }
-        let amplitudes = amplitudes(statement, &candidate, builds_sides);
+        let amplitudes = amplitudes(statement, &candidate, builds_sides, norm);
         for (output, known) in candidate.outputs.iter_mut().zip(amplitudes) {
             (output.amplitude, output.terms) = known;
         }

@@ -352,7 +352,7 @@ impl<'a> Grid<'a> {
                 others.map(|(a, along)| if a == held.axis { vec![end] } else { along.samples.clone() }).collect();
             for place in tensor(&along) {
                 let mut entries = vec![0.0; self.nodes];
-                for (order, factor) in (0u8..).zip(held.factors()).filter(|(_, factor)| *factor != 0.0) {
+                for (order, factor) in (0u8..).zip(held.coefficients()).filter(|(_, factor)| *factor != 0.0) {
                     let mut orders = [0; 3];
                     orders[held.axis] = order;
                     entries.iter_mut().zip(self.row(&place, orders)).for_each(|(e, r)| *e += factor * r);

@@ -1,6 +1,6 @@
 //! Conditions on integrals over the domain, as a term of the loss: the norm of a bound state, the content of a box.
 
-use eddy_expr::{BlockKernel, Column, Conditions, Row, program::UniformInput};
+use eddy_expr::{BlockKernel, Column, Conditions, Read, Row, program::UniformInput};
 use eddy_nets::{graph::GraphEngine, uniform};
 use eddy_numerics::quadrature::gauss_legendre;
 use eddy_solve::{Statement, grid::Axis};
@@ -9,8 +9,9 @@ use eddy_spec::EddyError;
 use super::{
     Sought,
     candidate::Candidate,
-    points::{Buffers, put_parameters},
+    points::{Buffers, put_parameters, run_at},
     reads::{Sources, bases, sources},
+    scale::of_rows,
 };
 use crate::labs::pinn::refused;
 
@@ -108,6 +109,35 @@ impl Outer {
     }
 }
 
+/// What conditions leave at the start of fields that are `size` everywhere, with derivatives of that over the lengths of the axes.
+pub(super) fn left_by(statement: &Statement, conditions: &Conditions, size: f64) -> Vec<f64> {
+    let (axes, integrands) = (&statement.grid.axes, &conditions.integrands);
+    let (along, weights): (Vec<_>, Vec<_>) = axes.iter().map(|axis| rule(axis, PLACES[axes.len()])).unzip();
+    let (places, weights) = (tensor(&along), tensor(&weights));
+    let columns: Vec<Vec<f64>> = (integrands.reads.iter())
+        .map(|read| match read {
+            Read::Time => vec![statement.start; places.len()],
+            Read::Jet { orders, time: 0, .. } => {
+                let lengths = axes.iter().zip(orders).map(|(axis, order)| axis.length().powi(i32::from(*order)));
+                vec![size / lengths.product::<f64>(); places.len()]
+            }
+            Read::Jet { .. } => vec![0.0; places.len()],
+        })
+        .collect();
+    let by_axis: Vec<Vec<f64>> = (0..axes.len()).map(|axis| places.iter().map(|place| place[axis]).collect()).collect();
+    let values = run_at(integrands, &statement.parameters, &by_axis, &columns).unwrap_or_default();
+    let weights: Vec<f64> = weights.iter().map(|all| all.iter().product()).collect();
+    let integral = |(factor, values): (&f64, &Vec<f64>)| {
+        factor * weights.iter().zip(values).map(|(weight, value)| weight * value).sum::<f64>()
+    };
+    let integrals: Vec<f64> = factors(conditions, axes).iter().zip(&values).map(integral).collect();
+    let mut outer = Outer::new(conditions);
+    if integrals.len() == conditions.is_mean.len() {
+        outer.run(&integrals, statement.start, &statement.parameters);
+    }
+    (0..outer.count()).map(|condition| outer.value(condition)).collect()
+}
+
 /// The conditions of a training, taken at one moment of a steady problem, at some random ones of others.
 pub struct Integrals {
     pub conditions: Conditions,
@@ -120,6 +150,8 @@ pub struct Integrals {
     weights: Vec<f64>,
     /// [`factors`]
     factors: Vec<f64>,
+    /// By condition: factor of its error, one over what it leaves of zero fields where that is far from one.
+    scales: Vec<f64>,
     /// Moments of a step, as the equations know them.
     moments: Vec<f64>,
     /// [moment][place][input]
@@ -152,6 +184,7 @@ impl Integrals {
             weights: tensor(&weights).iter().map(|all| all.iter().product()).collect(),
             places,
             factors: factors(&conditions, axes),
+            scales: left_by(statement, &conditions, 0.0).into_iter().map(|size| 1.0 / of_rows(size.abs())).collect(),
             moments: vec![statement.start; moments],
             points: Vec::new(),
             bases: Vec::new(),
@@ -180,6 +213,11 @@ impl Integrals {
         }
         let reads = &self.conditions.integrands.reads;
         self.bases = bases(reads, &self.sources, statement, candidate, &self.points, offset);
+    }
+
+    /// By condition the factor of its error.
+    pub fn scales(&self) -> &[f64] {
+        &self.scales
     }
 
     /// Places along an axis, and moments of a step.
@@ -232,7 +270,9 @@ impl Integrals {
         let integrals = self.values(parameters, coefficients, dimension);
         let share = 1.0 / self.rows_of_loss();
         let root = (weight * share).sqrt();
-        let Self { conditions, inner, outer, engine, sources, weights, factors, bases, points, moments, .. } = self;
+        let Self {
+            conditions, inner, outer, engine, sources, weights, factors, scales, bases, points, moments, ..
+        } = self;
         let (integrands, count, places) = (&conditions.integrands, factors.len(), weights.len());
         let mut buffers = Buffers::new(integrands);
         let mut gradient = vec![0.0; parameters.len()];
@@ -271,10 +311,10 @@ impl Integrals {
                         gradient[one.at] += one.scale * slope;
                     }
                 }
-                let value = outer.value(condition);
+                let (value, root) = (scales[condition] * outer.value(condition), scales[condition] * root);
                 loss += share * value * value;
                 gradient.iter_mut().for_each(|g| *g *= root);
-                take(root * value, &gradient);
+                take(root * outer.value(condition), &gradient);
             }
         }
         loss
@@ -287,7 +327,7 @@ impl Integrals {
         let mut loss = 0.0;
         for (m, moment) in self.moments.iter().enumerate() {
             self.outer.run(&integrals[m * count..][..count], *moment, coefficients);
-            loss += (0..self.outer.count()).map(|c| self.outer.value(c).powi(2)).sum::<f64>();
+            loss += self.scales.iter().enumerate().map(|(c, scale)| (scale * self.outer.value(c)).powi(2)).sum::<f64>();
         }
         loss / self.rows_of_loss()
     }

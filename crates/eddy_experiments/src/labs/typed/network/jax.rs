@@ -204,6 +204,11 @@ impl TypedNetwork {
         writeln!(out, "def conditions(weights{time}):\n    {}, = fields(weights)", self.fields().join(", ")).ok();
         out.push_str(&self.numbers_read(system));
         out.push_str(&INTEGRAL.replace("TIME", time));
+        let scaled = |(text, scale): (&String, &f64)| match scale {
+            1.0 => text.clone(),
+            _ => format!("{} * ({text})", number(*scale)),
+        };
+        let conditions: Vec<String> = conditions.iter().zip(integrals.scales()).map(scaled).collect();
         writeln!(out, "    return [{}]\n\n", conditions.join(", ")).ok();
     }
 

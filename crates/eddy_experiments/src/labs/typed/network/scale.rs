@@ -107,8 +107,8 @@ pub(super) fn of_condition(condition: &Condition, axis: &Axis, amplitude: f64) -
     1.0 / of_rows((0..).zip(condition.coefficients).map(term).fold(1.0, f64::max)) / amplitude
 }
 
-/// 1 in place of what is near that.
-fn of_rows(size: f64) -> f64 {
+/// 1 in place of what is near that, or not known.
+pub(super) fn of_rows(size: f64) -> f64 {
     if (1.0 / NEAR..=NEAR).contains(&size) { 1.0 } else { rounded(size, true) }
 }
 

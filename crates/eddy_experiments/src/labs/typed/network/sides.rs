@@ -276,15 +276,20 @@ impl Terms<'_> {
 }
 
 impl Held {
-    /// Factors of u, ∂u, ∂²u, ∂³u along the axis in the error: the outward normal points down at the low side.
-    pub(super) fn factors(&self) -> [f64; 4] {
-        let mut factors = self.condition.coefficients.map(|c| self.scale * c);
+    /// Factors of u, ∂u, ∂²u, ∂³u along the axis: the outward normal points down at the low side.
+    pub(super) fn coefficients(&self) -> [f64; 4] {
+        let mut factors = self.condition.coefficients;
         if !self.is_high {
             // Without minus zeros, which a script would show.
             factors[1] = 0.0 - factors[1];
             factors[3] = 0.0 - factors[3];
         }
         factors
+    }
+
+    /// The same in the error.
+    pub(super) fn factors(&self) -> [f64; 4] {
+        self.coefficients().map(|c| self.scale * c)
     }
 }
 

@@ -389,6 +389,42 @@ fn boxes_of_any_length_train_alike() {
     assert!(trained(100.0, false).0 > 0.1 && trained(0.1, false).0 > 0.1);
 }
 
+/// What a condition on an integral asks for may be large or small, and so may what a nonlinear problem settles at.
+#[test]
+fn norms_do_not_matter() {
+    let newton = Descent { method: Method::GaussNewton, steps: 60, seed: 1, record_every: 60 };
+    let run = |one: TypedNetwork| {
+        let mut run = DescentRun::new(one, newton).unwrap();
+        pollster::block_on(run.advance(Budget::steps(60))).unwrap();
+        (run.record().latest("error"), run.record().latest("coefficient"))
+    };
+    let training = || Training { points: 256, hold: 20, builds_sides: true, ..training() };
+    let well = |norm: &str| {
+        let condition = format!("integral(psi^2) = {norm}");
+        let equations = "-dxx(psi) + x^2*psi = E*psi; E = 1";
+        network(&texts(equations, "-5 .. 5, 96", "psi = dirichlet: 0", &condition, "E = 1.3"), training()).unwrap()
+    };
+    for norm in ["1e6", "1", "1e-6"] {
+        let (error, gap) = run(well(norm));
+        assert!(error < 2e-3 && gap < 1e-3, "{norm}: {error:e} {gap:e}");
+    }
+    let mut plain = well("1e6");
+    plain.scales[0] *= 1e3;
+    assert!(run(plain).0 > 0.01, "seen to fail where residuals keep their size");
+    // u'' = u²/A between sides at A: A times the same curve.
+    let bent = |size: &str| {
+        let (equations, boundary) = (format!("dxx(u) = u^2/A; A = {size}"), format!("u = dirichlet: {size}"));
+        network(&texts(&equations, "0 .. 2, 48", &boundary, "", ""), Training { builds_sides: false, ..training() })
+            .unwrap()
+    };
+    let [one, large] = ["1", "1e4"].map(bent);
+    for (a, b) in one.reference.values[0].iter().zip(&large.reference.values[0]) {
+        assert!((1e4 * a - b).abs() < 1e-5 * b.abs(), "{a} {b}");
+    }
+    let (unit, error) = (run(one).0, run(large).0);
+    assert!(unit < 1e-4 && error < 1e-4, "{unit:e} {error:e}");
+}
+
 /// The chemical potential of -ψ''/2 + x²ψ/2 + gψ³ = μψ, ∫ψ² = 1, by steps in imaginary time on a grid.
 fn relaxed(g: f64) -> f64 {
     let (n, length) = (240, 12.0);
