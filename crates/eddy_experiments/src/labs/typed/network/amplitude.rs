@@ -26,21 +26,31 @@ const NEAR: f64 = 3.0;
 /// Powers of ten between which amplitudes are looked for.
 const MOST_DECADES: (f64, f64) = (-15.0, 15.0);
 
-/// By output how far the network has to go from zero, about, with one digit, and the size of its equation's terms in itself.
-/// The first is 1 where it is within [`NEAR`] of that or nothing says what it is.
-///
-/// What says: the spread of the initial values, without space these themselves; the distance from them of values that are held at
+/// Of an output, what its field is measured with.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Size {
+    /// Factor of the network's output: how far it has to go from zero, about, with one digit; 1 where it is within [`NEAR`] of
+    /// that or nothing says what it is.
+    pub amplitude: f64,
+    /// The largest term of its equation in itself, for amplitude one.
+    pub terms: f64,
+    /// How far along the first axis its derivative of highest order n carries in the time T, (c Tᵐ)^(1/n) where the equation is of
+    /// order m in time; without end in steady problems.
+    pub reach: f64,
+}
+
+impl Size {
+    /// Where nothing says what it is.
+    pub const UNKNOWN: Self = Self { amplitude: 1.0, terms: 1.0, reach: f64::INFINITY };
+}
+
+/// By output its size. What says how far fields go: the spread of the initial values, without space these themselves; the distance from them of values that are held at
 /// sides; and what the equation leaves at the initial values over its terms in its own field, 1/T of the time derivative or
 /// c(2π/L)ⁿ of the others (π/L between sides), or of a loop through another field. Where these are all zero, what other fields do
-/// to the equation. Of a coefficient that is looked for, its guess. Of steady fields no less than
-/// `norm`, what conditions on integrals ask for. Below one only where the equations are linear in the field: else
-/// a small start may grow to what the equations like.
-pub(super) fn amplitudes(
-    statement: &Statement,
-    candidate: &Candidate,
-    builds_sides: bool,
-    norm: Option<f64>,
-) -> Vec<(f64, f64)> {
+/// to the equation. Of a coefficient that is looked for, its guess. Of steady fields no less than `norm`, what conditions on
+/// integrals ask for. Below one only where the equations are linear in the field: else a small start may grow to what the equations
+/// like.
+pub(super) fn sizes(statement: &Statement, candidate: &Candidate, builds_sides: bool, norm: Option<f64>) -> Vec<Size> {
     let axes = &statement.grid.axes;
     let places = points(axes, PLACES[axes.len()]);
     let along: Vec<Vec<f64>> = (0..axes.len()).map(|axis| places.iter().map(|p| p[axis]).collect()).collect();
@@ -97,7 +107,8 @@ pub(super) fn amplitudes(
         let is_linear = norm.is_some()
             || output.guess.is_some()
             || left.as_ref().is_some_and(|left| left.is_linear || output.order == 0);
-        (rounded(amplitude, is_linear), left.as_ref().map_or(1.0, |left| left.size(o, outputs)))
+        let known = left.as_ref().map_or((1.0, f64::INFINITY), |left| (left.size(o, outputs), left.reach[o]));
+        Size { amplitude: rounded(amplitude, is_linear), terms: known.0, reach: known.1 }
     };
     outputs.iter().enumerate().map(whole).collect()
 }
@@ -168,6 +179,8 @@ struct Left {
     rest: Vec<f64>,
     /// By output and output: the largest term of the one's equation in the other, for amplitude one.
     terms: Vec<Vec<f64>>,
+    /// By output: [`Size::reach`].
+    reach: Vec<f64>,
     /// Whether all is linear.
     is_linear: bool,
 }
@@ -208,13 +221,19 @@ impl Left {
         for (k, values) in outputs.iter().take(residuals.fields.len()).enumerate() {
             row(k).into_iter().for_each(|o| rest[o] = root_mean_square(values));
         }
+        let (mut reach, mut highest) = (vec![f64::INFINITY; fields], vec![0; fields]);
         for (k, read, size) in terms(statement, residuals, &outputs, length) {
-            let Read::Jet { variable, part, .. } = &residuals.reads[read] else { continue };
-            if let (Some(own), Some(other)) = (row(k), candidate.output(*variable, *part)) {
-                all[own][other] = f64::max(all[own][other], size);
+            let Read::Jet { variable, part, orders, time } = &residuals.reads[read] else { continue };
+            let (Some(own), Some(other)) = (row(k), candidate.output(*variable, *part)) else { continue };
+            all[own][other] = f64::max(all[own][other], size);
+            let (order, one) = (orders[0], &candidate.outputs[own]);
+            if one.order > 0 && *time == 0 && *variable == one.variable && order > highest[own] && size > 0.0 {
+                let coefficient = size * length(&statement.grid.axes[0]).powi(i32::from(order));
+                let duration = (statement.end - statement.start).powi(i32::from(one.order));
+                (reach[own], highest[own]) = ((coefficient * duration).powf(1.0 / f64::from(order)), order);
             }
         }
-        Some(Self { rest, terms: all, is_linear })
+        Some(Self { rest, terms: all, reach, is_linear })
     }
 
     /// The largest term of an output's equation that holds it back: in its own field, or by a loop through another.
@@ -241,7 +260,7 @@ mod tests {
 
     fn amplitudes_of(text: &str) -> Vec<f64> {
         let one = objective(text, training()).unwrap_or_else(|e| panic!("{e:?}\n{text}"));
-        one.candidate.outputs.iter().map(|output| output.amplitude).collect()
+        one.candidate.outputs.iter().map(|output| output.size.amplitude).collect()
     }
 
     #[test]
@@ -274,6 +293,21 @@ mod tests {
         assert_eq!(of("dxx(u) = 9000", wall), [9000.0]);
         let ring = "initial.w = \"500*sin(x)\"\n[domain]\nx = { max = \"2*pi\", points = 32 }\n[time]\nend = 1\n";
         assert_eq!(of("w_t = -dx(phi); dxx(phi) = -w", ring), [500.0, 400.0]);
+    }
+
+    #[test]
+    fn equations_reach_as_far_as_they_carry() {
+        let reach = |equations: &str| {
+            let text = format!(
+                "equations = \"{equations}\"\ninitial.u = \"sin(x)\"\n[domain]\nx = {{ max = \"2*pi\", points = 32 }}\n[time]\nend = 0.5\n"
+            );
+            objective(&text, training()).unwrap().candidate.outputs[0].size.reach
+        };
+        let near = |found: f64, exact: f64| assert!((found / exact - 1.0).abs() < 1e-12, "{found} {exact}");
+        near(reach("u_t = -6*u*dx(u) - dxxx(u)"), 0.5f64.cbrt());
+        near(reach("u_t = 0.02*dxx(u) + dx(u)"), 0.1);
+        near(reach("u_tt = 9*dxx(u)"), 1.5);
+        assert_eq!(reach("u_t = -u"), f64::INFINITY);
     }
 
     /// A linear problem in other units has the same loss.

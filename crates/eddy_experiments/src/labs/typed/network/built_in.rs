@@ -58,7 +58,7 @@ impl BuiltIn {
                     let value = value / (factor * sign);
                     let is_kept = |base: Base<'_>| {
                         let found = base(order, axis, &points);
-                        let size = found.iter().fold(output.amplitude.max(value.abs()), |m, v| m.max(v.abs()));
+                        let size = found.iter().fold(output.size.amplitude.max(value.abs()), |m, v| m.max(v.abs()));
                         found.iter().all(|v| (v - value).abs() <= SAME * size)
                     };
                     base.is_none_or(is_kept).then_some(value)
@@ -68,7 +68,7 @@ impl BuiltIn {
             ends.push((axis, held.map(|[value, _]| value), held.map(|[_, slope]| slope)));
         }
         if base.is_none() {
-            built.lift_between(statement, &ends, output.amplitude);
+            built.lift_between(statement, &ends, output.size.amplitude);
         }
         for (axis, _, slopes) in ends {
             for (power, slope) in built.powers[axis].iter_mut().zip(slopes) {
@@ -198,5 +198,5 @@ fn constant(
     };
     let values: Vec<f64> = points.chunks_exact(inputs).map(at).collect();
     let first = values[0];
-    values.iter().all(|v| (v - first).abs() <= SAME * first.abs().max(output.amplitude)).then_some(first)
+    values.iter().all(|v| (v - first).abs() <= SAME * first.abs().max(output.size.amplitude)).then_some(first)
 }

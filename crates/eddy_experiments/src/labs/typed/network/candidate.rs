@@ -8,7 +8,7 @@ use eddy_solve::Statement;
 use eddy_spec::EddyError;
 
 use super::{
-    amplitude::amplitudes,
+    amplitude::{Size, sizes},
     architecture::{Architecture, Split},
     built_in::BuiltIn,
     sides::normal,
@@ -26,10 +26,7 @@ pub struct Output {
     pub order: u8,
     /// First guess of a field that is to be found from data; it depends on the place alone.
     pub guess: Option<f64>,
-    /// Factor of the network's output: how far it has to go, about ([`amplitudes`]).
-    pub amplitude: f64,
-    /// Size of its equation's terms in itself, for amplitude one.
-    pub terms: f64,
+    pub size: Size,
     /// Positions among the stepped variables of its initial value and of that of its velocity.
     initial: [Option<usize>; 2],
 }
@@ -108,16 +105,7 @@ impl Candidate {
             };
             for (part, prefix) in parts {
                 let name = format!("{prefix}{}", variable.name);
-                outputs.push(Output {
-                    variable: index,
-                    part: *part,
-                    name,
-                    order,
-                    guess,
-                    amplitude: 1.0,
-                    terms: 1.0,
-                    initial,
-                });
+                outputs.push(Output { variable: index, part: *part, name, order, guess, size: Size::UNKNOWN, initial });
             }
         }
         // Their own network comes after that of the others.
@@ -150,10 +138,8 @@ impl Candidate {
         for output in 0..candidate.outputs.len() {
             candidate.need(statement, output, [0; 3])?;
         }
-        let amplitudes = amplitudes(statement, &candidate, builds_sides, norm);
-        for (output, known) in candidate.outputs.iter_mut().zip(amplitudes) {
-            (output.amplitude, output.terms) = known;
-        }
+        let sizes = sizes(statement, &candidate, builds_sides, norm);
+        candidate.outputs.iter_mut().zip(sizes).for_each(|(output, size)| output.size = size);
         for output in 0..candidate.outputs.len() {
             let built_in = if builds_sides { candidate.build_in(statement, output) } else { BuiltIn::default() };
             candidate.built_in.push(built_in);
@@ -199,7 +185,7 @@ impl Candidate {
 
     /// A node's columns times the amplitudes of these outputs.
     fn at_amplitude(&self, graph: &mut Graph, node: Node, outputs: Range<usize>) -> Node {
-        let amplitudes: Vec<f64> = self.outputs[outputs].iter().map(|output| output.amplitude).collect();
+        let amplitudes: Vec<f64> = self.outputs[outputs].iter().map(|output| output.size.amplitude).collect();
         if amplitudes.iter().all(|a| *a == 1.0) {
             return node;
         }

@@ -154,7 +154,7 @@ impl TypedNetwork {
 
     /// Of a field, the factor of what the network says of it.
     fn amplitude(&self, variable: u16) -> f64 {
-        self.candidate.output(variable, Part::Real).map_or(1.0, |output| self.candidate.outputs[output].amplitude)
+        self.candidate.output(variable, Part::Real).map_or(1.0, |output| self.candidate.outputs[output].size.amplitude)
     }
 
     /// Numbers that are trained, the last entry of the weights.

@@ -22,7 +22,8 @@ struct Continued {
     output: usize,
     component: usize,
     order: usize,
-    /// h^order for parts of length h over the output's amplitude, so that all count alike.
+    /// h^order over the output's amplitude, so that all count alike; h is the length of a part, or what the equation reaches in the
+    /// time where that is less: a jump of a slope is felt no farther.
     factor: f64,
 }
 
@@ -70,11 +71,11 @@ impl Joints {
         let derivatives = Derivatives::new(inputs, &[&along(most)]).map_err(refused)?;
         let length = (split.max - split.min) / count as f64;
         let continued = (0..outputs).flat_map(|output| (0..highest(output)).map(move |order| (output, order)));
-        let continued = continued.map(|(output, order)| Continued {
-            output,
-            order,
-            component: derivatives.component(&along(order)).unwrap_or(0),
-            factor: length.powi(order as i32) / candidate.outputs[output].amplitude,
+        let continued = continued.map(|(output, order)| {
+            let size = candidate.outputs[output].size;
+            let length = if split.input < dimension { length.min(size.reach) } else { length };
+            let component = derivatives.component(&along(order)).unwrap_or(0);
+            Continued { output, order, component, factor: length.powi(order as i32) / size.amplitude }
         });
         let first = usize::from(!split.is_periodic);
         Ok(Some(Self {

@@ -4,7 +4,12 @@
 use eddy_expr::{Read, Residuals, kernel::Part};
 use eddy_solve::{Statement, boundary::Condition, grid::Axis};
 
-use super::{amplitude::rounded, candidate::Candidate, integrals::tensor, points::run_at};
+use super::{
+    amplitude::{Size, rounded},
+    candidate::Candidate,
+    integrals::tensor,
+    points::run_at,
+};
 
 /// What the residuals count for beside conditions on integrals, before they are squared: with 1 in its place wells, drums and condensates
 /// come to errors 5 to 70 times as large in as many steps of Gauss-Newton.
@@ -89,10 +94,11 @@ pub(super) fn factors(
     let length = statement.end - statement.start;
     let factor = |((variable, part), size): (&(u16, Part), &f64)| {
         let output = candidate.output(*variable, *part).map(|o| &candidate.outputs[o]);
-        let (order, amplitude, own) = output.map_or((0, 1.0, 1.0), |one| (one.order, one.amplitude, one.terms));
+        let (order, own) = output.map_or((0, Size::UNKNOWN), |one| (one.order, one.size));
+        let amplitude = own.amplitude;
         match (candidate.has_time, order) {
             (false, _) => EMPHASIS / size / amplitude,
-            (true, 0) => 1.0 / of_rows(own) / amplitude,
+            (true, 0) => 1.0 / of_rows(own.terms) / amplitude,
             (true, order) => length.powi(i32::from(order)) / amplitude,
         }
     };

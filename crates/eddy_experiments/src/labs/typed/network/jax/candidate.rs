@@ -163,7 +163,7 @@ impl TypedNetwork {
 
     /// The amplitude of an output, where it is not one.
     fn factor(&self, output: usize) -> String {
-        let amplitude = self.candidate.outputs[output].amplitude;
+        let amplitude = self.candidate.outputs[output].size.amplitude;
         if amplitude == 1.0 { String::new() } else { format!("{} * ", number(amplitude)) }
     }
 
