@@ -59,6 +59,15 @@ fn typed_equations_train_alike_on_both_devices() {
             "equations=u_t%20=%20D*dxx(u)%0AD%20=%200.1&x=0%20..%201,%2032&initial=u%20=%20x^2&end=1&boundary=u.x_min%20=%20dirichlet:%20sin(t)%0Au.x_max%20=%20robin:%202*u%20%2B%20u_n%20=%204",
             "parameters=D=0.2",
         ),
+        // The same of ten thousand: single precision has the loss in units of that.
+        (
+            "equations=u_t%20=%20D*dxx(u)%0AD%20=%200.1&x=0%20..%201,%2032&initial=u%20=%201e4*x^2&end=1&boundary=u.x_min%20=%20dirichlet:%201e4*sin(t)%0Au.x_max%20=%20robin:%202*u%20%2B%20u_n%20=%204e4",
+            "parameters=D=0.2",
+        ),
+        (
+            "equations=u_t%20=%20D*dxx(u)%0AD%20=%200.1&x=0%20..%206,%2032&initial=u%20=%201e-7*sin(pi*x/3)&end=1",
+            "parameters=D=0.2",
+        ),
     ];
     let relative = |a: [f64; 2], b: [f64; 2]| (a[0] / b[0] - 1.0).abs().max((a[1] / b[1] - 1.0).abs());
     for (link, fault) in cases {

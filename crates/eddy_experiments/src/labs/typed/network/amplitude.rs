@@ -3,11 +3,7 @@
 use std::f64::consts::PI;
 
 use eddy_expr::{Conditions, Read, Residuals};
-use eddy_solve::{
-    Statement,
-    boundary::{Condition, Side},
-    grid::Axis,
-};
+use eddy_solve::{Statement, boundary::Side, grid::Axis};
 
 use super::{
     built_in::side_places,
@@ -44,12 +40,12 @@ impl Size {
     pub const UNKNOWN: Self = Self { amplitude: 1.0, terms: 1.0, reach: f64::INFINITY };
 }
 
-/// By output its size. What says how far fields go: the spread of the initial values, without space these themselves; the distance from them of values that are held at
-/// sides; and what the equation leaves at the initial values over its terms in its own field, 1/T of the time derivative or
-/// c(2π/L)ⁿ of the others (π/L between sides), or of a loop through another field. Where these are all zero, what other fields do
-/// to the equation. Of a coefficient that is looked for, its guess. Of steady fields no less than `norm`, what conditions on
-/// integrals ask for. Below one only where the equations are linear in the field: else a small start may grow to what the equations
-/// like.
+/// By output its size. What says how far fields go: the spread of the initial values, without space these themselves; the distance
+/// from them of what is held at sides; and what the equation leaves at the initial values over its terms in its own field, 1/T of the
+/// time derivative or c(2π/L)ⁿ of the others (π/L between sides), or of a loop through another field. Where these are all zero, what
+/// other fields do to the equation. Of a coefficient that is looked for, its guess. Of steady fields no less than `norm`, what
+/// conditions on integrals ask for. Below one only where the equations are linear in the field: else a small start may grow to what
+/// the equations like.
 pub(super) fn sizes(statement: &Statement, candidate: &Candidate, builds_sides: bool, norm: Option<f64>) -> Vec<Size> {
     let axes = &statement.grid.axes;
     let places = points(axes, PLACES[axes.len()]);
@@ -67,14 +63,16 @@ pub(super) fn sizes(statement: &Statement, candidate: &Candidate, builds_sides: 
             return guess.abs();
         }
         let (low, high) = span(starts[o].iter().copied());
-        let held = values_at_sides(statement, output, candidate.inputs);
-        let (held_low, held_high) = span(held.into_iter());
+        let reach = left.as_ref().map_or(f64::INFINITY, |left| left.reach[o]);
+        let held = held_at_sides(statement, output, candidate.inputs, reach);
+        let values = held.iter().filter(|one| one.is_value).map(|one| one.given / one.factor);
+        let (held_low, held_high) = span(values);
         let middle = match (output.order > 0, builds_sides && held_low.is_finite()) {
             (true, _) => 0.5 * (low + high),
             (false, true) => 0.5 * (held_low + held_high),
             (false, false) => 0.0,
         };
-        let far = f64::max((held_high - middle).abs(), (held_low - middle).abs());
+        let far = held.iter().map(|one| (one.given - one.factor * middle).abs() / one.size).fold(0.0, f64::max);
         let mut all = vec![0.5 * (high - low), far];
         all.extend(axes.is_empty().then_some(middle.abs()));
         if let Some(left) = &left {
@@ -150,27 +148,42 @@ fn span(values: impl Iterator<Item = f64>) -> (f64, f64) {
     values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)))
 }
 
-/// Values of an output that are held at sides.
-fn values_at_sides(statement: &Statement, output: &Output, inputs: usize) -> Vec<f64> {
+/// A condition at one point of a side.
+struct HeldThere {
+    /// Its right side, and the factor of the value on its left.
+    given: f64,
+    factor: f64,
+    /// Its largest term for a field of amplitude one that changes within `reach`, or half of the axis where that is less.
+    size: f64,
+    is_value: bool,
+}
+
+/// Conditions of an output at points of the sides.
+fn held_at_sides(statement: &Statement, output: &Output, inputs: usize, reach: f64) -> Vec<HeldThere> {
     let Some(sides) = &statement.sides[usize::from(output.variable)] else { return Vec::new() };
     let dimension = statement.grid.dimension();
-    let mut values = Vec::new();
+    let mut all = Vec::new();
     for (axis, pair) in sides.iter().enumerate().take(dimension) {
+        let half = 0.5 * statement.grid.axes[axis].length();
+        let length = if axis == 0 { half.min(reach) } else { half };
         for (side, is_high) in pair.iter().zip([false, true]) {
             let Side::Conditions(conditions) = side else { continue };
-            let is_value = |c: &&Condition| c.coefficients[0] != 0.0 && c.coefficients[1..].iter().all(|c| *c == 0.0);
-            for condition in conditions.iter().filter(is_value) {
+            for condition in conditions {
+                let [factor, slopes @ ..] = condition.coefficients;
+                let term = |(order, c): (i32, f64)| c.abs() / length.powi(order);
+                let size = (0..).zip(condition.coefficients).map(term).fold(0.0, f64::max);
                 for point in side_places(statement, axis, is_high, inputs > dimension).chunks_exact(inputs) {
                     let mut place = [0.0; 3];
                     place[..dimension].copy_from_slice(&point[..dimension]);
                     let time = point.get(dimension).copied().unwrap_or(statement.start);
                     let (re, im) = condition.value(place, time, &statement.parameters);
-                    values.push(output.pick(re, im) / condition.coefficients[0]);
+                    let is_value = factor != 0.0 && slopes == [0.0; 3];
+                    all.push(HeldThere { given: output.pick(re, im), factor, size, is_value });
                 }
             }
         }
     }
-    values
+    all
 }
 
 /// What the equations leave where nothing has moved yet.
@@ -278,6 +291,10 @@ mod tests {
         // Not what it stands at: from 300 K to 420 K at a side.
         assert_eq!(heat("300 + sin(x)", ""), 1.0);
         assert_eq!(heat("300", "boundary.u = \"dirichlet: 420\"\n"), 100.0);
+        // Heat that flows in reaches as far as (0.1)^(1/2) in the time; what a side exchanges with 500 K.
+        let inflow = "boundary.u.x_min = \"neumann: 0\"\nboundary.u.x_max = \"neumann: 1000\"\n";
+        assert_eq!(heat("0", inflow), 300.0);
+        assert_eq!(heat("300", "boundary.u = \"robin: 4*u + u_n = 2000\"\n"), 200.0);
         let of = |equations: &str, rest: &str| amplitudes_of(&format!("equations = \"{equations}\"\n{rest}"));
         assert_eq!(of("u_t = -u", "initial.u = 50\n[time]\nend = 2\n"), [50.0]);
         assert_eq!(of("u_t = u - u^2", "initial.u = 0.01\n[time]\nend = 2\n"), [1.0], "it grows to one");
