@@ -91,7 +91,8 @@ export function coarse(experiment: Experiment): string {
   const small = experiment.bundle === 'learn' ? ['channels', 'layers', 'radius', 'batch'] : [];
   const parts = experiment.params.flatMap((p) => {
     if (p.key === 'grid' && p.options) return [`grid=${p.options[0]![0]}`];
-    if (p.key === 'points') return [`points=${Math.max(64, p.min)}`];
+    // Chaos on a coarser line is refused.
+    if (p.key === 'points') return [`points=${Math.max(experiment.id === 'kuramoto-sivashinsky' ? 128 : 64, p.min)}`];
     // The GPU trains typed equations by the gradient alone.
     if (p.key === 'optimizer' && experiment.id === 'typed-pinn') return ['optimizer=adam'];
     if (small.includes(p.key)) return [`${p.key}=${p.min}`];

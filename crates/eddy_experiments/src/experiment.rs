@@ -279,6 +279,11 @@ impl Picture {
     }
 }
 
+/// An experiment's own parameters of those that a run is given.
+pub fn own<P: 'static>(params: &dyn Any) -> Result<&P, EddyError> {
+    params.downcast_ref().ok_or_else(|| EddyError::internal("A run was given another experiment's parameters."))
+}
+
 /// A setting's state in time.
 ///
 /// Never panics on any parameters its table allows. Divergence is an [`Outcome`]; `advance` errs only for what the user

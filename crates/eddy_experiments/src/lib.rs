@@ -23,7 +23,7 @@ pub use eddy_solve::compiled as compiled_kernels;
 pub use eddy_spec as spec;
 pub use experiment::{
     Baseline, Budget, Clock, Context, Device, DeviceKind, Experiment, GpuField, Lab, LocalFuture, Picture, Pointer,
-    PointerKind, Precision, Progress, Run, gpu_error, ready,
+    PointerKind, Precision, Progress, Run, gpu_error, own, ready,
 };
 pub use listing::{Paper, Source, bound_text, catalog_json, list_json, papers};
 pub use record::Record;

@@ -72,7 +72,7 @@ const TOO_LONG: &[&str] = &[
     "heat-1d?scheme=euler&dt=1",
     "heat-1d?scheme=rk4-fd4&dt=1",
     "burgers-1d?dt=0.1",
-    "kuramoto-sivashinsky?dt=2&noise=2&length=400",
+    "kuramoto-sivashinsky?dt=2&feeding=2",
     "wave-2d?dt=0.05",
     "wave-2d?dt=0.05&method=rk4",
     "gray-scott?dt=6",
@@ -117,6 +117,36 @@ fn a_step_that_is_too_long_is_an_outcome_with_a_repair_that_works() {
             );
         }
     }
+}
+
+#[test]
+fn chaos_on_a_grid_that_cannot_damp_it_is_refused() {
+    // Without the refusal these end at magnitudes between 30 and 1,000, or diverge; on fine grids none passes 5.
+    for link in ["kuramoto-sivashinsky?points=64", "kuramoto-sivashinsky?length=400", "kuramoto-sivashinsky?points=80"]
+    {
+        let error = match Session::open(link, Context::cpu()) {
+            Err(error) => error,
+            Ok(_) => panic!("{link} was opened"),
+        };
+        assert!(error.message.contains("too coarse") && error.key.as_deref() == Some("points"), "{link}: {error:?}");
+        let (key, value) = error.repair.unwrap();
+        let mut s =
+            open(&format!("{link}&{key}={value}").replace("points=64&", "").replace("points=80&", ""), Context::cpu());
+        advance(&mut s, Budget::seconds(10.0));
+        assert_eq!(s.run().outcome(), Outcome::Finished, "{link}");
+        let energy = s.run().record().latest("energy");
+        assert!((0.5..2.0).contains(&energy), "{link}: {energy}");
+    }
+    // No grid on offer is fine enough: a shorter line is.
+    let mut s = open("kuramoto-sivashinsky?length=400&points=1024", Context::cpu());
+    s.set("feeding", "2").unwrap();
+    let error = s.set("damping", "0.2").unwrap_err();
+    assert_eq!(error.key.as_deref(), Some("length"), "{error:?}");
+    // What was refused changed nothing.
+    assert_eq!(s.get("damping").as_deref(), Some("1"));
+    let (key, value) = error.repair.unwrap();
+    s.set(&key, &value).unwrap();
+    s.set("damping", "0.2").unwrap();
 }
 
 #[test]

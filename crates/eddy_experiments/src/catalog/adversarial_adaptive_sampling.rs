@@ -456,9 +456,7 @@ impl Run for Game {
         ready(Ok(self.draw(key)))
     }
     fn update(&mut self, params: &dyn Any) -> Result<(), EddyError> {
-        let Some(p) = params.downcast_ref::<Params>() else {
-            return Err(EddyError::internal("A run was given another experiment's parameters."));
-        };
+        let p: &Params = crate::own(params)?;
         self.params = p.clone();
         Ok(())
     }

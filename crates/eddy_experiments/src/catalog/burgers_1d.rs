@@ -19,8 +19,7 @@ use eddy_numerics::time::stability::{Limit, StabilityLimits};
 use eddy_spec::{Axis, Better, Citation, Claim, ColorMap, Cost, EddyError, Metric, ViewSpec, choice, params};
 
 use crate::labs::pde::{
-    LineEquation, Live, Measure, PdeRun, Picture, Range, Setup, Shape, line_backend, smallest_dt, uniforms,
-};
+    LineEquation, Live, Measure, PdeRun, Picture, Range, Setup, Shape, line_backend, smallest_dt, uniforms};
 use crate::{Baseline, Context, DeviceKind, Experiment, Lab, Run};
 
 choice! { pub enum Start {
@@ -53,8 +52,8 @@ fn live(p: &Params) -> Live {
     Live { dt: p.dt, end: p.end, coefficients: vec![p.viscosity] }
 }
 
-fn live_of(params: &dyn Any) -> Option<Live> {
-    params.downcast_ref().map(live)
+fn live_of(params: &dyn Any) -> Result<Live, EddyError> {
+    crate::own(params).map(live)
 }
 
 fn initial(p: &Params, grid: Periodic) -> Vec<f64> {

@@ -378,9 +378,7 @@ impl Run for EditRun {
     }
 
     fn update(&mut self, params: &dyn Any) -> Result<(), EddyError> {
-        let Some(new) = params.downcast_ref::<Params>() else {
-            return Err(EddyError::internal("A run was given another experiment's parameters."));
-        };
+        let new: &Params = crate::own(params)?;
         // Another drag of the same method leaves what was measured of it.
         if new.plan(Parts::Travel, 1.0) != self.params.plan(Parts::Travel, 1.0) {
             self.bench = None;

@@ -137,8 +137,8 @@ impl Params {
 }
 
 /// What the run needs of live parameters.
-fn live(params: &dyn std::any::Any) -> Option<(Texts, Shown)> {
-    params.downcast_ref::<Params>().map(|p| (p.texts(), p.shown()))
+fn live(params: &dyn std::any::Any) -> Result<(Texts, Shown), EddyError> {
+    crate::own::<Params>(params).map(|p| (p.texts(), p.shown()))
 }
 
 pub struct EquationLab;

@@ -527,9 +527,7 @@ impl Run for SpectrumRun {
     }
 
     fn update(&mut self, params: &dyn Any) -> Result<(), EddyError> {
-        let Some(p) = params.downcast_ref::<Params>() else {
-            return Err(EddyError::internal("A run was given another experiment's parameters."));
-        };
+        let p: &Params = crate::own(params)?;
         let (steps, work) = (self.steps, self.work);
         *self = Self { steps, work, ..Self::new(p) };
         Ok(())

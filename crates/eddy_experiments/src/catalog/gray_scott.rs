@@ -17,8 +17,7 @@ use eddy_numerics::systems::gray_scott::{GrayScott as Reaction, GrayScottRates};
 use eddy_spec::{Axis, Better, Citation, Claim, ColorMap, Cost, EddyError, Metric, ViewSpec, choice, params};
 
 use crate::labs::pde::{
-    Live, Measure, PdeRun, Picture, Range, ReactionMethod, Setup, Shape, gray_scott_backend, smallest_dt, uniforms,
-};
+    Live, Measure, PdeRun, Picture, Range, ReactionMethod, Setup, Shape, gray_scott_backend, smallest_dt, uniforms};
 use crate::{Baseline, Context, DeviceKind, Experiment, Lab, Run};
 
 choice! { pub enum Start {
@@ -88,8 +87,8 @@ fn live(p: &Params) -> Live {
     Live { dt: p.dt, end: p.end, coefficients: vec![p.diffusivity_u, p.diffusivity_v, p.feed, p.kill] }
 }
 
-fn live_of(params: &dyn Any) -> Option<Live> {
-    params.downcast_ref().map(live)
+fn live_of(params: &dyn Any) -> Result<Live, EddyError> {
+    crate::own(params).map(live)
 }
 
 fn initial(p: &Params, shape: &Shape) -> Vec<Vec<f64>> {

@@ -26,8 +26,7 @@ use eddy_spec::{Axis, Better, Citation, Claim, ColorMap, Cost, EddyError, Metric
 
 use crate::labs::pde::{
     Backend, CpuBackend, LineEquation, Live, Measure, PdeRun, Picture, Range, Setup, Shape, Solver, StencilSolver,
-    line_backend, smallest_dt, uniforms,
-};
+    line_backend, smallest_dt, uniforms};
 use crate::{Baseline, Context, DeviceKind, Experiment, Lab, Precision, Run};
 
 choice! { pub enum Scheme {
@@ -79,8 +78,8 @@ fn live(p: &Params) -> Live {
     Live { dt: p.dt, end: p.end, coefficients: vec![p.diffusivity] }
 }
 
-fn live_of(params: &dyn Any) -> Option<Live> {
-    params.downcast_ref().map(live)
+fn live_of(params: &dyn Any) -> Result<Live, EddyError> {
+    crate::own(params).map(live)
 }
 
 fn initial(p: &Params, grid: Periodic) -> Vec<f64> {

@@ -26,8 +26,7 @@ use eddy_spec::{
 };
 
 use crate::labs::pde::{
-    Backend, CpuBackend, Live, Measure, PdeRun, Picture, Range, Setup, Shape, StencilSolver, smallest_dt,
-};
+    Backend, CpuBackend, Live, Measure, PdeRun, Picture, Range, Setup, Shape, StencilSolver, smallest_dt};
 use crate::{Baseline, Context, DeviceKind, Experiment, Lab, Precision, Run};
 
 choice! { pub enum Start {
@@ -126,8 +125,8 @@ fn live(p: &Params) -> Live {
     Live { dt: p.dt, end: p.end, coefficients: Vec::new() }
 }
 
-fn live_of(params: &dyn Any) -> Option<Live> {
-    params.downcast_ref().map(live)
+fn live_of(params: &dyn Any) -> Result<Live, EddyError> {
+    crate::own(params).map(live)
 }
 
 const PAPER: Citation = Citation {

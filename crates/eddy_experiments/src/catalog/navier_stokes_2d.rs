@@ -82,8 +82,8 @@ fn live(p: &Params) -> Live {
     Live { dt: p.dt, end: p.end, coefficients: vec![p.viscosity, p.drag, p.force, f64::from(p.force_mode)] }
 }
 
-fn live_of(params: &dyn Any) -> Option<Live> {
-    params.downcast_ref().map(live)
+fn live_of(params: &dyn Any) -> Result<Live, EddyError> {
+    crate::own(params).map(live)
 }
 
 fn initial(p: &Params, shape: &Shape) -> Vec<f64> {

@@ -32,8 +32,7 @@ use eddy_spec::{
 
 use crate::labs::pde::{
     Backend, CpuBackend, Live, Measure, PdeRun, Picture, Range, Setup, Shape, WaveFunctionSolver, WaveStepper,
-    smallest_dt, uniforms,
-};
+    smallest_dt, uniforms};
 use crate::{Baseline, Context, DeviceKind, Experiment, Lab, Precision, Run};
 
 choice! { pub enum Start {
@@ -168,8 +167,8 @@ fn live(p: &Params) -> Live {
     Live { dt, end: p.end(), coefficients: Vec::new() }
 }
 
-fn live_of(params: &dyn Any) -> Option<Live> {
-    params.downcast_ref().map(live)
+fn live_of(params: &dyn Any) -> Result<Live, EddyError> {
+    crate::own(params).map(live)
 }
 
 const PAPER: Citation = Citation {

@@ -517,9 +517,7 @@ impl Run for MembraneRun {
     }
 
     fn update(&mut self, params: &dyn Any) -> Result<(), EddyError> {
-        let Some(p) = params.downcast_ref::<Params>() else {
-            return Err(EddyError::internal("A run was given another experiment's parameters."));
-        };
+        let p: &Params = crate::own(params)?;
         if self.params.drive == Drive::Hold {
             // The membrane keeps its state: this is how one walks round the loop by hand.
             self.params = p.clone();

@@ -546,9 +546,7 @@ impl Run for SystemRun {
     }
 
     fn update(&mut self, params: &dyn Any) -> Result<(), EddyError> {
-        let Some(p) = params.downcast_ref::<Params>() else {
-            return Err(EddyError::internal("A run was given another experiment's parameters."));
-        };
+        let p: &Params = crate::own(params)?;
         (self.params.dt, self.params.end) = (p.dt, p.end);
         match self.outcome {
             Outcome::Diverged { .. } => self.outcome = Outcome::Running,

@@ -74,8 +74,8 @@ fn live(p: &Params) -> Live {
     Live { dt: p.dt, end: p.end, coefficients: vec![p.speed, damping] }
 }
 
-fn live_of(params: &dyn Any) -> Option<Live> {
-    params.downcast_ref().map(live)
+fn live_of(params: &dyn Any) -> Result<Live, EddyError> {
+    crate::own(params).map(live)
 }
 
 /// The standing shape of a mode, 1 at its crests.

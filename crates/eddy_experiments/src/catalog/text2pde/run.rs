@@ -369,9 +369,7 @@ impl Run for BlockRun {
     }
 
     fn update(&mut self, params: &dyn Any) -> Result<(), EddyError> {
-        let Some(p) = params.downcast_ref::<Params>() else {
-            return Err(EddyError::internal("A run was given another experiment's parameters."));
-        };
+        let p: &Params = crate::own(params)?;
         self.caption = caption(p)?;
         let is_sampled_anew = (p.guidance, p.evaluations) != (self.params.guidance, self.params.evaluations);
         self.params = p.clone();

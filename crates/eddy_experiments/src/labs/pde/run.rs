@@ -60,8 +60,8 @@ pub struct Setup {
     pub brush: (usize, f64),
     /// Cause of a blow-up at step length `live.dt` from the last good fields.
     pub diagnose: Box<dyn Fn(&Live, &[Vec<f64>]) -> Diagnosis>,
-    /// The live part of the experiment's parameters.
-    pub live_of: fn(&dyn Any) -> Option<Live>,
+    /// The live part of the experiment's parameters, or why no run goes on with them.
+    pub live_of: fn(&dyn Any) -> Result<Live, EddyError>,
 }
 
 /// A PDE run on either back end.
@@ -299,9 +299,7 @@ impl Run for PdeRun {
     }
 
     fn update(&mut self, params: &dyn Any) -> Result<(), EddyError> {
-        let Some(live) = (self.setup.live_of)(params) else {
-            return Err(EddyError::internal("A run was given another experiment's parameters."));
-        };
+        let live = (self.setup.live_of)(params)?;
         self.setup.backend.set(&live)?;
         self.disturbed |= live.coefficients != self.setup.live.coefficients;
         self.setup.live = live;

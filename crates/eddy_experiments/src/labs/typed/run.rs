@@ -29,7 +29,7 @@ pub struct Shown {
 }
 
 /// Live part of an experiment's parameters.
-pub type LiveOf = fn(&dyn Any) -> Option<(Texts, Shown)>;
+pub type LiveOf = fn(&dyn Any) -> Result<(Texts, Shown), EddyError>;
 
 /// A [`Simulation`] as a [`Run`].
 pub struct TypedRun<R: Scalar> {
@@ -393,9 +393,7 @@ impl<R: Scalar> Run for TypedRun<R> {
     }
 
     fn update(&mut self, params: &dyn Any) -> Result<(), EddyError> {
-        let Some((texts, shown)) = (self.live_of)(params) else {
-            return Err(EddyError::internal("A run was given another experiment's parameters."));
-        };
+        let (texts, shown) = (self.live_of)(params)?;
         if texts.parameters.trim() != self.texts.parameters.trim() {
             self.set_live(texts.clone())?;
         }
