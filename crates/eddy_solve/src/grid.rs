@@ -65,6 +65,17 @@ impl Grid {
         [0, 1, 2].map(|axis| self.axes.get(axis).map_or(1, |axis| axis.points))
     }
 
+    /// A point in words: `x = 0.5, y = 1`.
+    pub fn place(&self, point: usize) -> String {
+        let mut rest = point;
+        let part = |(axis, name): (&Axis, &str)| {
+            let index = rest % axis.points;
+            rest /= axis.points;
+            format!("{name} = {}", (axis.at(index) * 1e4).round() / 1e4)
+        };
+        self.axes.iter().zip(["x", "y", "z"]).map(part).collect::<Vec<_>>().join(", ")
+    }
+
     /// Volume of one cell; 1 in no dimension.
     pub fn cell(&self) -> f64 {
         self.axes.iter().map(Axis::spacing).product()

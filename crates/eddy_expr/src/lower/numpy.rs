@@ -27,6 +27,8 @@ pub struct NumpyOptions {
 pub enum NumpyError {
     #[error("the script solves elliptic lines with constant coefficients only; '{0}' has others")]
     Elliptic(String),
+    #[error("the script solves elliptic lines one after the other; '{0}' needs one that needs it too")]
+    Mutual(String),
     #[error("the script needs one range for each of the {0} axes")]
     Axes(u8),
     #[error("the initial value of '{0}' cannot be read")]
@@ -304,19 +306,31 @@ fn rates(system: &mut System) -> Result<String, NumpyError> {
         if names.len() == 1 { format!("{},", names[0]) } else { names.join(", ") }
     );
     let mut values = 0;
+    let mut waiting: Vec<(u16, String, Id)> = Vec::new();
     for equation in system.equations.clone() {
         if let Equation::Elliptic { variable, .. } = equation {
             let name = system.variables[usize::from(variable)].name.clone();
             let split =
                 system.split_elliptic(variable).and_then(Result::ok).ok_or_else(|| NumpyError::Split(name.clone()))?;
-            let (symbol, source) =
-                elliptic_parts(system, variable, &split).ok_or_else(|| NumpyError::Elliptic(name.clone()))?;
-            let mut writer = Writer::new(system, values, &[source]);
-            let source = writer.text(source);
-            values = writer.count;
-            out.push_str(&writer.lines);
-            writeln!(out, "    {} = solve({symbol}, {source})", python_name(&name)).ok();
+            let (symbol, source) = elliptic_parts(system, variable, &split).ok_or(NumpyError::Elliptic(name))?;
+            waiting.push((variable, symbol, source));
         }
+    }
+    while !waiting.is_empty() {
+        let is_ready = |source: Id| {
+            let leaves = system.graph.leaves(&[source]);
+            waiting.iter().all(|(other, ..)| !leaves.contains(&Leaf::Variable(*other)))
+        };
+        let name = |variable: u16| system.variables[usize::from(variable)].name.clone();
+        let next = waiting.iter().position(|(.., source)| is_ready(*source));
+        let next = next.ok_or_else(|| NumpyError::Mutual(name(waiting[0].0)))?;
+        let (variable, symbol, source) = waiting.remove(next);
+        let name = name(variable);
+        let mut writer = Writer::new(system, values, &[source]);
+        let source = writer.text(source);
+        values = writer.count;
+        out.push_str(&writer.lines);
+        writeln!(out, "    {} = solve({symbol}, {source})", python_name(&name)).ok();
     }
     let roots: Vec<Id> = stepped.iter().filter_map(|variable| system.rate(*variable)).collect();
     let roots = system.inlined(&roots).map_err(|error| NumpyError::Split(error.to_string()))?;

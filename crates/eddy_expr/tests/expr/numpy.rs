@@ -59,6 +59,11 @@ fn scripts_reach_closed_forms() {
     let text = "u_tt = lambda*s + 0*integral(u^2) + if(x < 0, 1, 0); s = u_xx; lambda = 4";
     let found = run(&python, text, &drum, "np.max(np.abs(state[0] - np.cos(2) * np.cos(x)))");
     assert!(found < 1e-7, "{found:e}");
+    // Two elliptic lines, the one that reads the other first: u_xx = -u, so q = u/4.
+    let two = options(&[("u", "cos(x)")], vec![(0.0, tau, 16)], 1e-2, 1.0);
+    let text = "u_t = -q; q_xx - q = p; p_xx - p = u";
+    let found = run(&python, text, &two, "np.max(np.abs(state[0] - np.exp(-0.25) * np.cos(x)))");
+    assert!(found < 1e-9, "{found:e}");
     // Ordinary differential equations.
     let found =
         run(&python, "a_t = b; b_t = -a", &options(&[("a", "1")], vec![], 1e-2, 1.0), "abs(state[0][0] - np.cos(1))");
@@ -75,4 +80,7 @@ fn what_the_script_cannot_do_is_said() {
     let options = NumpyOptions { axes: vec![(0.0, 1.0, 8)], time_step: 0.1, end_time: 1.0, ..NumpyOptions::default() };
     assert!(system.numpy(&options).expect_err("variable coefficients").to_string().contains("constant coefficients"));
     assert!(system.numpy(&NumpyOptions::default()).is_err());
+    let mut system = System::parse("u_t = p; p_xx - p = q + u; q_xx - q = 2*p", &Options::new(1)).expect("valid");
+    let message = system.numpy(&options).expect_err("they need each other").to_string();
+    assert!(message.contains("one after the other") && message.contains("'p'"), "{message}");
 }

@@ -1,4 +1,4 @@
-//! Elliptic lines such as lap(psi) = -w, solved directly.
+//! Elliptic lines such as lap(psi) = -w, solved directly; lines that read each other's unknowns are solved together.
 
 use eddy_expr::{Discretization, Equation, System, ir::Id, kernel::Part, kernel::Source};
 
@@ -13,10 +13,11 @@ use crate::{
     statement::Statement,
 };
 
-/// left - right of one line, linear in the components that it determines.
+/// left - right of one line, or of several that need each other, linear in the components that they determine.
 pub(super) struct Elliptic<R: Scalar> {
-    name: String,
-    variable: u16,
+    /// As a sentence names them.
+    names: String,
+    variables: Vec<u16>,
     unknowns: Vec<usize>,
     kernel: Pointwise<R>,
     /// Component and orders of each array.
@@ -35,25 +36,72 @@ pub(super) struct Elliptic<R: Scalar> {
 }
 
 impl<R: Scalar> Elliptic<R> {
-    pub fn new(
+    /// All elliptic lines of a system, each after those that it reads.
+    pub fn all(
         statement: &Statement,
         system: &mut System,
-        variable: u16,
+        variables: &[u16],
+        components: &[Component],
+        grid: &Grid,
+    ) -> Result<Vec<Self>, SolveError> {
+        let mut lines = Vec::new();
+        for variable in variables {
+            lines.push(Some(Self::new(statement, system, &[*variable], components, grid)?));
+        }
+        let mut needs: Vec<Vec<bool>> = lines
+            .iter()
+            .flatten()
+            .map(|line| variables.iter().map(|v| line.reads().any(|(c, _)| components[c].variable == *v)).collect())
+            .collect();
+        for through in 0..needs.len() {
+            let beyond = needs[through].clone();
+            for row in needs.iter_mut().filter(|row| row[through]) {
+                row.iter_mut().zip(&beyond).for_each(|(a, b)| *a |= *b);
+            }
+        }
+        let mut found = Vec::new();
+        while let Some(next) = (0..lines.len()).find(|line| {
+            // What a line needs is done, or needs it too.
+            lines[*line].is_some()
+                && (0..lines.len()).all(|k| lines[k].is_none() || !needs[*line][k] || needs[k][*line])
+        }) {
+            let together: Vec<usize> =
+                (0..lines.len()).filter(|k| *k == next || (needs[next][*k] && needs[*k][next])).collect();
+            let alone = lines[next].take();
+            if let ([_], Some(line)) = (&together[..], alone) {
+                found.push(line);
+                continue;
+            }
+            together.iter().for_each(|k| lines[*k] = None);
+            let group: Vec<u16> = together.iter().map(|k| variables[*k]).collect();
+            found.push(Self::new(statement, system, &group, components, grid)?);
+        }
+        Ok(found)
+    }
+
+    fn new(
+        statement: &Statement,
+        system: &mut System,
+        variables: &[u16],
         components: &[Component],
         grid: &Grid,
     ) -> Result<Self, SolveError> {
-        let name = system.variables[usize::from(variable)].name.clone();
-        let sides = system.equations.iter().find_map(|equation| match equation {
-            Equation::Elliptic { variable: other, left, right, .. } if *other == variable => Some((*left, *right)),
-            _ => None,
-        });
-        let Some((left, right)) = sides else {
-            return Err(SolveError::value("equations", format!("nothing determines {name}")));
-        };
-        let residual: Id = system.graph.sub(left, right);
-        let is_complex = system.variables[usize::from(variable)].is_complex;
+        let name = |variable: u16| system.variables[usize::from(variable)].name.clone();
+        let names = variables.iter().map(|v| name(*v)).collect::<Vec<_>>().join(" and ");
+        let mut residuals: Vec<(Id, bool)> = Vec::new();
+        for variable in variables {
+            let sides = system.equations.iter().find_map(|equation| match equation {
+                Equation::Elliptic { variable: other, left, right, .. } if other == variable => Some((*left, *right)),
+                _ => None,
+            });
+            let Some((left, right)) = sides else {
+                return Err(SolveError::value("equations", format!("nothing determines {}", name(*variable))));
+            };
+            let is_complex = system.variables[usize::from(*variable)].is_complex;
+            residuals.push((system.graph.sub(left, right), is_complex));
+        }
         let kernel = system
-            .kernel(&[(residual, is_complex)], Discretization::Pointwise)
+            .kernel(&residuals, Discretization::Pointwise)
             .map_err(|error| text_error(statement, system.kernel_diagnostic(&error)))?;
         let mut slots = Vec::new();
         for slot in &kernel.slots {
@@ -66,18 +114,17 @@ impl<R: Scalar> Elliptic<R> {
             let Some(component) = component else {
                 return Err(SolveError::value(
                     "equations",
-                    format!("the equation of {name} reads what nothing determines"),
+                    format!("the equation of {names} reads what nothing determines"),
                 ));
             };
             slots.push((component, slot.orders));
         }
-        let unknowns: Vec<usize> = [Part::Real, Part::Imaginary]
-            .iter()
-            .filter_map(|part| components.iter().position(|c| c.variable == variable && c.part == *part))
-            .collect();
+        let parts = variables.iter().flat_map(|v| [(*v, Part::Real), (*v, Part::Imaginary)]);
+        let unknowns: Vec<usize> =
+            parts.filter_map(|(v, part)| components.iter().position(|c| c.variable == v && c.part == part)).collect();
         Ok(Self {
-            name,
-            variable,
+            names,
+            variables: variables.to_vec(),
             unknowns,
             kernel: Pointwise::new(&kernel, grid),
             slots,
@@ -110,20 +157,17 @@ impl<R: Scalar> Elliptic<R> {
             arrays.push(values);
         }
         let residual = self.evaluate(difference, &arrays, time);
-        let mut coefficients = Vec::new();
-        for slot in 0..self.slots.len() {
-            if !self.unknowns.contains(&self.slots[slot].0) {
-                continue;
-            }
-            arrays[slot].iter_mut().for_each(|value| *value += R::of(1.0));
-            let moved = self.evaluate(difference, &arrays, time);
-            arrays[slot].iter_mut().for_each(|value| *value -= R::of(1.0));
-            for (a, b) in moved.iter().zip(&residual) {
-                coefficients.push(a.iter().zip(b).map(|(a, b)| *a - *b).collect::<Vec<R>>());
-            }
-        }
-        if self.factor.is_none() || self.changed(&coefficients) {
+        let coefficients = self.sensitivities(difference, &mut arrays, &residual, time);
+        if self.factor.is_none() || differ(&self.coefficients, &coefficients) {
             self.assemble(difference, &coefficients);
+            if self.variables.len() > 1 && !self.is_linear(difference, &mut arrays, &coefficients, time) {
+                self.factor = None;
+                self.failure = Some(format!(
+                    "The lines of {} need each other, and together they are not linear in them. Write a rate for one of them, \
+                     such as u_t = …, and let it settle.",
+                    self.names
+                ));
+            }
             self.coefficients = coefficients;
         }
         let Some(factor) = &self.factor else {
@@ -187,17 +231,51 @@ impl<R: Scalar> Elliptic<R> {
         format!(
             "The equation of {} cannot be solved: {error}. Look for a side without a condition, a term that makes the equation \
              empty, or a coefficient at which it has no single solution.",
-            self.name
+            self.names
         )
     }
 
-    /// Whether coefficients differ by more than the rounding with which they were found.
-    fn changed(&self, coefficients: &[Vec<R>]) -> bool {
-        let tolerance = R::of(1e3 * R::EPSILON);
-        self.coefficients.iter().zip(coefficients).any(|(old, new)| {
-            let size = new.iter().fold(R::of(0.0), |a, b| eddy_numerics::Real::max(a, b.magnitude()));
-            old.iter().zip(new).any(|(a, b)| !((*a - *b).magnitude() <= tolerance * size))
-        })
+    /// ∂residual/∂slot, by slot of an unknown and output, where the slots are `arrays` and the residual is `residual`.
+    fn sensitivities(
+        &mut self,
+        difference: &Difference<R>,
+        arrays: &mut [Vec<R>],
+        residual: &[Vec<R>],
+        time: f64,
+    ) -> Vec<Vec<R>> {
+        let mut coefficients = Vec::new();
+        for slot in 0..self.slots.len() {
+            if !self.unknowns.contains(&self.slots[slot].0) {
+                continue;
+            }
+            arrays[slot].iter_mut().for_each(|value| *value += R::of(1.0));
+            let moved = self.evaluate(difference, arrays, time);
+            arrays[slot].iter_mut().for_each(|value| *value -= R::of(1.0));
+            for (a, b) in moved.iter().zip(residual) {
+                coefficients.push(a.iter().zip(b).map(|(a, b)| *a - *b).collect::<Vec<R>>());
+            }
+        }
+        coefficients
+    }
+
+    /// Whether the sensitivities are the same elsewhere. Each line was found to be linear in its own unknown when it was read.
+    fn is_linear(
+        &mut self,
+        difference: &Difference<R>,
+        arrays: &mut [Vec<R>],
+        coefficients: &[Vec<R>],
+        time: f64,
+    ) -> bool {
+        for (slot, array) in arrays.iter_mut().enumerate() {
+            if self.unknowns.contains(&self.slots[slot].0) {
+                let shift = R::of(0.5 + (slot as f64 * 0.618).fract());
+                array.iter_mut().for_each(|value| *value += shift);
+            }
+        }
+        let residual = self.evaluate(difference, arrays, time);
+        let elsewhere = self.sensitivities(difference, arrays, &residual, time);
+        // Differences of larger numbers round more.
+        !differ_by(coefficients, &elsewhere, R::of((1e6 * R::EPSILON).min(1e-2)))
     }
 
     fn evaluate(&mut self, difference: &Difference<R>, arrays: &[Vec<R>], time: f64) -> Vec<Vec<R>> {
@@ -214,7 +292,13 @@ impl<R: Scalar> Elliptic<R> {
         let mine: Vec<(usize, [u8; 3])> =
             self.slots.iter().copied().filter(|(component, _)| self.unknowns.contains(component)).collect();
         if self.rows.is_empty() {
-            self.rows = mine.iter().map(|(_, orders)| difference.rows(self.variable, *orders)).collect();
+            self.rows = mine
+                .iter()
+                .map(|(component, orders)| {
+                    let variable = difference.components[*component].variable;
+                    difference.rows(variable, *orders)
+                })
+                .collect();
         }
         let mut matrix = Rows::new(size);
         for (slot, (component, _)) in mine.iter().enumerate() {
@@ -240,8 +324,10 @@ impl<R: Scalar> Elliptic<R> {
         for (index, unknown) in self.unknowns.iter().enumerate() {
             difference.fixed[*unknown].iter().for_each(|(point, ..)| is_fixed[index * points + point] = true);
         }
-        // A constant that every row maps to nothing: its level is free.
-        self.is_free = !is_fixed.contains(&true)
+        // A constant that every row maps to nothing: its level is free. Of several lines together one level may be, or two,
+        // or a difference of them: they are refused as singular.
+        self.is_free = self.variables.len() == 1
+            && !is_fixed.contains(&true)
             && matrix.rows.iter().all(|row| {
                 let (sum, size) = row.iter().fold((0.0, 0.0), |(s, a), (_, v)| (s + v, a + f64::abs(*v)));
                 f64::abs(sum) <= 1e-9 * size
@@ -260,6 +346,20 @@ impl<R: Scalar> Elliptic<R> {
             } else {
                 entries.retain(|(column, _)| !is_fixed[*column]);
             }
+        }
+        let weight = |row: &Vec<(usize, f64)>| row.iter().map(|(_, value)| value.abs()).sum::<f64>();
+        let heaviest = (0..size).filter(|row| !is_fixed[*row]).map(|row| weight(&matrix.rows[row])).fold(0.0, f64::max);
+        // What remains of a slope that is given is rounding.
+        let silent = matrix.rows.iter().position(|row| weight(row) <= 1e-12 * heaviest);
+        if let Some(row) = silent.filter(|_| heaviest > 0.0) {
+            self.factor = None;
+            self.failure = Some(format!(
+                "The equation of {} says nothing at {}: its coefficients vanish there, or what is left is given at the side. \
+                 Take a domain that begins a little beside it.",
+                self.names,
+                difference.grid.place(row % points)
+            ));
+            return;
         }
         let prepared = Factor::new(&matrix, difference.grid.shape(), self.unknowns.len()).and_then(|factor| {
             let answers = (0..self.given_up.len()).map(|index| {
@@ -281,4 +381,16 @@ impl<R: Scalar> Elliptic<R> {
             }
         }
     }
+}
+
+/// Whether coefficients differ by more than the rounding with which they were found.
+fn differ<R: Scalar>(old: &[Vec<R>], new: &[Vec<R>]) -> bool {
+    differ_by(old, new, R::of(1e3 * R::EPSILON))
+}
+
+fn differ_by<R: Scalar>(old: &[Vec<R>], new: &[Vec<R>], tolerance: R) -> bool {
+    old.iter().zip(new).any(|(old, new)| {
+        let size = new.iter().fold(R::of(0.0), |a, b| eddy_numerics::Real::max(a, b.magnitude()));
+        old.iter().zip(new).any(|(a, b)| !((*a - *b).magnitude() <= tolerance * size))
+    })
 }

@@ -199,10 +199,7 @@ impl<R: Scalar> Difference<R> {
         let ids: Vec<(Id, bool)> = system.integrals.iter().map(|integral| (integral.integrand, false)).collect();
         let integrands = compile_ids(&mut system, &ids)?;
         let noise = compile_ids(&mut system, &amplitudes)?;
-        let mut elliptic = Vec::new();
-        for variable in &elliptic_variables {
-            elliptic.push(Elliptic::new(statement, &mut system, *variable, &components, &grid)?);
-        }
+        let elliptic = Elliptic::all(statement, &mut system, &elliptic_variables, &components, &grid)?;
         // Derivatives that only elliptic residuals read.
         for line in &elliptic {
             for (component, orders) in line.reads() {

@@ -7,6 +7,7 @@
 
 mod matrix;
 mod parallel;
+mod passes;
 mod symbol;
 pub mod transform;
 
@@ -20,6 +21,7 @@ use crate::{
     statement::Statement,
 };
 pub use matrix::{Blocks, CMatrix};
+use passes::elliptic_passes;
 pub use symbol::Symbol;
 use transform::{Modes, Transform};
 
@@ -209,25 +211,7 @@ impl<R: Scalar> Spectral<R> {
             let (evaluation, kernel) = compile(system, &ids)?;
             Ok(Some((evaluation, roots, kernel.outputs)))
         };
-        let reads_elliptic = sources.iter().any(|root| {
-            system
-                .graph
-                .leaves(&[root.value])
-                .iter()
-                .any(|leaf| matches!(leaf, eddy_expr::ir::Leaf::Variable(index) if elliptic.contains(index)))
-        });
-        if let Some(root) = sources
-            .iter()
-            .find(|root| system.graph.leaves(&[root.value]).contains(&eddy_expr::ir::Leaf::Variable(root.variable)))
-        {
-            return Err(SolveError::value(
-                "equations",
-                format!(
-                    "the equation of {} has a coefficient that varies, which the Fourier method cannot solve; use space = \"fd4\"",
-                    system.variables[usize::from(root.variable)].name
-                ),
-            ));
-        }
+        let elliptic_passes = elliptic_passes(&mut system, &elliptic, &sources)?;
         let rates = group(&mut system, roots)?;
         let sources = group(&mut system, sources)?;
         let integrand_ids: Vec<(Id, bool)> =
@@ -278,7 +262,7 @@ impl<R: Scalar> Spectral<R> {
             roles: statement.system.variables.iter().map(|variable| variable.role).collect(),
             degree: effective,
             evaluations: 0,
-            elliptic_passes: if reads_elliptic { 2 } else { 1 },
+            elliptic_passes,
         })
     }
 

@@ -246,6 +246,70 @@ p = "cos(x)*cos(2*y)"
 "#,
         ),
         (
+            "two lines that need each other",
+            1e-5,
+            r#"
+equations = """
+u_t = 0*u
+p_xx = 30*q - pi^2*sin(pi*x) - 30*sin(2*pi*x)
+q_xx = 30*p - 4*pi^2*sin(2*pi*x) - 30*sin(pi*x)
+"""
+[domain]
+x = { max = 1, points = 81 }
+[boundary]
+all = "dirichlet: 0"
+[time]
+end = 0
+[exact]
+p = "sin(pi*x)"
+q = "sin(2*pi*x)"
+"#,
+        ),
+        (
+            "three lines in a plane, written before those that they read",
+            5e-5,
+            r#"
+equations = """
+u_t = 0*u
+lap(r) = s - sin(x)*sin(2*y) - 5*sin(x)*sin(y)
+lap(p) = 40*(2 + sin(x))*q - 2*sin(x)*sin(y) - 40*(2 + sin(x))*sin(2*x)*sin(y)
+lap(q) = r - 20*p*cos(y) - 5*sin(2*x)*sin(y) + 20*sin(x)*sin(y)*cos(y) - 2.5*sin(x)*sin(y)
+s = 0.2*lap(q) + sin(2*x)*sin(y) + sin(x)*sin(2*y)
+"""
+[domain]
+x = { max = "pi", points = 61 }
+y = { max = "pi", points = 61 }
+[boundary]
+all = "dirichlet: 0"
+[time]
+end = 0
+[exact]
+p = "sin(x)*sin(y)"
+q = "sin(2*x)*sin(y)"
+r = "2.5*sin(x)*sin(y)"
+"#,
+        ),
+        (
+            "chain around a ring, the last line first",
+            1e-9,
+            r#"
+equations = """
+u_t = 0*u
+r_xx - r = (2 + sin(x))*q - 2*cos(x) - (2 + sin(x))*cos(2*x)
+q_xx - q = sin(x)*p - 5*cos(2*x) - sin(x)^2
+p_xx - p = -2*sin(x)
+"""
+[domain]
+x = { max = "2*pi", points = 32 }
+[time]
+end = 0
+[exact]
+p = "sin(x)"
+q = "cos(2*x)"
+r = "cos(x)"
+"#,
+        ),
+        (
             "screened, variable coefficient",
             1e-6,
             r#"

@@ -47,6 +47,9 @@ fn each_says_where_and_what() {
         ("bar left open", format!("equations = \"u_t = |u\"\n{LINE}"), "problem-text", &["'|' is never closed", "^"]),
         ("bar and bracket", format!("equations = \"u_t = (|u)\"\n{LINE}"), "problem-text", &["does not match the '|'"]),
         ("an elliptic line without a single solution", format!("equations = \"\"\"\nu_t = lap(u)\na*lap(p) = u\n\"\"\"\nparameters.a = 0\nboundary.u = \"dirichlet: 0\"\nboundary.p = \"dirichlet: 0\"\n{LINE}"), "problem-ill-posed", &["equation of p", "condition"]),
+        ("elliptic lines that are not linear together", format!("equations = \"\"\"\nu_t = lap(u)\nlap(p) = p*q - u\nlap(q) = p\n\"\"\"\nboundary.all = \"dirichlet: 0\"\n{LINE}"), "problem-ill-posed", &["p and q", "not linear"]),
+        ("elliptic lines that need each other around a ring", format!("equations = \"\"\"\nu_t = lap(u)\np_xx - p = sin(x)*q - u\nq_xx - q = p\n\"\"\"\n{LINE}"), "problem-value", &["equation of p", "fd4"]),
+        ("an elliptic line that says nothing at a side", format!("equations = \"\"\"\nu_t = lap(u)\nx*p_xx + p_x = u\n\"\"\"\nboundary.u = \"dirichlet: 0\"\nboundary.p = {{ x_min = \"neumann: 0\", x_max = \"dirichlet: 0\" }}\n{LINE}"), "problem-ill-posed", &["equation of p", "x = 0"]),
         ("three without two", "equations = \"u_t = u\"\n[domain]\nz = { max = 1, points = 8 }\n[time]\nend = 1\n".into(), "problem-value", &["order x, y, z"]),
     ];
     for (name, text, code, parts) in cases {
