@@ -4,8 +4,10 @@
 //! make them by transforms); a stencil kernel reads neighbours and works the derivatives out by central differences.
 
 mod flux;
+mod pieces;
 mod residual;
 
+pub use pieces::Piece;
 pub use residual::{Conditions, Read, ResidualError, Residuals};
 
 use std::collections::HashMap;

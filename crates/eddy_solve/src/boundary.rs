@@ -182,22 +182,32 @@ fn condition(
     let expression = Expression::parse(&residual, &all).map_err(|diagnostics| error(&residual, diagnostics))?;
     // Affine in u and its normal derivatives? Coefficients from unit vectors, at two points and times.
     let coefficients_at = |point: [f64; 3], time: f64| {
-        let base = residual_at(&expression, [0.0; 4], point, time, parameters).0;
+        let base = residual_at(&expression, [0.0; 4], point, time, parameters);
+        // Beside large values of the right side, ones would be lost.
+        let unit = 2f64.powf(base.0.abs().max(base.1.abs()).max(1.0).log2().ceil());
         let mut coefficients = [0.0; 4];
+        let mut imaginary = [0.0; 4];
         for index in 0..4 {
-            let mut unit = [0.0; 4];
-            unit[index] = 1.0;
-            coefficients[index] = residual_at(&expression, unit, point, time, parameters).0 - base;
+            let mut one = [0.0; 4];
+            one[index] = unit;
+            let moved = residual_at(&expression, one, point, time, parameters);
+            coefficients[index] = (moved.0 - base.0) / unit;
+            imaginary[index] = (moved.1 - base.1) / unit;
         }
-        let mixed = [1.5, -2.0, 3.0, 0.5];
-        let straight: f64 = base + coefficients.iter().zip(mixed).map(|(c, u)| c * u).sum::<f64>();
+        let mixed = [1.5, -2.0, 3.0, 0.5].map(|u| u * unit);
+        let straight: f64 = base.0 + coefficients.iter().zip(mixed).map(|(c, u)| c * u).sum::<f64>();
         let is_affine = (residual_at(&expression, mixed, point, time, parameters).0 - straight).abs()
-            <= 1e-9 * (1.0 + straight.abs() + base.abs());
-        (coefficients, is_affine)
+            <= 1e-9 * (unit + straight.abs() + base.0.abs());
+        (coefficients, is_affine, imaginary == [0.0; 4])
     };
-    let (coefficients, is_affine) = coefficients_at(probe, 0.0);
+    let (coefficients, is_affine, is_real) = coefficients_at(probe, 0.0);
     if coefficients.iter().any(|c| !c.is_finite()) {
         return Err(SolveError::value(place, "the condition has no finite value at t = 0"));
+    }
+    if !is_real {
+        let message =
+            format!("the factors of {field} and {field}_n must be real; only the right-hand side may be complex");
+        return Err(SolveError::value(place, message));
     }
     if !is_affine {
         return Err(SolveError::value(
@@ -205,7 +215,7 @@ fn condition(
             format!("the condition must be linear in {field} and its normal derivative"),
         ));
     }
-    let (later, _) = coefficients_at(probe.map(|x| x + 0.37), 0.71);
+    let (later, ..) = coefficients_at(probe.map(|x| x + 0.37), 0.71);
     if coefficients.iter().zip(later).any(|(a, b)| (a - b).abs() > 1e-9 * (1.0 + a.abs())) {
         return Err(SolveError::value(
             place,

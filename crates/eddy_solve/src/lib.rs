@@ -19,6 +19,7 @@ pub use statement::Statement;
 pub mod choose;
 pub mod difference;
 pub mod discrete;
+pub mod jumps;
 pub mod limits;
 pub mod linear;
 pub mod listing;

@@ -382,6 +382,14 @@ fn read_sides(
                 let mut probe = corner.map(|pair| 0.5 * (pair[0] + pair[1]));
                 probe[axis] = corner[axis][side];
                 found[axis][side] = boundary::parse(text, &place, name, names, parameters, probe, is_u_free)?;
+                let Side::Conditions(conditions) = &found[axis][side] else { continue };
+                let is_complex = |time: f64| conditions.iter().any(|c| c.value(probe, time, parameters).1 != 0.0);
+                if !system.variables[index].is_complex && (is_complex(0.0) || is_complex(0.71)) {
+                    let message = format!(
+                        "the condition is complex, and {name} is real: a field is complex where its equation has an i in it"
+                    );
+                    return Err(SolveError::value(&place, message));
+                }
             }
         }
         sides[index] = Some(found);

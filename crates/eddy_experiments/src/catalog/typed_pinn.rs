@@ -459,6 +459,10 @@ impl Experiment for TypedPinn {
         // A step of Gauss-Newton is worth many of the others, and takes as long.
         let record_every = if method == Method::GaussNewton { 5 } else { 20 };
         let descent = Descent { method, steps: p.steps(), seed: p.seed, record_every };
+        if p.steps() < u64::from(p.windows) {
+            let message = format!("Each window takes a step at least: {} steps are too few for {}.", p.steps(), p.windows);
+            return Err(EddyError::start(message).at("windows").repaired_by("windows", p.steps().to_string()));
+        }
         let training = p.training(&texts.sought)?;
         // Line searches and normal equations need all digits.
         let is_single = context.precision == Precision::F32 && matches!(method, Method::FirstOrder(_));

@@ -9,6 +9,7 @@ use crate::{
     error::SolveError,
     evaluate::{Pointwise, Scalar, Uniforms},
     grid::Grid,
+    jumps::{jumps, of_coefficients},
     linear::{Factor, FactorError, Rows},
     statement::Statement,
 };
@@ -26,6 +27,8 @@ pub(super) struct Elliptic<R: Scalar> {
     /// Sensitivities by slot of an unknown and output, for which the factors were made.
     coefficients: Vec<Vec<R>>,
     factor: Option<Factor>,
+    /// What each row is divided by, so that equations in any unit stand beside values that are given.
+    weights: Vec<f64>,
     /// The level is free (no side and no term fixes it): the mean is set to zero.
     is_free: bool,
     /// Of a free level: the equations given up for it, by component, and what a constant source of each component makes.
@@ -100,6 +103,10 @@ impl<R: Scalar> Elliptic<R> {
             let is_complex = system.variables[usize::from(*variable)].is_complex;
             residuals.push((system.graph.sub(left, right), is_complex));
         }
+        let roots: Vec<Id> = residuals.iter().map(|(residual, _)| *residual).collect();
+        if let Some(place) = of_coefficients(statement, system, &roots) {
+            return Err(SolveError::value("equations", jumps(&names, &place)));
+        }
         let kernel = system
             .kernel(&residuals, Discretization::Pointwise)
             .map_err(|error| text_error(statement, system.kernel_diagnostic(&error)))?;
@@ -131,6 +138,7 @@ impl<R: Scalar> Elliptic<R> {
             outputs: kernel.outputs.len(),
             coefficients: Vec::new(),
             factor: None,
+            weights: Vec::new(),
             is_free: false,
             given_up: Vec::new(),
             answers: Vec::new(),
@@ -185,6 +193,7 @@ impl<R: Scalar> Elliptic<R> {
         if self.is_free {
             (0..self.unknowns.len()).for_each(|index| right[index * points] = 0.0);
         }
+        right.iter_mut().zip(&self.weights).for_each(|(value, weight)| *value /= weight);
         if let Err(error) = factor.solve(&mut right) {
             self.failure = Some(self.unsolvable(&error));
             right.fill(f64::NAN);
@@ -248,11 +257,15 @@ impl<R: Scalar> Elliptic<R> {
             if !self.unknowns.contains(&self.slots[slot].0) {
                 continue;
             }
-            arrays[slot].iter_mut().for_each(|value| *value += R::of(1.0));
+            // Beside large values given at the sides, ones would be lost.
+            let size = arrays[slot].iter().fold(1.0, |m: f64, v| m.max(eddy_numerics::Real::to_f64(v.magnitude())));
+            let unit = R::of(2f64.powf(size.log2().ceil()));
+            let kept = arrays[slot].clone();
+            arrays[slot].iter_mut().for_each(|value| *value += unit);
             let moved = self.evaluate(difference, arrays, time);
-            arrays[slot].iter_mut().for_each(|value| *value -= R::of(1.0));
+            arrays[slot] = kept;
             for (a, b) in moved.iter().zip(residual) {
-                coefficients.push(a.iter().zip(b).map(|(a, b)| *a - *b).collect::<Vec<R>>());
+                coefficients.push(a.iter().zip(b).map(|(a, b)| (*a - *b) / unit).collect::<Vec<R>>());
             }
         }
         coefficients
@@ -304,10 +317,13 @@ impl<R: Scalar> Elliptic<R> {
         for (slot, (component, _)) in mine.iter().enumerate() {
             let column = self.unknowns.iter().position(|unknown| unknown == component).unwrap_or(0);
             for output in 0..self.outputs {
-                for (point, value) in coefficients[slot * self.outputs + output].iter().enumerate() {
+                let values = &coefficients[slot * self.outputs + output];
+                let size = |m: f64, v: &R| m.max(eddy_numerics::Real::to_f64(v.magnitude()));
+                let largest = values.iter().fold(0.0, size);
+                for (point, value) in values.iter().enumerate() {
                     let value = eddy_numerics::Real::to_f64(*value);
                     // Rounding of the sensitivities must not couple what is not coupled.
-                    if value.abs() < 1e-14 {
+                    if value.abs() < 1e-14 * largest {
                         continue;
                     }
                     let target = &mut matrix.rows[output * points + point];
@@ -361,10 +377,15 @@ impl<R: Scalar> Elliptic<R> {
             ));
             return;
         }
+        self.weights = matrix.rows.iter().map(weight).collect();
+        for (row, weight) in matrix.rows.iter_mut().zip(&self.weights).filter(|(_, weight)| **weight > 0.0) {
+            row.iter_mut().for_each(|(_, value)| *value /= weight);
+        }
         let prepared = Factor::new(&matrix, difference.grid.shape(), self.unknowns.len()).and_then(|factor| {
             let answers = (0..self.given_up.len()).map(|index| {
                 let mut answer = vec![0.0; size];
                 answer[index * points + 1..(index + 1) * points].fill(1.0);
+                answer.iter_mut().zip(&self.weights).for_each(|(value, weight)| *value /= weight);
                 factor.solve(&mut answer).map(|()| answer)
             });
             Ok((answers.collect::<Result<_, _>>()?, factor))

@@ -50,6 +50,9 @@ fn each_says_where_and_what() {
         ("elliptic lines that are not linear together", format!("equations = \"\"\"\nu_t = lap(u)\nlap(p) = p*q - u\nlap(q) = p\n\"\"\"\nboundary.all = \"dirichlet: 0\"\n{LINE}"), "problem-ill-posed", &["p and q", "not linear"]),
         ("elliptic lines that need each other around a ring", format!("equations = \"\"\"\nu_t = lap(u)\np_xx - p = sin(x)*q - u\nq_xx - q = p\n\"\"\"\n{LINE}"), "problem-value", &["equation of p", "fd4"]),
         ("an elliptic line that says nothing at a side", format!("equations = \"\"\"\nu_t = lap(u)\nx*p_xx + p_x = u\n\"\"\"\nboundary.u = \"dirichlet: 0\"\nboundary.p = {{ x_min = \"neumann: 0\", x_max = \"dirichlet: 0\" }}\n{LINE}"), "problem-ill-posed", &["equation of p", "x = 0"]),
+        ("a coefficient that jumps under a derivative", format!("equations = \"\"\"\nu_t = lap(u)\ndx(k*p_x) = u\nk = if(x < 0.3, 1, 10)\n\"\"\"\nboundary.all = \"dirichlet: 0\"\n{LINE}"), "problem-value", &["equation of p", "x = 0.3"]),
+        ("a complex condition of a real field", format!("equations = \"u_t = lap(u)\"\nboundary.u = \"dirichlet: exp(3*i)\"\n{LINE}"), "problem-value", &["u is real"]),
+        ("an impedance", format!("equations = \"u_t = i*lap(u)\"\nboundary.u = \"robin: u_n - 3*i*u = 0\"\n{LINE}"), "problem-value", &["must be real"]),
         ("three without two", "equations = \"u_t = u\"\n[domain]\nz = { max = 1, points = 8 }\n[time]\nend = 1\n".into(), "problem-value", &["order x, y, z"]),
     ];
     for (name, text, code, parts) in cases {

@@ -162,6 +162,7 @@ impl TypedNetwork {
         if training.architecture.harmonics == 0 {
             training.architecture.harmonics = training.architecture.harmonics_of(&statement);
         }
+        checks::check_time(&statement)?;
         let mut march = March::new(&mut statement, training.windows, training.causality);
         let free = free_fields(&mut statement, &training.sought)?;
         check_measured(&statement, &training)?;
@@ -213,6 +214,7 @@ impl TypedNetwork {
         }
         checks::check_domain(&statement, &residuals)?;
         checks::check_sides(&statement, &residuals, &candidate)?;
+        checks::check_smooth(&statement, &residuals, &candidate)?;
         let inputs = candidate.inputs;
         let has_time = candidate.has_time;
         let (derivatives, sources) = sources(&residuals.reads, &statement, &mut candidate)?;

@@ -236,12 +236,13 @@ impl Texts {
             }
             let (field, side) = line.name.split_once('.').map_or((line.name.as_str(), None), |(f, s)| (f, Some(s)));
             match (boundary.get_mut(field), side) {
-                (Some(BoundaryText::Sides(sides)), Some(side)) => {
+                (Some(BoundaryText::Sides(sides)), Some(side)) if !sides.contains_key(side) => {
                     sides.insert(side.to_owned(), line.value);
                 }
                 (Some(_), _) => {
                     let message = format!("There are two conditions for {field}.");
-                    let hint = "Give one line for all its sides, or one for each side (x_min, x_max, …).";
+                    let hint = "Give one line for all its sides, or one for each side (x_min, x_max, …); two conditions at one side \
+                                share its line: u = dirichlet: 0; neumann: 0.";
                     return Err(FormError::whole("boundary", &self.boundary, message, hint));
                 }
                 (None, None) => {

@@ -32,6 +32,11 @@ pub struct Output {
 }
 
 impl Output {
+    /// Positions among the stepped variables of what is known of it at the start.
+    pub fn initial_positions(&self) -> impl Iterator<Item = usize> + '_ {
+        self.initial.iter().flatten().copied()
+    }
+
     /// Its part of a number.
     pub fn pick(&self, re: f64, im: f64) -> f64 {
         if self.part == Part::Real { re } else { im }

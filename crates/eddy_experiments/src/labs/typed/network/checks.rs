@@ -1,7 +1,7 @@
 //! What is looked at before a training begins, and where its loss has no value.
 
-use eddy_expr::{Read, Residuals};
-use eddy_solve::{Statement, boundary::Side};
+use eddy_expr::{Column, Equation, Expression, Inputs, Read, Residuals, System, ir::Id, kernel::Part};
+use eddy_solve::{Statement, boundary::Side, grid::Axis, jumps};
 use eddy_spec::EddyError;
 
 use super::{
@@ -18,6 +18,13 @@ const MOMENTS: usize = 3;
 /// Values that everything which is read may have: where none of them gives a number, the place is to blame.
 const VALUES: [f64; 4] = [0.0, 0.5, 1.0, -1.0];
 const NAMES: [&str; 3] = ["x", "y", "z"];
+/// Places on the other axes at which jumps along one are looked for, as shares of their lengths.
+const SHARES: [f64; 3] = [0.381_966, 0.723_607, 0.1];
+/// Share of the range by which the two ends of a period may differ: what of a pulse has not decayed at its ends.
+const SEAM: f64 = 0.05;
+/// Share of their range by which corners may change initial values over the time. Allen and Cahn's, with a corner where its
+/// period closes, is a benchmark and comes to 0.02, an option's payoff to 0.1; a string that is plucked in the middle to 2.
+const FELT: f64 = 0.2;
 
 /// Whether the equations have values in the domain, whatever the fields are there.
 pub(super) fn check_domain(statement: &Statement, residuals: &Residuals) -> Result<(), EddyError> {
@@ -57,6 +64,15 @@ fn place(point: &[f64], dimension: usize, has_time: bool) -> String {
     parts.join(", ")
 }
 
+/// Whether there is time to pass.
+pub(super) fn check_time(statement: &Statement) -> Result<(), EddyError> {
+    if statement.stepped().is_empty() || statement.end > statement.start {
+        return Ok(());
+    }
+    let message = format!("The end ({}) must lie after the start ({}).", statement.end, statement.start);
+    Err(EddyError::start(message).at("end").repaired_by("end", format!("{}", statement.start + 1.0)))
+}
+
 /// Whether anything moves: what nothing is said of begins at zero, where all may stay.
 pub(super) fn check_start(statement: &Statement, reference: &Reference) -> Result<(), EddyError> {
     let stepped = statement.stepped();
@@ -92,7 +108,7 @@ pub(super) fn check_sides(
             let (order, count) = (usize::from(orders(axis)), low.len() + high.len());
             let wrong = if count < order {
                 "fewer leave its solution open"
-            } else if order >= 2 && count > order {
+            } else if count > order && (order >= 2 || (order == 1 && !candidate.has_time)) {
                 "more contradict each other"
             } else {
                 continue;
@@ -101,12 +117,142 @@ pub(super) fn check_sides(
             let message = format!(
                 "The equations differentiate {field} {order} times along {name}, so its two sides there take {order} conditions \
                  together; they have {count}, and {wrong}. Two at one side are written with a semicolon: {field} = dirichlet: 0; \
-                 neumann: 0."
+                 neumann: 0; a side without a condition is free: {field}.{name}_max = free."
             );
             return Err(EddyError::start(message).at("boundary"));
         }
     }
     Ok(())
+}
+
+/// Whether what is built into the network, and what the equations differentiate, has the derivatives that residuals need: taken
+/// point by point they do not see a jump, and the network would come to rest beside the solution.
+pub(super) fn check_smooth(
+    statement: &Statement,
+    residuals: &Residuals,
+    candidate: &Candidate,
+) -> Result<(), EddyError> {
+    let mut system = statement.system.clone();
+    for equation in system.equations.clone() {
+        let (variable, roots) = match equation {
+            Equation::Elliptic { variable, left, right, .. } => (variable, vec![left, right]),
+            _ => continue,
+        };
+        check_coefficients(statement, &mut system, variable, &roots)?;
+    }
+    for variable in statement.stepped() {
+        if let Some(rate) = system.rate(variable) {
+            check_coefficients(statement, &mut system, variable, &[rate])?;
+        }
+    }
+    for output in &candidate.outputs {
+        let name = &statement.system.variables[usize::from(output.variable)].name;
+        for (axis, line) in statement.grid.axes.iter().enumerate() {
+            let of = |read: &Read| match read {
+                Read::Jet { variable, orders, .. } if *variable == output.variable => orders[axis],
+                _ => 0,
+            };
+            let order = residuals.reads.iter().map(of).max().unwrap_or(0);
+            for expression in output.initial_positions().filter_map(|position| statement.initial_expression(position)) {
+                // What a step of the derivative of order k does as far as the equation carries in the time.
+                let reach = output.size.reach.min(line.length());
+                let Some(itself) = expression.derivative([0; 3]) else { continue };
+                for (k, share) in (0..order).flat_map(|k| SHARES.map(|share| (k, share))) {
+                    let mut orders = [0; 3];
+                    orders[axis] = k;
+                    let Some(slope) = expression.derivative(orders) else { continue };
+                    let Some((place, step)) = jump_of(statement, &slope, axis, share, output.part) else { continue };
+                    let (range, _) = range(statement, &itself, axis, share, output.part);
+                    if k == 0 || 0.5 * step * reach.powi(i32::from(k)) > FELT * range {
+                        return Err(rough(name, k, NAMES[axis], place, line));
+                    }
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_coefficients(
+    statement: &Statement,
+    system: &mut System,
+    variable: u16,
+    roots: &[Id],
+) -> Result<(), EddyError> {
+    let Some(place) = jumps::of_coefficients(statement, system, roots) else { return Ok(()) };
+    let name = &statement.system.variables[usize::from(variable)].name;
+    let message = jumps::jumps(name, &place);
+    Err(EddyError::start(format!("T{}.", &message[1..])).at("equations"))
+}
+
+/// Values along an axis, with the other coordinates at a share of their axes.
+fn along(
+    statement: &Statement,
+    expression: &Expression,
+    axis: usize,
+    share: f64,
+    part: Part,
+    places: &[f64],
+) -> Vec<f64> {
+    let other = |k: usize| statement.grid.axes.get(k).map_or(0.0, |other| other.min + share * other.length());
+    let mut coordinates = [0, 1, 2].map(|k| Column::Constant(other(k)));
+    coordinates[axis] = Column::Values(places);
+    let inputs = Inputs { coordinates, time: statement.start, parameters: &statement.parameters, fields: &[] };
+    let (mut re, mut im) = (vec![0.0; places.len()], vec![0.0; places.len()]);
+    if expression.eval_block_complex(&inputs, &mut re, &mut im).is_err() {
+        re.fill(f64::NAN);
+    }
+    if part == Part::Real { re } else { im }
+}
+
+/// Largest less smallest value at places along an axis, and both ends.
+fn range(statement: &Statement, expression: &Expression, axis: usize, share: f64, part: Part) -> (f64, [f64; 2]) {
+    let line = &statement.grid.axes[axis];
+    let places: Vec<f64> = (0..=64).map(|i| line.min + line.length() * f64::from(i) / 64.0).collect();
+    let values = along(statement, expression, axis, share, part, &places);
+    let (least, most) = values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), v| (a.min(*v), b.max(*v)));
+    (most - least, [values[0], values[64]])
+}
+
+/// Where a function jumps along an axis, and by how much: a place on it, or its end where a period does not close.
+fn jump_of(statement: &Statement, expression: &Expression, axis: usize, share: f64, part: Part) -> Option<(f64, f64)> {
+    let line = &statement.grid.axes[axis];
+    let found = jumps::jump(line.min, line.max, |places| along(statement, expression, axis, share, part, places));
+    found.or_else(|| {
+        let (range, [low, high]) = range(statement, expression, axis, share, part);
+        let gap = (low - high).abs();
+        (line.is_periodic && gap > SEAM * range && gap > 1e-9 * low.abs().max(high.abs())).then_some((line.max, gap))
+    })
+}
+
+/// What to say of initial values whose derivative of order `k` jumps.
+fn rough(name: &str, k: u8, axis: &str, place: f64, line: &Axis) -> EddyError {
+    let what = match k {
+        0 => "jump".to_owned(),
+        1 => "have a corner".to_owned(),
+        k => format!("have a jump in their derivative of order {k}"),
+    };
+    let shown = (place * 1e4).round() / 1e4;
+    let at = if line.is_periodic && place == line.max {
+        return EddyError::start(format!(
+            "{axis} is periodic, and the initial values of {name} {what} from its end to its beginning, {axis} = {shown}. A network \
+             that begins with them does not see that, and comes to rest beside the solution. Give {name} conditions at the sides, \
+             or take values of that period."
+        ))
+        .at("boundary");
+    } else {
+        format!("{axis} = {shown}")
+    };
+    let advice = if k == 0 {
+        format!("tanh(({axis} - {shown})/{}) for a step", 0.02 * line.length())
+    } else {
+        format!("sqrt(({axis} - {shown})^2 + {:.1e}) for |{axis} - {shown}|", (0.02 * line.length()).powi(2))
+    };
+    EddyError::start(format!(
+        "The initial values of {name} {what} at {at}, where the equations need their derivatives. A network that begins with \
+         them does not see that, and comes to rest beside the solution. Round it off: {advice}, say."
+    ))
+    .at("initial")
 }
 
 impl TypedNetwork {

@@ -443,3 +443,43 @@ fn relaxed(g: f64) -> f64 {
     }
     h * (1..n).map(|i| psi[i] * slope(&psi, i)).sum::<f64>()
 }
+
+#[test]
+fn what_points_do_not_see_is_told() {
+    let heat = |initial: &str, boundary: &str| Texts {
+        initial: initial.into(),
+        end: "0.5".into(),
+        ..texts("u_t = 0.2*dxx(u)", "0 .. 1, 32", boundary, "", "")
+    };
+    let refused = |texts: &Texts| network(texts, training()).err().expect("refused");
+    let walls = "u = dirichlet: 0";
+    for (initial, boundary, key, part) in [
+        ("u = if(x < 0.3, 1, 0)", walls, "initial", "jump at x = 0.3"),
+        ("u = min(x, 1 - x)", walls, "initial", "corner at x = 0.5"),
+        ("u = x", "", "boundary", "periodic"),
+    ] {
+        let error = refused(&heat(initial, boundary));
+        assert!(error.key.as_deref() == Some(key) && error.message.contains(part), "{initial}: {error}");
+    }
+    for (initial, boundary) in [
+        ("u = 0.5*(1 - tanh((x - 0.3)/0.02))", "u = neumann: 0"),
+        ("u = sqrt((x - 0.5)^2 + 0.0004)", "u = neumann: 0"),
+        ("u = exp(-60*(x - 0.5)^2)", ""),
+        ("u = max(x - 0.4, 0)^4", "u = neumann: 0"),
+    ] {
+        let found = network(&heat(initial, boundary), training());
+        assert!(found.is_ok(), "{initial}: {:?}", found.err());
+    }
+    // A conductivity that jumps, along with one that is steep; and a corner, whose derivative is a number on both sides.
+    let rod = |k: &str| texts(&format!("dx(k*dx(u)) = -1; k = {k}"), "0 .. 1, 65", walls, "", "");
+    let error = refused(&rod("if(x < 0.5, 1, 10)"));
+    assert!(error.key.as_deref() == Some("equations") && error.message.contains("jumps at x = 0.5"), "{error}");
+    for k in ["1 + 4.5*(1 + tanh((x - 0.5)/0.05))", "1 + abs(x - 0.5)"] {
+        let found = network(&rod(k), training());
+        assert!(found.is_ok(), "{k}: {:?}", found.err());
+    }
+    let error = refused(&texts("dx(u) = u", "0 .. 2, 32", "u.x_min = dirichlet: 1\nu.x_max = dirichlet: 5", "", ""));
+    assert!(error.key.as_deref() == Some("boundary") && error.message.contains("free"), "{error}");
+    let error = refused(&Texts { end: "0".into(), ..heat("u = sin(pi*x)", walls) });
+    assert_eq!((error.key.as_deref(), error.repair), (Some("end"), Some(("end".into(), "1".into()))));
+}
