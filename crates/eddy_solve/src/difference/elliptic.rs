@@ -366,7 +366,7 @@ impl<R: Scalar> Elliptic<R> {
         let weight = |row: &Vec<(usize, f64)>| row.iter().map(|(_, value)| value.abs()).sum::<f64>();
         let heaviest = (0..size).filter(|row| !is_fixed[*row]).map(|row| weight(&matrix.rows[row])).fold(0.0, f64::max);
         // What remains of a slope that is given is rounding.
-        let silent = matrix.rows.iter().position(|row| weight(row) <= 1e-12 * heaviest);
+        let silent = (0..size).find(|row| !is_fixed[*row] && weight(&matrix.rows[*row]) <= 1e-12 * heaviest);
         if let Some(row) = silent.filter(|_| heaviest > 0.0) {
             self.factor = None;
             self.failure = Some(format!(

@@ -246,6 +246,25 @@ p = "cos(x)*cos(2*y)"
 "#,
         ),
         (
+            "a micrometre between large values",
+            1e-8,
+            r#"
+equations = """
+u_t = 0*u
+p_xx = 2e24*sin(1e6*pi*x)
+"""
+[domain]
+x = { max = 1e-6, points = 65 }
+[boundary]
+u = "neumann: 0"
+p = { x_min = "dirichlet: 1e12", x_max = "dirichlet: 3e12" }
+[time]
+end = 0
+[exact]
+p = "1e12*(1 + 2e6*x - 2/pi^2*sin(1e6*pi*x))"
+"#,
+        ),
+        (
             "two lines that need each other",
             1e-5,
             r#"

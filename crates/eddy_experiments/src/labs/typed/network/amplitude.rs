@@ -10,7 +10,7 @@ use super::{
     candidate::{Candidate, Output},
     integrals::left_by,
     points::run_at,
-    scale::{of_rows, points, root_mean_square, terms},
+    scale::{changes_within, largest_term, of_rows, points, root_mean_square, terms},
 };
 
 /// Places along an axis at which initial values are looked at, by dimension.
@@ -164,14 +164,12 @@ fn held_at_sides(statement: &Statement, output: &Output, inputs: usize, reach: f
     let dimension = statement.grid.dimension();
     let mut all = Vec::new();
     for (axis, pair) in sides.iter().enumerate().take(dimension) {
-        let half = 0.5 * statement.grid.axes[axis].length();
-        let length = if axis == 0 { half.min(reach) } else { half };
+        let length = changes_within(statement, axis, reach);
         for (side, is_high) in pair.iter().zip([false, true]) {
             let Side::Conditions(conditions) = side else { continue };
             for condition in conditions {
                 let [factor, slopes @ ..] = condition.coefficients;
-                let term = |(order, c): (i32, f64)| c.abs() / length.powi(order);
-                let size = (0..).zip(condition.coefficients).map(term).fold(0.0, f64::max);
+                let size = largest_term(condition, length);
                 for point in side_places(statement, axis, is_high, inputs > dimension).chunks_exact(inputs) {
                     let mut place = [0.0; 3];
                     place[..dimension].copy_from_slice(&point[..dimension]);

@@ -13,11 +13,11 @@ use std::collections::HashMap;
 
 use eddy_expr::{Conditions, Read, Residuals};
 use eddy_numerics::least_squares::Qr;
-use eddy_solve::{Statement, grid::Axis};
+use eddy_solve::{Statement, boundary::Side, grid::Axis};
 use eddy_spec::EddyError;
 
 use super::{
-    candidate::Candidate,
+    candidate::{Candidate, Output},
     integrals::{Outer, factors, rule, tensor},
     points::run_at,
     sides::Sides,
@@ -70,6 +70,16 @@ impl Steady<'_> {
             let grid = Grid::new(self, 0.5);
             grid.system(&grid.zero(None), None).largest_residual == 0.0
         }
+    }
+
+    /// Whether no side gives the value of some field.
+    pub fn has_free_level(&self) -> bool {
+        let gives = |side: &Side| matches!(side, Side::Conditions(all) if all.iter().any(|c| c.coefficients[0] != 0.0));
+        let is_held = |output: &Output| {
+            let sides = self.statement.sides[usize::from(output.variable)].as_ref();
+            sides.is_some_and(|sides| sides.iter().flatten().any(gives))
+        };
+        !self.candidate.outputs.iter().all(is_held)
     }
 
     /// Whether the conditions at the sides leave the equations a solution.

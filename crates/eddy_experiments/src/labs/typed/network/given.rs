@@ -13,6 +13,9 @@ use super::{
 };
 use crate::labs::typed::Texts;
 
+/// Relative distance of the solution on half of the points from which on it says nothing: beside a resonance it is one.
+const UNSETTLED: f64 = 0.5;
+
 /// Takes the equations of the fields that are to be found out of the system; returns them with their first guesses.
 pub(super) fn free_fields(statement: &mut Statement, sought: &[(String, f64)]) -> Result<Vec<(u16, f64)>, EddyError> {
     let mut free = Vec::new();
@@ -122,10 +125,19 @@ pub(super) fn reference(
         }
         if !has_time && problem.candidate.inputs > 0 && free.is_empty() {
             problem.numbers.clear();
-            if !problem.is_possible() {
+            // Where a side gives the value there is a solution, but for resonances.
+            if problem.has_free_level() && !problem.is_possible() {
                 let message = "No solution fulfils these equations with these conditions at the sides: between sides that fix the \
                                slope alone, or around a ring, what flows out must be what the sources bring.";
                 return Err(EddyError::start(message).at("boundary"));
+            }
+            if let Some(error) = reference.error.filter(|error| *error > UNSETTLED) {
+                let message = format!(
+                    "Nothing was found that the network could be compared with: on half of the points along each axis the \
+                     solution is {error:.1e} away. Take more points, or coefficients at which the equations have a single \
+                     solution."
+                );
+                return Err(EddyError::start(message).at("equations"));
             }
         }
         return Ok((reference, Vec::new(), Vec::new()));

@@ -105,12 +105,23 @@ pub(super) fn factors(
     residuals.fields.iter().zip(of_terms).map(factor).collect()
 }
 
-/// Factor of a condition at a side: one over the amplitude, and over its largest term for a field that changes over half of the
-/// axis, where that is far above one. Not where it is far below: on a long axis fronts are steeper than that, and with the slope at
-/// the end of one counted fifty times Fisher's front came to ten times the error.
-pub(super) fn of_condition(condition: &Condition, axis: &Axis, amplitude: f64) -> f64 {
-    let term = |(order, c): (i32, f64)| c.abs() / (0.5 * axis.length()).powi(order);
-    1.0 / of_rows((0..).zip(condition.coefficients).map(term).fold(1.0, f64::max)) / amplitude
+/// Factor of a condition at a side: one over the amplitude, and over its largest term for a field that changes as [`changes_within`]
+/// says, where that is far from one.
+pub(super) fn of_condition(statement: &Statement, condition: &Condition, axis: usize, size: &Size) -> f64 {
+    1.0 / of_rows(largest_term(condition, changes_within(statement, axis, size.reach))) / size.amplitude
+}
+
+/// A condition's largest term for a field of amplitude one that changes over `length`.
+pub(super) fn largest_term(condition: &Condition, length: f64) -> f64 {
+    let term = |(order, c): (i32, f64)| c.abs() / length.powi(order);
+    (0..).zip(condition.coefficients).map(term).fold(0.0, f64::max)
+}
+
+/// Length over which a field changes at a side: half of the axis, or what its equation carries along the first one in the time where
+/// that is less: on a long axis fronts are steeper, and counted by the axis their slope at its end would be all that counts.
+pub(super) fn changes_within(statement: &Statement, axis: usize, reach: f64) -> f64 {
+    let half = 0.5 * statement.grid.axes[axis].length();
+    if axis == 0 { half.min(reach) } else { half }
 }
 
 /// 1 in place of what is near that, or not known.

@@ -68,8 +68,7 @@ impl Sides {
                         Side::Conditions(conditions) => {
                             for condition in conditions {
                                 let (condition, first) = (condition.clone(), held.len() * points);
-                                let amplitude = candidate.outputs[output].size.amplitude;
-                                let scale = of_condition(&condition, &statement.grid.axes[axis], amplitude);
+                                let scale = of_condition(statement, &condition, axis, &candidate.outputs[output].size);
                                 held.push(Held { output, variable, part, axis, is_high, condition, scale, first });
                             }
                         }

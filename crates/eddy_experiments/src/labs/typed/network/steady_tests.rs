@@ -478,6 +478,14 @@ fn what_points_do_not_see_is_told() {
         let found = network(&rod(k), training());
         assert!(found.is_ok(), "{k}: {:?}", found.err());
     }
+    // A resonance; beside it, and with a steep layer between two values, there is one solution.
+    let error = refused(&texts("dxx(u) + pi^2*u = 1", "0 .. 1, 65", walls, "", ""));
+    assert!(error.key.as_deref() == Some("equations") && error.message.contains("single solution"), "{error}");
+    for equations in ["dxx(u) + 9*u = 1", "0.005*dxx(u) + dx(u) = 0"] {
+        let boundary = "u.x_min = dirichlet: 0\nu.x_max = dirichlet: 1";
+        let found = network(&texts(equations, "0 .. 1, 129", boundary, "", ""), training());
+        assert!(found.is_ok(), "{equations}: {:?}", found.err());
+    }
     let error = refused(&texts("dx(u) = u", "0 .. 2, 32", "u.x_min = dirichlet: 1\nu.x_max = dirichlet: 5", "", ""));
     assert!(error.key.as_deref() == Some("boundary") && error.message.contains("free"), "{error}");
     let error = refused(&Texts { end: "0".into(), ..heat("u = sin(pi*x)", walls) });
