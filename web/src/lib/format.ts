@@ -23,7 +23,7 @@ export function rangeTexts(low: number, high: number): [string, string] {
   const decimals = 2 - Math.floor(Math.log10(size));
   // Above and below, an exponent or a whole number is shorter.
   if (!(decimals >= 0 && decimals <= 5)) return [numberText(low), numberText(high)];
-  const text = (value: number): string => (value === 0 ? '0' : value.toFixed(decimals).replace('-', '−'));
+  const text = (value: number): string => (Number(value.toFixed(decimals)) === 0 ? '0' : value.toFixed(decimals).replace('-', '−'));
   return [text(low), text(high)];
 }
 

@@ -17,7 +17,8 @@ use eddy_numerics::systems::gray_scott::{GrayScott as Reaction, GrayScottRates};
 use eddy_spec::{Axis, Better, Citation, Claim, ColorMap, Cost, EddyError, Metric, ViewSpec, choice, params};
 
 use crate::labs::pde::{
-    Live, Measure, PdeRun, Picture, Range, ReactionMethod, Setup, Shape, gray_scott_backend, smallest_dt, uniforms};
+    Live, Measure, PdeRun, Picture, Range, ReactionMethod, Setup, Shape, gray_scott_backend, smallest_dt, uniforms,
+};
 use crate::{Baseline, Context, DeviceKind, Experiment, Lab, Run};
 
 choice! { pub enum Start {

@@ -26,7 +26,8 @@ use eddy_spec::{Axis, Better, Citation, Claim, ColorMap, Cost, EddyError, Metric
 
 use crate::labs::pde::{
     Backend, CpuBackend, LineEquation, Live, Measure, PdeRun, Picture, Range, Setup, Shape, Solver, StencilSolver,
-    line_backend, smallest_dt, uniforms};
+    line_backend, smallest_dt, uniforms,
+};
 use crate::{Baseline, Context, DeviceKind, Experiment, Lab, Precision, Run};
 
 choice! { pub enum Scheme {

@@ -26,7 +26,8 @@ use eddy_spec::{
 };
 
 use crate::labs::pde::{
-    Backend, CpuBackend, Live, Measure, PdeRun, Picture, Range, Setup, Shape, StencilSolver, smallest_dt};
+    Backend, CpuBackend, Live, Measure, PdeRun, Picture, Range, Setup, Shape, StencilSolver, smallest_dt,
+};
 use crate::{Baseline, Context, DeviceKind, Experiment, Lab, Precision, Run};
 
 choice! { pub enum Start {

@@ -17,7 +17,8 @@ use eddy_numerics::time::stability::{Limit, StabilityLimits, round_down};
 use eddy_spec::{Axis, Better, Citation, Claim, ColorMap, Cost, EddyError, Metric, ViewSpec, params};
 
 use crate::labs::pde::{
-    LineEquation, Live, Measure, PdeRun, Picture, Range, Setup, Shape, line_backend, smallest_dt, uniforms};
+    LineEquation, Live, Measure, PdeRun, Picture, Range, Setup, Shape, line_backend, smallest_dt, uniforms,
+};
 use crate::{Baseline, Context, DeviceKind, Experiment, Lab, Run};
 
 const MOST_POINTS: u32 = 1024;

@@ -32,7 +32,8 @@ use eddy_spec::{
 
 use crate::labs::pde::{
     Backend, CpuBackend, Live, Measure, PdeRun, Picture, Range, Setup, Shape, WaveFunctionSolver, WaveStepper,
-    smallest_dt, uniforms};
+    smallest_dt, uniforms,
+};
 use crate::{Baseline, Context, DeviceKind, Experiment, Lab, Precision, Run};
 
 choice! { pub enum Start {

@@ -460,7 +460,8 @@ impl Experiment for TypedPinn {
         let record_every = if method == Method::GaussNewton { 5 } else { 20 };
         let descent = Descent { method, steps: p.steps(), seed: p.seed, record_every };
         if p.steps() < u64::from(p.windows) {
-            let message = format!("Each window takes a step at least: {} steps are too few for {}.", p.steps(), p.windows);
+            let message =
+                format!("Each window takes a step at least: {} steps are too few for {}.", p.steps(), p.windows);
             return Err(EddyError::start(message).at("windows").repaired_by("windows", p.steps().to_string()));
         }
         let training = p.training(&texts.sought)?;

@@ -37,6 +37,7 @@ use eddy_nets::graph::{Derivatives, Graph, GraphEngine, NormalEquations};
 use eddy_solve::Statement;
 use eddy_spec::{EddyError, Metric, ViewData};
 
+use amplitude::Known;
 pub use architecture::{Architecture, Kind};
 pub use balance::Balance;
 use candidate::Candidate;
@@ -167,9 +168,16 @@ impl TypedNetwork {
         let free = free_fields(&mut statement, &training.sought)?;
         check_measured(&statement, &training)?;
         let (architecture, knows_start) = (training.architecture, training.knows_start);
-        let norm =
-            statement.system.clone().conditions(&nodes, &[]).ok().and_then(|c| amplitude::asked_for(&statement, &c));
-        let mut candidate = Candidate::new(&statement, architecture, &free, knows_start, training.builds_sides, norm)?;
+        let mut guessed = statement.clone();
+        for (name, guess) in &training.sought {
+            if let Some(parameter) = statement.system.parameter(name) {
+                guessed.parameters[usize::from(parameter)] = *guess;
+            }
+        }
+        let asked = statement.system.clone().conditions(&nodes, &[]).ok();
+        let norm = asked.and_then(|conditions| amplitude::asked_for(&guessed, &conditions));
+        let known = Known { statement: &guessed, end: truth.end, builds_sides: training.builds_sides, norm };
+        let mut candidate = Candidate::new(&statement, architecture, &free, knows_start, &known)?;
         let curriculum = Curriculum::new(&statement, &training)?;
         let mut sought = Vec::new();
         let mut asked = Vec::new();
@@ -219,7 +227,7 @@ impl TypedNetwork {
         let has_time = candidate.has_time;
         let (derivatives, sources) = sources(&residuals.reads, &statement, &mut candidate)?;
         let integrals = match conditions {
-            Some(conditions) => Some(Integrals::new(&statement, &mut candidate, conditions, training.seed)?),
+            Some(conditions) => Some(Integrals::new(&guessed, &mut candidate, conditions, training.seed)?),
             None => None,
         };
         let engine = GraphEngine::new(&candidate.graph, &derivatives).map_err(refused)?;

@@ -8,7 +8,7 @@ use eddy_solve::{Statement, boundary::Side, grid::Axis};
 use super::{
     built_in::side_places,
     candidate::{Candidate, Output},
-    integrals::left_by,
+    integrals::{left_by, tensor},
     points::run_at,
     scale::{changes_within, largest_term, of_rows, points, root_mean_square, terms},
 };
@@ -16,11 +16,31 @@ use super::{
 /// Places along an axis at which initial values are looked at, by dimension.
 const PLACES: [usize; 4] = [1, 128, 32, 12];
 
+/// Below this amplitudes are taken for zero.
+const LEAST: f64 = 1e-100;
+
 /// What is within this factor of one stays as it is: weights reach it in a few steps.
 const NEAR: f64 = 3.0;
 
-/// Powers of ten between which amplitudes are looked for.
-const MOST_DECADES: (f64, f64) = (-15.0, 15.0);
+/// Powers of ten between which amplitudes are looked for: beyond, the rounding of an integral that vanishes, 1e-16 of its terms, would
+/// be taken for its value.
+const MOST_DECADES: (f64, f64) = (-15.0, 8.0);
+
+/// Moments at which equations that change in time are looked at.
+const MOMENTS: usize = 13;
+/// Points of the solver's grid along an axis at which the spread of initial values is taken, at most, by dimension.
+const SPREAD: [usize; 4] = [1, 1024, 256, 64];
+
+/// From what fields' sizes follow.
+pub(super) struct Known<'a> {
+    /// With the first guesses of numbers that are looked for.
+    pub statement: &'a Statement,
+    /// The end of the whole run: windows shorten the statement.
+    pub end: f64,
+    pub builds_sides: bool,
+    /// What conditions on integrals ask for, and the fields that stand in them.
+    pub norm: Option<(f64, Vec<u16>)>,
+}
 
 /// Of an output, what its field is measured with.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -46,7 +66,10 @@ impl Size {
 /// other fields do to the equation. Of a coefficient that is looked for, its guess. Of steady fields no less than `norm`, what
 /// conditions on integrals ask for. Below one only where the equations are linear in the field: else a small start may grow to what
 /// the equations like.
-pub(super) fn sizes(statement: &Statement, candidate: &Candidate, builds_sides: bool, norm: Option<f64>) -> Vec<Size> {
+pub(super) fn sizes(known: &Known<'_>, candidate: &Candidate) -> Vec<Size> {
+    let (statement, builds_sides) = (known.statement, known.builds_sides);
+    let mut whole = statement.clone();
+    whole.end = known.end;
     let axes = &statement.grid.axes;
     let places = points(axes, PLACES[axes.len()]);
     let along: Vec<Vec<f64>> = (0..axes.len()).map(|axis| places.iter().map(|p| p[axis]).collect()).collect();
@@ -57,17 +80,18 @@ pub(super) fn sizes(statement: &Statement, candidate: &Candidate, builds_sides: 
     let outputs = &candidate.outputs;
     let (starts, velocities): (Vec<_>, Vec<_>) = (0..outputs.len()).map(|o| (base(o, 0), base(o, 1))).unzip();
     let residuals = statement.system.clone().residuals(&[]).ok();
-    let left = residuals.and_then(|r| Left::new(statement, candidate, &r, &along, &starts, &velocities));
+    let left = residuals.and_then(|r| Left::new(known, candidate, &r, &along, &starts, &velocities));
+    let all_places = spread_places(&whole, candidate);
     let of = |(o, output): (usize, &Output)| -> f64 {
         if let Some(guess) = output.guess {
             return guess.abs();
         }
-        let (low, high) = span(starts[o].iter().copied());
+        let (low, high) = span(candidate.base(o, [0; 3], 0, &all_places).into_iter());
         let reach = left.as_ref().map_or(f64::INFINITY, |left| left.reach[o]);
-        let held = held_at_sides(statement, output, candidate.inputs, reach);
-        let values = held.iter().filter(|one| one.is_value).map(|one| one.given / one.factor);
+        let held = held_at_sides(&whole, output, candidate.inputs, reach);
+        let values = held.iter().filter(|one| one.is_lifted).map(|one| one.given / one.factor);
         let (held_low, held_high) = span(values);
-        let middle = match (output.order > 0, builds_sides && held_low.is_finite()) {
+        let middle = match (output.initial_positions().next().is_some(), builds_sides && held_low.is_finite()) {
             (true, _) => 0.5 * (low + high),
             (false, true) => 0.5 * (held_low + held_high),
             (false, false) => 0.0,
@@ -99,27 +123,29 @@ pub(super) fn sizes(statement: &Statement, candidate: &Candidate, builds_sides: 
     let whole = |(o, output): (usize, &Output)| {
         let parts = outputs.iter().zip(&found).filter(|(other, _)| other.variable == output.variable);
         let mut amplitude = parts.fold(0.0, |most, (_, one)| f64::max(most, *one));
+        let norm = known.norm.as_ref().filter(|(_, fields)| fields.contains(&output.variable)).map(|(norm, _)| *norm);
         if let Some(norm) = norm.filter(|norm| output.guess.is_none() && *norm > amplitude) {
             amplitude = norm;
         }
         let is_linear = norm.is_some()
             || output.guess.is_some()
             || left.as_ref().is_some_and(|left| left.is_linear || output.order == 0);
-        let known = left.as_ref().map_or((1.0, f64::INFINITY), |left| (left.size(o, outputs), left.reach[o]));
-        Size { amplitude: rounded(amplitude, is_linear), terms: known.0, reach: known.1 }
+        let terms = left.as_ref().map_or((1.0, f64::INFINITY), |left| (left.size(o, outputs), left.reach[o]));
+        Size { amplitude: rounded(amplitude, is_linear), terms: terms.0, reach: terms.1 }
     };
     outputs.iter().enumerate().map(whole).collect()
 }
 
 /// How large steady fields are that conditions on integrals ask for, where that is far from one: a field that is the same everywhere
-/// changes what these leave of zero fields by as much as that is. `None` where they leave nothing of zero, or in time.
-pub(super) fn asked_for(statement: &Statement, conditions: &Conditions) -> Option<f64> {
+/// changes what these leave of zero fields by as much as that is. With the fields that stand in them. `None` where they leave nothing
+/// of zero, or in time.
+pub(super) fn asked_for(statement: &Statement, conditions: &Conditions) -> Option<(f64, Vec<u16>)> {
     if !statement.stepped().is_empty() || statement.grid.axes.is_empty() {
         return None;
     }
-    let rest = left_by(statement, conditions, 0.0);
+    let rest = left_by(statement, conditions, |_, _| 0.0);
     let moves = |exponent: f64| {
-        let left = left_by(statement, conditions, 10f64.powf(exponent));
+        let left = left_by(statement, conditions, |_, _| 10f64.powf(exponent));
         rest.iter().zip(left).any(|(rest, left)| *rest != 0.0 && (left - rest).abs() >= rest.abs())
     };
     let (mut low, mut high) = MOST_DECADES;
@@ -131,17 +157,34 @@ pub(super) fn asked_for(statement: &Statement, conditions: &Conditions) -> Optio
         *(if moves(middle) { &mut high } else { &mut low }) = middle;
     }
     let size = 10f64.powf(high);
-    Some(size).filter(|size| of_rows(*size) != 1.0)
+    let field = |read: &Read| match read {
+        Read::Jet { variable, .. } => Some(*variable),
+        Read::Time => None,
+    };
+    let fields = conditions.integrands.reads.iter().filter_map(field).collect();
+    (of_rows(size) != 1.0).then_some((size, fields))
 }
 
 /// One digit of it, and 1 in place of what is near that.
 pub(super) fn rounded(size: f64, may_be_small: bool) -> f64 {
-    let is_known = size > NEAR || (may_be_small && size > 0.0 && size < 1.0 / NEAR);
+    // Its square is to be a number.
+    let is_known = size > NEAR || (may_be_small && size > LEAST && size < 1.0 / NEAR);
     if !is_known || !size.is_finite() {
         return 1.0;
     }
     // Reading it back makes 0.003 of 3 · 0.001.
     format!("{size:.0e}").parse().unwrap_or(1.0)
+}
+
+/// Points of the solver's grid at the start, [point][input].
+fn spread_places(statement: &Statement, candidate: &Candidate) -> Vec<f64> {
+    let axes = &statement.grid.axes;
+    let most = SPREAD[axes.len()];
+    let along: Vec<Vec<f64>> = (axes.iter())
+        .map(|axis| axis.coordinates().into_iter().step_by(axis.points.div_ceil(most)).collect())
+        .collect();
+    let start = candidate.has_time.then_some(statement.start);
+    tensor(&along).iter().flat_map(|place| place.iter().copied().chain(start)).collect()
 }
 
 fn span(values: impl Iterator<Item = f64>) -> (f64, f64) {
@@ -155,7 +198,8 @@ struct HeldThere {
     factor: f64,
     /// Its largest term for a field of amplitude one that changes within `reach`, or half of the axis where that is less.
     size: f64,
-    is_value: bool,
+    /// Whether it gives a value that is the same everywhere and always, so that it can be built in.
+    is_lifted: bool,
 }
 
 /// Conditions of an output at points of the sides.
@@ -170,14 +214,19 @@ fn held_at_sides(statement: &Statement, output: &Output, inputs: usize, reach: f
             for condition in conditions {
                 let [factor, slopes @ ..] = condition.coefficients;
                 let size = largest_term(condition, length);
+                let before = all.len();
                 for point in side_places(statement, axis, is_high, inputs > dimension).chunks_exact(inputs) {
                     let mut place = [0.0; 3];
                     place[..dimension].copy_from_slice(&point[..dimension]);
                     let time = point.get(dimension).copied().unwrap_or(statement.start);
                     let (re, im) = condition.value(place, time, &statement.parameters);
-                    let is_value = factor != 0.0 && slopes == [0.0; 3];
-                    all.push(HeldThere { given: output.pick(re, im), factor, size, is_value });
+                    all.push(HeldThere { given: output.pick(re, im), factor, size, is_lifted: false });
                 }
+                let new: &mut [HeldThere] = &mut all[before..];
+                let first = new.first().map_or(0.0, |one| one.given);
+                let is_constant = new.iter().all(|one| (one.given - first).abs() <= 1e-9 * first.abs());
+                let is_lifted = factor != 0.0 && slopes == [0.0; 3] && is_constant;
+                new.iter_mut().for_each(|one| one.is_lifted = is_lifted);
             }
         }
     }
@@ -199,13 +248,14 @@ struct Left {
 impl Left {
     /// `starts` and `velocities` by output, at the places [axis][point].
     fn new(
-        statement: &Statement,
+        known: &Known<'_>,
         candidate: &Candidate,
         residuals: &Residuals,
         places: &[Vec<f64>],
         starts: &[Vec<f64>],
         velocities: &[Vec<f64>],
     ) -> Option<Self> {
+        let statement = known.statement;
         let count = starts.first()?.len();
         let column = |read: &Read| match read {
             Read::Time => vec![statement.start; count],
@@ -229,21 +279,38 @@ impl Left {
         let fields = candidate.outputs.len();
         let (mut rest, mut all) = (vec![0.0; fields], vec![vec![0.0; fields]; fields]);
         let row = |k: usize| candidate.output(residuals.fields[k].0, residuals.fields[k].1);
-        for (k, values) in outputs.iter().take(residuals.fields.len()).enumerate() {
-            row(k).into_iter().for_each(|o| rest[o] = root_mean_square(values));
+        // What acts later counts as much.
+        let is_driven = residuals.reads.contains(&Read::Time);
+        for moment in 0..if is_driven { MOMENTS } else { 1 } {
+            let time = statement.start + (known.end - statement.start) * moment as f64 / (MOMENTS - 1) as f64;
+            let then = residuals.reads.iter().zip(&columns).map(|(read, column)| match read {
+                Read::Time => vec![time; count],
+                Read::Jet { .. } => column.clone(),
+            });
+            let outputs = run(&then.collect::<Vec<_>>())?;
+            for (k, values) in outputs.iter().take(residuals.fields.len()).enumerate() {
+                row(k).into_iter().for_each(|o| rest[o] = f64::max(rest[o], root_mean_square(values)));
+            }
         }
-        let (mut reach, mut highest) = (vec![f64::INFINITY; fields], vec![0; fields]);
+        // Of a complex field the slopes with respect to both parts are those of its coefficient.
+        let (mut squares, mut highest) = (vec![0.0; fields], vec![0; fields]);
         for (k, read, size) in terms(statement, residuals, &outputs, length) {
             let Read::Jet { variable, part, orders, time } = &residuals.reads[read] else { continue };
             let (Some(own), Some(other)) = (row(k), candidate.output(*variable, *part)) else { continue };
             all[own][other] = f64::max(all[own][other], size);
             let (order, one) = (orders[0], &candidate.outputs[own]);
-            if one.order > 0 && *time == 0 && *variable == one.variable && order > highest[own] && size > 0.0 {
+            if one.order > 0 && *time == 0 && *variable == one.variable && order >= highest[own].max(1) && size > 0.0 {
                 let coefficient = size * length(&statement.grid.axes[0]).powi(i32::from(order));
-                let duration = (statement.end - statement.start).powi(i32::from(one.order));
-                (reach[own], highest[own]) = ((coefficient * duration).powf(1.0 / f64::from(order)), order);
+                let before = if order > highest[own] { 0.0 } else { squares[own] };
+                (squares[own], highest[own]) = (before + coefficient * coefficient, order);
             }
         }
+        let reaches = |o: usize| {
+            let duration = (statement.end - statement.start).powi(i32::from(candidate.outputs[o].order));
+            let far = (f64::sqrt(squares[o]) * duration).powf(1.0 / f64::from(highest[o]));
+            if highest[o] == 0 { f64::INFINITY } else { far }
+        };
+        let reach = (0..fields).map(reaches).collect();
         Some(Self { rest, terms: all, reach, is_linear })
     }
 
@@ -264,7 +331,7 @@ mod tests {
     use crate::labs::{
         pinn::Objective,
         typed::network::{
-            TypedNetwork,
+            Training, TypedNetwork,
             tests::{objective, training},
         },
     };
@@ -311,6 +378,41 @@ mod tests {
     }
 
     #[test]
+    fn amplitudes_do_not_depend_on_when_and_where() {
+        let of = |text: &str, training: Training| -> Vec<f64> {
+            let network = objective(text, training).unwrap_or_else(|e| panic!("{e:?}\n{text}"));
+            network.candidate.outputs.iter().map(|output| output.size.amplitude).collect()
+        };
+        let rod = "boundary.u.x_min = \"dirichlet: 0\"\nboundary.u.x_max = \"dirichlet: 500*exp(-50*(t-0.8)^2)\"\n\
+                   [domain]\nx = { max = 1, points = 24 }\n[time]\nend = 1\n";
+        // What a side holds, and a source, that come late: in the first of four windows they are 1e-13 of that.
+        for windows in [1, 4] {
+            let training = Training { windows, ..training() };
+            assert_eq!(of(&format!("equations = \"u_t = 0.1*dxx(u)\"\n{rod}"), training), [500.0]);
+        }
+        let line = "[domain]\nx = { max = \"2*pi\", points = 32 }\n[time]\nend = 1\n";
+        let driven =
+            of(&format!("equations = \"u_t = 0.1*dxx(u) + 1e4*exp(-50*(t-0.8)^2)*cos(x)\"\n{line}"), training());
+        assert!(driven[0] > 1e3, "{driven:?}");
+        // A pulse between the places at which equations are looked at.
+        let pulse = |c: f64| {
+            let text = format!(
+                "equations = \"u_t = 1e-4*dxx(u)\"\ninitial.u = \"400*exp(-2e5*(x-{c})^2)\"\n[domain]\nx = {{ max = 1, points = 500 }}\n[time]\nend = 1\n"
+            );
+            of(&text, training())
+        };
+        assert_eq!((pulse(0.5), pulse(0.504)), (vec![200.0], vec![200.0]));
+        // A number that is looked for counts by its guess.
+        let source = format!("equations = \"u_t = 0.1*dxx(u) + S*cos(x); S = 9000\"\ninitial.u = \"cos(x)\"\n{line}");
+        let sought = Training { sought: vec![("S".into(), 1.0)], ..training() };
+        assert_eq!(of(&source, sought), [1.0]);
+        // What moves along a side cannot be built in, so the network has to go all the way.
+        let plane = "equations = \"dxx(u) + dyy(u) = 0\"\nboundary.u = \"dirichlet: 300 + x^2 - y^2\"\n\
+                     [domain]\nx = { max = 1, points = 16 }\ny = { max = 1, points = 16 }\n";
+        assert_eq!(of(plane, training()), [300.0]);
+    }
+
+    #[test]
     fn equations_reach_as_far_as_they_carry() {
         let reach = |equations: &str| {
             let text = format!(
@@ -322,6 +424,9 @@ mod tests {
         near(reach("u_t = -6*u*dx(u) - dxxx(u)"), 0.5f64.cbrt());
         near(reach("u_t = 0.02*dxx(u) + dx(u)"), 0.1);
         near(reach("u_tt = 9*dxx(u)"), 1.5);
+        // Of a complex coefficient the magnitude, for both parts, in whichever order they come.
+        near(reach("u_t = (3 + 4*i)*dxx(u)"), 2.5f64.sqrt());
+        near(reach("u_t = (4 - 3*i)*dxx(u)"), 2.5f64.sqrt());
         assert_eq!(reach("u_t = -u"), f64::INFINITY);
     }
 

@@ -8,7 +8,7 @@ use eddy_solve::Statement;
 use eddy_spec::EddyError;
 
 use super::{
-    amplitude::{Size, sizes},
+    amplitude::{Known, Size, sizes},
     architecture::{Architecture, Split},
     built_in::BuiltIn,
     sides::normal,
@@ -88,8 +88,7 @@ impl Candidate {
         architecture: Architecture,
         guesses: &[(u16, f64)],
         knows_start: bool,
-        builds_sides: bool,
-        norm: Option<f64>,
+        known: &Known<'_>,
     ) -> Result<Self, EddyError> {
         let stepped = statement.stepped();
         let position = |variable: u16| stepped.iter().position(|other| *other == variable);
@@ -143,10 +142,10 @@ impl Candidate {
         for output in 0..candidate.outputs.len() {
             candidate.need(statement, output, [0; 3])?;
         }
-        let sizes = sizes(statement, &candidate, builds_sides, norm);
+        let sizes = sizes(known, &candidate);
         candidate.outputs.iter_mut().zip(sizes).for_each(|(output, size)| output.size = size);
         for output in 0..candidate.outputs.len() {
-            let built_in = if builds_sides { candidate.build_in(statement, output) } else { BuiltIn::default() };
+            let built_in = if known.builds_sides { candidate.build_in(statement, output) } else { BuiltIn::default() };
             candidate.built_in.push(built_in);
         }
         candidate.build(statement, architecture, knows_start);

@@ -1,6 +1,6 @@
 //! Conditions on integrals over the domain, as a term of the loss: the norm of a bound state, the content of a box.
 
-use eddy_expr::{BlockKernel, Column, Conditions, Read, Row, program::UniformInput};
+use eddy_expr::{BlockKernel, Column, Conditions, Read, Row, kernel::Part, program::UniformInput};
 use eddy_nets::{graph::GraphEngine, uniform};
 use eddy_numerics::quadrature::gauss_legendre;
 use eddy_solve::{Statement, grid::Axis};
@@ -110,16 +110,16 @@ impl Outer {
 }
 
 /// What conditions leave at the start of fields that are `size` everywhere, with derivatives of that over the lengths of the axes.
-pub(super) fn left_by(statement: &Statement, conditions: &Conditions, size: f64) -> Vec<f64> {
+pub(super) fn left_by(statement: &Statement, conditions: &Conditions, size: impl Fn(u16, Part) -> f64) -> Vec<f64> {
     let (axes, integrands) = (&statement.grid.axes, &conditions.integrands);
     let (along, weights): (Vec<_>, Vec<_>) = axes.iter().map(|axis| rule(axis, PLACES[axes.len()])).unzip();
     let (places, weights) = (tensor(&along), tensor(&weights));
     let columns: Vec<Vec<f64>> = (integrands.reads.iter())
         .map(|read| match read {
             Read::Time => vec![statement.start; places.len()],
-            Read::Jet { orders, time: 0, .. } => {
+            Read::Jet { variable, part, orders, time: 0 } => {
                 let lengths = axes.iter().zip(orders).map(|(axis, order)| axis.length().powi(i32::from(*order)));
-                vec![size / lengths.product::<f64>(); places.len()]
+                vec![size(*variable, *part) / lengths.product::<f64>(); places.len()]
             }
             Read::Jet { .. } => vec![0.0; places.len()],
         })
@@ -138,6 +138,22 @@ pub(super) fn left_by(statement: &Statement, conditions: &Conditions, size: f64)
     (0..outer.count()).map(|condition| outer.value(condition)).collect()
 }
 
+/// By condition: one over what it leaves of zero fields, or over how many times more fields of their amplitudes change it than fields
+/// of amplitude one where that is more; where it is far from one.
+fn scales(statement: &Statement, candidate: &Candidate, conditions: &Conditions) -> Vec<f64> {
+    let amplitude = |variable: u16, part: Part| {
+        candidate.output(variable, part).map_or(1.0, |output| candidate.outputs[output].size.amplitude)
+    };
+    let nothing = left_by(statement, conditions, |_, _| 0.0);
+    let one = left_by(statement, conditions, |_, _| 1.0);
+    let as_far = left_by(statement, conditions, amplitude);
+    let scale = |((nothing, one), as_far): ((f64, f64), f64)| {
+        let times = (as_far - nothing).abs() / (one - nothing).abs();
+        1.0 / of_rows(if times.is_finite() { times.max(nothing.abs()) } else { nothing.abs() })
+    };
+    nothing.into_iter().zip(one).zip(as_far).map(scale).collect()
+}
+
 /// The conditions of a training, taken at one moment of a steady problem, at some random ones of others.
 pub struct Integrals {
     pub conditions: Conditions,
@@ -150,7 +166,7 @@ pub struct Integrals {
     weights: Vec<f64>,
     /// [`factors`]
     factors: Vec<f64>,
-    /// By condition: factor of its error, one over what it leaves of zero fields where that is far from one.
+    /// By condition: factor of its error ([`scales`]).
     scales: Vec<f64>,
     /// Moments of a step, as the equations know them.
     moments: Vec<f64>,
@@ -184,7 +200,7 @@ impl Integrals {
             weights: tensor(&weights).iter().map(|all| all.iter().product()).collect(),
             places,
             factors: factors(&conditions, axes),
-            scales: left_by(statement, &conditions, 0.0).into_iter().map(|size| 1.0 / of_rows(size.abs())).collect(),
+            scales: scales(statement, candidate, &conditions),
             moments: vec![statement.start; moments],
             points: Vec::new(),
             bases: Vec::new(),

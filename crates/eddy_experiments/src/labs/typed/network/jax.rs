@@ -133,7 +133,9 @@ impl TypedNetwork {
         out.push_str(&self.numbers_read(system));
         out.push_str("    return [\n");
         let dimension = self.statement.grid.dimension();
-        for (line, scale) in lines.iter().zip(&self.scales) {
+        for line in lines {
+            let own = self.residuals.fields.iter().position(|field| *field == (line.variable, Part::Real));
+            let scale = &own.map_or(1.0, |own| self.scales[own]);
             let name = python_name(&system.variables[usize::from(line.variable)].name);
             let mut orders = vec!["0".to_owned(); dimension];
             orders.push(line.order.to_string());

@@ -411,6 +411,28 @@ fn norms_do_not_matter() {
     let mut plain = well("1e6");
     plain.scales[0] *= 1e3;
     assert!(run(plain).0 > 0.01, "seen to fail where residuals keep their size");
+    // An integral that vanishes for every even field says nothing of how large they are; a field beside one with a mean keeps its size.
+    let (space, amplitude) = ("-5 .. 5, 96", |one: &TypedNetwork, o: usize| one.candidate.outputs[o].size.amplitude);
+    let third =
+        texts("-dxx(psi) + x^2*psi = E*psi; E = 3", space, "psi = dirichlet: 0", "integral(psi*x) = 0.01", "E = 2.8");
+    assert_eq!(amplitude(&network(&third, training()).unwrap(), 0), 1.0);
+    let mean = |mean: &str| {
+        let equations = "dxx(u) = k^2*cos(k*x); k = pi; dxx(v) - v = -1";
+        let sides = "u = neumann: 0\nv = dirichlet: 0";
+        network(&texts(equations, "0 .. 2, 96", sides, &format!("mean(u) = {mean}"), ""), training()).unwrap()
+    };
+    let far = mean("1e4");
+    assert_eq!((amplitude(&far, 0), amplitude(&far, 1)), (1e4, 1.0));
+    // Zero as what an integral is to be says no size, but the field does.
+    let closed = |a: &str| {
+        let start = Texts {
+            initial: format!("u = {a}*sin(x)"),
+            end: "1".into(),
+            ..texts("u_t = 0.1*dxx(u)", "0 .. 2*pi, 32", "", "integral(u) = 0", "")
+        };
+        network(&start, training()).unwrap().integrals.unwrap().scales()[0]
+    };
+    assert_eq!((closed("1"), closed("1e4")), (1.0, 1e-4));
     // u'' = u²/A between sides at A: A times the same curve.
     let bent = |size: &str| {
         let (equations, boundary) = (format!("dxx(u) = u^2/A; A = {size}"), format!("u = dirichlet: {size}"));

@@ -79,7 +79,7 @@ pub(super) const METRICS: &[Metric] = &[
         "residual",
         Axis::log("mean squared residual", "\\overline{r^2}"),
         Better::Lower,
-        "Mean of the squared residual over the points of the step, without causal weights, times the length of the run squared; of steady problems a hundred times over the size of their terms squared.",
+        "Mean of the squared residual over the points of the step, without causal weights, times the length of the run squared; of steady problems a hundred times over the size of their terms squared. Fields count in units of how far they go, here and in the terms below.",
     ),
     Metric::new(
         "sides",
