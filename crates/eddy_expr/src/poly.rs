@@ -33,6 +33,13 @@ pub(crate) struct Polynomials<'a> {
     has_fields: Vec<bool>,
 }
 
+/// A polynomial of one term.
+fn of_one(monomial: Monomial, coefficient: Id) -> Polynomial {
+    let mut polynomial = Polynomial::new();
+    polynomial.insert(monomial, coefficient);
+    polynomial
+}
+
 impl<'a> Polynomials<'a> {
     pub fn new(graph: &'a mut Graph) -> Self {
         Self { graph, memo: Vec::new(), is_constant: Vec::new(), has_fields: Vec::new() }
@@ -96,7 +103,7 @@ impl<'a> Polynomials<'a> {
 
     fn single(&mut self, id: Id) -> Polynomial {
         let one = self.graph.real(1.0);
-        BTreeMap::from([(vec![(id, 1)], one)])
+        of_one(vec![(id, 1)], one)
     }
 
     fn known(&self, id: Id) -> Polynomial {
@@ -105,7 +112,7 @@ impl<'a> Polynomials<'a> {
 
     fn work_out(&mut self, id: Id) -> Polynomial {
         if self.is_constant[id.index()] {
-            return BTreeMap::from([(Vec::new(), id)]);
+            return of_one(Vec::new(), id);
         }
         match self.graph.node(id) {
             Node::Unary(Op1::Neg, a) => {
@@ -220,13 +227,13 @@ impl<'a> Polynomials<'a> {
         let mut total = Polynomial::new();
         for (left, left_coefficient) in a {
             for (right, right_coefficient) in b {
-                let mut powers: BTreeMap<Id, u32> = left.iter().copied().collect();
-                for (atom, power) in right {
+                let mut powers: BTreeMap<Id, u32> = BTreeMap::new();
+                for (atom, power) in left.iter().chain(right) {
                     *powers.entry(*atom).or_default() += power;
                 }
                 let monomial: Monomial = powers.into_iter().collect();
                 let coefficient = self.graph.mul(*left_coefficient, *right_coefficient);
-                total = self.added(total, BTreeMap::from([(monomial, coefficient)]))?;
+                total = self.added(total, of_one(monomial, coefficient))?;
             }
         }
         Some(total)

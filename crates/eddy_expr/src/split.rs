@@ -197,11 +197,13 @@ fn combine_linear(graph: &mut Graph, terms: &mut Vec<LinearTerm>) {
     for term in terms.drain(..) {
         match combined.iter_mut().find(|other| (other.variable, other.orders) == (term.variable, term.orders)) {
             Some(other) => other.coefficient = graph.add(other.coefficient, term.coefficient),
-            None => combined.push(term),
+            None => {
+                let place = |other: &LinearTerm| (other.variable, other.orders) < (term.variable, term.orders);
+                combined.insert(combined.partition_point(place), term);
+            }
         }
     }
     combined.retain(|term| graph.real_value(term.coefficient) != Some(0.0));
-    combined.sort_by_key(|term| (term.variable, term.orders));
     *terms = combined;
 }
 

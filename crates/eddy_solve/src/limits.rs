@@ -217,6 +217,11 @@ pub fn limits<R: Scalar>(
             }
         }
     }
+    Ok(Limits { all: tightest_first(rates), is_backward })
+}
+
+/// The steps of the classical Runge-Kutta method that these rates allow.
+fn tightest_first(rates: Vec<(Process, f64)>) -> Vec<Limit> {
     let mut all: Vec<Limit> = rates
         .into_iter()
         .map(|(process, rate)| {
@@ -228,5 +233,5 @@ pub fn limits<R: Scalar>(
         })
         .collect();
     all.sort_by(|a, b| a.dt.total_cmp(&b.dt));
-    Ok(Limits { all, is_backward })
+    all
 }

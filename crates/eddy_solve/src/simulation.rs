@@ -294,18 +294,15 @@ impl<R: Scalar> Simulation<R> {
             }
         }
         let system = &self.statement.system;
-        all.sort_by_key(|(variable, ..)| *variable);
-        let values: Vec<Values> = all
-            .into_iter()
-            .map(|(variable, re, im)| {
-                let variable = &system.variables[usize::from(variable)];
-                Values {
-                    name: variable.name.clone(),
-                    re: widened(&re),
-                    im: if variable.is_complex { widened(&im) } else { Vec::new() },
-                }
-            })
-            .collect();
+        let mut values: Vec<Values> = Vec::with_capacity(all.len());
+        for (index, variable) in system.variables.iter().enumerate() {
+            let found = all.iter().find(|(variable, ..)| usize::from(*variable) == index);
+            values.extend(found.map(|(_, re, im)| Values {
+                name: variable.name.clone(),
+                re: widened(re),
+                im: if variable.is_complex { widened(im) } else { Vec::new() },
+            }));
+        }
         if system.noise_channels == 0 {
             for name in self.rough.look(&self.statement.grid, &values) {
                 self.warnings.push(format!(

@@ -256,7 +256,8 @@ fn note_unused(problem: &Problem, system: &System, warnings: &mut Vec<String>) {
     }
     texts.extend(problem.exact.values().map(String::as_str));
     let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == '\'';
-    let words: BTreeSet<&str> = texts.iter().flat_map(|text| text.split(|c: char| !is_part(c))).collect();
+    let mut words: BTreeSet<&str> = BTreeSet::new();
+    words.extend(texts.iter().flat_map(|text| text.split(|c: char| !is_part(c))));
     for name in problem.parameters.keys().filter(|name| !words.contains(name.as_str())) {
         let others = system.parameters.iter().map(|parameter| parameter.name.as_str());
         let others = others.filter(|other| !problem.parameters.contains_key(*other));

@@ -71,13 +71,9 @@ const MAX_LOCALS: usize = 45_000;
 
 /// Makes the module. `shared_pages`: the largest size of the memory in pages where it is a shared one.
 pub fn module(program: &Program, precision: Precision, shared_pages: Option<u64>) -> Result<WasmModule, WasmError> {
-    let imports: Vec<MathCall> = program
-        .code
-        .iter()
-        .filter_map(|instruction| call_of(instruction.action))
-        .collect::<BTreeSet<_>>()
-        .into_iter()
-        .collect();
+    let mut imports = BTreeSet::new();
+    imports.extend(program.code.iter().filter_map(|instruction| call_of(instruction.action)));
+    let imports: Vec<MathCall> = imports.into_iter().collect();
     let mut types = TypeSection::new();
     types.ty().function([ValType::F64], [ValType::F64]);
     types.ty().function([ValType::F64, ValType::F64], [ValType::F64]);

@@ -175,7 +175,9 @@ pub(super) fn statements(
 
 /// The functions of these names, each once.
 pub(super) fn sources(helpers: &BTreeSet<&'static str>) -> String {
-    helpers.iter().map(|name| helper(name)).collect::<BTreeSet<_>>().into_iter().collect()
+    let mut texts = BTreeSet::new();
+    texts.extend(helpers.iter().map(|name| helper(name)));
+    texts.into_iter().collect()
 }
 
 fn index_name(axis: usize, offset: i8) -> String {

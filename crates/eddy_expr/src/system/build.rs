@@ -128,18 +128,14 @@ fn build_once(
         let span = checker.definitions[index].span;
         let _ = checker.definition(index, span);
     }
-    let mut algebraic: Vec<(u16, String, crate::ir::Id, Span)> = checker
-        .definitions
-        .iter()
-        .filter_map(|definition| match definition.state {
-            DefinitionState::Field(variable, value) => {
-                Some((variable, definition.name.clone(), value, definition.span))
-            }
-            _ => None,
-        })
-        .collect();
     // A definition gets its index after those it uses, so this is an order in which they can be worked out.
-    algebraic.sort_by_key(|(variable, ..)| *variable);
+    let mut algebraic: Vec<(u16, String, crate::ir::Id, Span)> = Vec::new();
+    for definition in &checker.definitions {
+        if let DefinitionState::Field(variable, value) = definition.state {
+            let place = algebraic.partition_point(|(other, ..)| *other < variable);
+            algebraic.insert(place, (variable, definition.name.clone(), value, definition.span));
+        }
+    }
     let integrals = std::mem::take(&mut checker.integrals);
     let noise_channels = checker.noise_channels;
     let mut errors = std::mem::take(&mut checker.errors);

@@ -385,7 +385,9 @@ impl Lines {
             }
         }
         // Fields in time come first, elliptic ones after them.
-        self.fields.sort_by_key(|field| u8::from(matches!(field.kind, FieldKind::Elliptic { .. })));
+        let is_elliptic = |field: &mut FieldLine| matches!(field.kind, FieldKind::Elliptic { .. });
+        let elliptic: Vec<FieldLine> = self.fields.extract_if(.., is_elliptic).collect();
+        self.fields.extend(elliptic);
     }
 
     fn check_sizes(&mut self, text: &str) {

@@ -284,14 +284,15 @@ impl Graph {
                 _ => {}
             }
         }
-        named.sort_by_key(|n| n.at);
+        let by_place = |n: &Named| n.at;
+        named.sort_by_key(by_place);
         let (mut at, mut scalars) = (0, Vec::new());
         for next in named.iter().map(Named::range).chain([self.parameters..self.parameters]) {
             scalars.extend(at..next.start);
             at = next.end;
         }
         named.extend(scalars.iter().enumerate().map(|(i, at)| Named::new(format!("scalars.{i}"), &[1], *at)));
-        named.sort_by_key(|n| n.at);
+        named.sort_by_key(by_place);
         named
     }
 

@@ -120,10 +120,11 @@ impl Translator {
             renamed: BTreeMap::new(),
             species: Vec::new(),
             parameters: Vec::new(),
-            constants: constants.into_iter().map(|(name, value)| (name, format!("{value:?}"))).collect(),
+            constants: BTreeMap::new(),
             dimension: axes.len(),
             notes: RefCell::default(),
         };
+        translator.constants.extend(constants.into_iter().map(|(name, value)| (name, format!("{value:?}"))));
         translator.species = species.iter().map(|name| translator.rename(name)).collect();
         translator
     }

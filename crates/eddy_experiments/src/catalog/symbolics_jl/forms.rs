@@ -340,8 +340,8 @@ fn product(a: &Terms, b: &Terms) -> Option<Terms> {
     let mut out = Terms::new();
     for (left, x) in a {
         for (right, y) in b {
-            let mut factors: BTreeMap<Id, u32> = left.iter().copied().collect();
-            for (id, n) in right {
+            let mut factors: BTreeMap<Id, u32> = BTreeMap::new();
+            for (id, n) in left.iter().chain(right) {
                 *factors.entry(*id).or_insert(0) += n;
             }
             *out.entry(factors.into_iter().collect()).or_insert(0.0) += x * y;

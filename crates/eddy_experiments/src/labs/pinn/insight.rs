@@ -229,7 +229,6 @@ pub fn graph_neurons(graph: &Graph, parameters: &[f64], probes: &Probes) -> View
 }
 
 /// Units in the order in which [`neurons_view`] draws them, from the weights [output][unit] that read them.
-#[cfg(feature = "pinn")]
 pub fn by_weight(weights: &[f64], units: usize) -> Vec<usize> {
     let weight = |unit: usize| weights.iter().skip(unit).step_by(units).map(|w| w * w).sum::<f64>();
     let mut order: Vec<usize> = (0..units).collect();

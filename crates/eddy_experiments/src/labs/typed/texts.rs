@@ -249,13 +249,20 @@ impl Texts {
                     boundary.insert(field.to_owned(), BoundaryText::All(line.value));
                 }
                 (None, Some(side)) => {
-                    let sides = BTreeMap::from([(side.to_owned(), line.value)]);
+                    let mut sides = BTreeMap::new();
+                    sides.insert(side.to_owned(), line.value);
                     boundary.insert(field.to_owned(), BoundaryText::Sides(sides));
                 }
             }
         }
         let initial = assignments("initial", &self.initial)?;
         let exact = assignments("exact", &self.exact)?;
+        // Extended rather than collected: a collected map sorts first, which is 7 kB of code for each kind of values.
+        let (mut initial_values, mut parameters, mut exact_values) =
+            (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        initial_values.extend(initial.into_iter().map(|line| (line.name, number_of(&line.value))));
+        parameters.extend(self.parameter_values()?);
+        exact_values.extend(exact.into_iter().map(|line| (line.name, line.value)));
         let number = |text: &str| match text.trim() {
             "" | "auto" => None,
             text => Some(number_of(text)),
@@ -269,8 +276,8 @@ impl Texts {
             equations: self.equations.clone(),
             domain,
             boundary,
-            initial: initial.into_iter().map(|line| (line.name, number_of(&line.value))).collect(),
-            parameters: self.parameter_values()?.into_iter().collect(),
+            initial: initial_values,
+            parameters,
             time: TimeText {
                 start: number(start).unwrap_or(Number::Value(0.0)),
                 // Without a time there is no need of an end.
@@ -287,7 +294,7 @@ impl Texts {
                 seed: self.seed,
                 dealias: or_auto(&self.dealias),
             },
-            exact: exact.into_iter().map(|line| (line.name, line.value)).collect(),
+            exact: exact_values,
             about: None,
             fields: self.fields.clone(),
             is_nonlinear: false,

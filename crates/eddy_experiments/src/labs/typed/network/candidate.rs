@@ -113,7 +113,8 @@ impl Candidate {
             }
         }
         // Their own network comes after that of the others.
-        outputs.sort_by_key(|output| output.guess.is_some());
+        let held: Vec<Output> = outputs.extract_if(.., |output| output.guess.is_some()).collect();
+        outputs.extend(held);
         let has_time = !stepped.is_empty();
         let dimension = statement.grid.dimension();
         let inputs = dimension + usize::from(has_time);

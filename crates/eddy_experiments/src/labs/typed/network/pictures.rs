@@ -4,7 +4,10 @@ use eddy_nets::graph::{Derivatives, GraphEngine};
 use eddy_spec::{Role, Series, ViewData};
 
 use super::{Architecture, Sought, TypedNetwork, candidate::neurons, mean, points::Buffers, reads::bases};
-use crate::labs::pinn::{insight::neurons_view, residual_view, weights_view};
+use crate::labs::pinn::{
+    insight::{by_weight, neurons_view},
+    residual_view, weights_view,
+};
 
 const ROLES: [Role; 3] = [Role::Result, Role::Second, Role::Third];
 
@@ -217,9 +220,7 @@ impl TypedNetwork {
         let is_last = architecture.layers == whole.layers;
         let solved = if is_last { self.candidate.outputs.len() - self.free().count() } else { width };
         let reads = parameters.get(graph.parameters()..).unwrap_or_default();
-        let weight = |unit: usize| (0..solved).filter_map(|o| reads.get(o * width + unit)).map(|w| w * w).sum::<f64>();
-        let mut order: Vec<usize> = (0..width).collect();
-        order.sort_by(|a, b| weight(*a).total_cmp(&weight(*b)));
+        let order = by_weight(reads.get(..solved * width).unwrap_or(reads), width);
         let mut data = vec![0.0; PLACES * width];
         engine.evaluate(own, &points, |tile| {
             for (row, unit) in order.iter().enumerate() {
