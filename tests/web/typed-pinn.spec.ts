@@ -163,6 +163,23 @@ test('a slip of the pen in the equations is mended by a click', async ({ page, u
   await expect(repair).toHaveCount(0);
 });
 
+test('initial values that contradict the conditions are told, and trained on all the same', async ({ page, url }) => {
+  await page.goto(`${url}/#/e/typed-pinn?equations=u_t%20=%20dxx(u)&x=0%20..%201,%2032&boundary=u%20=%20dirichlet:%200&initial=u%20=%201&end=0.2&parameters=k%20=%201&width=8&layers=1&points=64`);
+  const element = widget(page);
+  await ready(element);
+  const told = page.locator('[data-key=initial] .remark');
+  await expect(told).toHaveText(/u begins with 1 at x_min, x_max, where its condition holds it at 0/);
+  await expect(page.locator('[data-key=parameters] .remark')).toContainText('k is not used');
+  await expect(page.locator('.error')).toHaveCount(0);
+  await element.evaluate((e: any) => e.play());
+  await expect.poll(() => progress(element), { timeout: 60_000 }).toBeGreaterThan(2);
+  const initial = page.locator('[data-key=initial] textarea');
+  await initial.fill('u = sin(pi*x)');
+  await initial.blur();
+  await expect(told).toHaveCount(0);
+  await expect(page.locator('.remark')).toHaveCount(1);
+});
+
 test('a typed equation is trained on the gpu; what is not is told, and mended by a click', async ({ page, url }) => {
   test.slow(true, 'a software GPU');
   await page.goto(`${url}/#/e/typed-pinn?preset=burgers&width=8&layers=2&points=64&steps=20`);

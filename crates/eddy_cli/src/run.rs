@@ -98,7 +98,7 @@ pub fn run(args: &Args) -> Result<i32, EddyError> {
     let meta = json!({
         "id": entry.id, "permalink": session.permalink(), "outcome": outcome, "steps": progress.steps,
         "position": progress.position, "metrics": metrics, "seconds": seconds,
-        "device": session.device(),
+        "device": session.device(), "remarks": session.run().remarks(),
     });
     if let Some(path) = &args.out {
         let mut npz = NpzWriter::create(path)?;
@@ -123,6 +123,7 @@ pub fn run(args: &Args) -> Result<i32, EddyError> {
         for m in entry.metrics {
             println!("  {:<28} {:>14.6e} {}", m.axis.label, session.run().record().latest(m.key), m.axis.unit);
         }
+        session.run().remarks().iter().for_each(|remark| println!("  note: {remark}"));
         if let Outcome::Diverged { step, cause, advice, .. } = &outcome {
             println!("diverged at step {step}: {cause} {advice}");
         }

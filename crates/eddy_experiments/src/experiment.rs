@@ -330,6 +330,10 @@ pub trait Run {
     fn script(&self) -> Option<Result<String, EddyError>> {
         None
     }
+    /// What the settings bring about that they do not say, at their keys: the run goes on all the same.
+    fn remarks(&self) -> Vec<EddyError> {
+        Vec::new()
+    }
     /// The trained parameters; empty where the run trains none.
     fn weights(&self) -> Vec<Tensor> {
         Vec::new()

@@ -40,6 +40,11 @@ impl Session {
         self.warnings.clone()
     }
 
+    /// What the settings bring about that they do not say, as JSON: `[{code, message, key}]`.
+    pub fn remarks(&self) -> String {
+        json_text(&self.inner.run().remarks())
+    }
+
     /// Sets a parameter; returns `live` or `restart`. On an error nothing has changed.
     pub fn set(&mut self, key: &str, text: &str) -> Result<String, JsValue> {
         let effect = self.inner.set(key, text).map_err(js_error)?;

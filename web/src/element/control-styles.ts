@@ -53,6 +53,8 @@ export const controlStyles = css`
   .wrong .entry, .wrong .expression { border: 1px solid var(--stop); border-radius: 4px; }
   .error .button { display: block; margin-top: 6px; min-height: 30px; padding: 0 10px; font-size: 13px; white-space: normal; }
   .error { color: var(--stop); font-size: 13px; line-height: 1.4; margin-top: 4px; }
+  .remark { display: flex; gap: 6px; background: var(--warn-soft); border-radius: var(--radius); padding: 6px 8px; font-size: 13px; line-height: 1.4; margin-top: 6px; }
+  .remark .icon { flex: none; color: var(--warn); margin-top: 2px; }
   input[type='range'] { appearance: none; width: 100%; height: 24px; background: none; margin: 0; display: block; cursor: pointer; }
   input[type='range']::-webkit-slider-runnable-track { height: 3px; border-radius: 2px; background: var(--line-strong); }
   input[type='range']::-moz-range-track { height: 3px; border-radius: 2px; background: var(--line-strong); }

@@ -7,6 +7,7 @@ import { capital } from '../lib/format';
 import { icon } from '../lib/icons';
 import { math } from '../lib/math';
 import type { RunModel } from '../lib/run-model';
+import type { EngineError } from '../worker/protocol';
 import { shared } from '../styles/shared';
 import { controlStyles } from './control-styles';
 import { repairButton } from './repair';
@@ -55,8 +56,9 @@ export class EddyControls extends LitElement {
       const name = capital(p.group) || (p.kind === 'seed' ? 'Run' : 'Parameters');
       groups.set(name, [...(groups.get(name) ?? []), p]);
     }
+    const elsewhere = this.only.length ? [] : model.remarks.filter((r) => !shown.some((p) => p.key === r.key));
     const changed = model.experiment.params.some((p) => model.values.get(p.key) !== p.default);
-    return html`${this.notices(model)}
+    return html`${this.notices(model)}${elsewhere.map(remark)}
       ${[...groups].map(
         ([name, params]) => html`<section role="group" class=${this.plain ? 'group' : 'card group'} aria-label=${name}>
           ${this.plain && groups.size === 1 ? nothing : html`<h2 class="heading">${name}</h2>`}${params.map((p) => this.control(p))}
@@ -127,6 +129,7 @@ export class EddyControls extends LitElement {
   private control(p: ParamSpec): TemplateResult {
     const model = this.model!;
     const error = model.errors.get(p.key);
+    const remarks = model.remarks.filter((r) => r.key === p.key);
     const value = model.values.get(p.key) ?? p.default;
     const body =
       p.kind === 'number' ? this.number(p, value, error)
@@ -139,6 +142,7 @@ export class EddyControls extends LitElement {
     return html`<div class="control ${error ? 'wrong' : ''} kind-${p.kind}" data-key=${p.key}>
       ${body}${p.kind === 'number' || p.kind === 'seed' ? nothing : this.back(p, value)}
       ${error ? html`<p class="error" id=${`error-${p.key}`} role="alert">${error} ${repairButton(model, model.repairs.get(p.key))}</p>` : nothing}
+      ${error ? nothing : remarks.map(remark)}
     </div>`;
   }
 
@@ -244,6 +248,10 @@ export class EddyControls extends LitElement {
 function shortText(text: string): string {
   const value = Number(text);
   return text.length > 8 && Number.isFinite(value) ? String(Number(value.toPrecision(5))) : text;
+}
+
+function remark({ message }: EngineError): TemplateResult {
+  return html`<p class="remark" role="status">${icon('alert')} <span>${message}</span></p>`;
 }
 
 function sliderMax(p: NumberParam): number {

@@ -25,6 +25,8 @@ export class RunModel extends RunView {
   errors = new Map<string, string>();
   /** By the key of an error: a parameter, and the value of it that repairs it. */
   repairs = new Map<string, [string, string]>();
+  /** What the settings bring about that they do not say. */
+  remarks: EngineError[] = [];
   /** Errors without a control. */
   notices: EngineError[] = [];
   permalink: string;
@@ -132,6 +134,7 @@ export class RunModel extends RunView {
     this.values = valuesFromLink(this.experiment, permalink);
     this.errors.clear();
     this.repairs.clear();
+    this.remarks = [];
     this.notices = [];
     this.sending.clear();
     this.openings++;
@@ -182,6 +185,7 @@ export class RunModel extends RunView {
     if (opened.other !== undefined) this.adoptOther(opened.other);
     this.playing = false;
     this.forgetRecord();
+    this.remarks = opened.remarks;
     for (const warning of opened.warnings) this.placeError(warning);
   }
 
@@ -331,6 +335,7 @@ export class RunModel extends RunView {
         this.permalink = this.onPage(result.permalink);
         if (!this.visiting) this.target = this.permalink;
         this.device = result.device;
+        this.remarks = result.remarks;
         if (!this.sending.has(key)) this.values.set(key, result.value);
         const wasOver = this.isOver;
         if (result.effect === 'restart') {

@@ -323,6 +323,7 @@ export class Engine {
       values: request.keys.map((key) => [key, session.get(key) ?? '']),
       device: session.device(),
       warnings,
+      remarks: JSON.parse(session.remarks()),
       baseline: fresh.length > 1,
       strokes: marks ? request.strokes : '',
       picture: this.picture ? request.picture : '',
@@ -371,7 +372,7 @@ export class Engine {
     await this.followBaseline(key, text, effect);
     this.dirty = { draw: true, state: true, record: true };
     for (const pane of this.panes) pane.progress = JSON.parse(pane.session.progress());
-    return { effect, permalink: session.permalink(), value: session.get(key) ?? text, device: session.device(), over: !this.pane(0).running };
+    return { effect, permalink: session.permalink(), value: session.get(key) ?? text, remarks: JSON.parse(session.remarks()), device: session.device(), over: !this.pane(0).running };
   }
 
   private async openOther(permalink: string): Promise<string> {

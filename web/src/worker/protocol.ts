@@ -175,6 +175,8 @@ export interface Opened {
   values: [string, string][];
   device: string;
   warnings: EngineError[];
+  /** What the settings bring about that they do not say, at their keys. */
+  remarks: EngineError[];
   baseline: boolean;
   /** The second setting in its short form, where one was asked for. */
   other?: string;
@@ -186,6 +188,7 @@ export interface SetResult {
   effect: 'live' | 'restart';
   permalink: string;
   value: string;
+  remarks: EngineError[];
   /** Where the run computes now: a method may have a version for one device only. */
   device: string;
   /** Whether the run is over even so, and only a restart shows the change. */

@@ -3,6 +3,7 @@ import type { EngineError } from './protocol';
 
 export interface WasmSession {
   warnings(): string;
+  remarks(): string;
   set(key: string, text: string): string;
   get(key: string): string | undefined;
   restart(): void;

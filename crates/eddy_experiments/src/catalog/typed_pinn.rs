@@ -494,6 +494,7 @@ mod tests {
             let small = Params { width: 6, layers: 1, points: 32, side_points: 4, steps: 20, ..Params::default() };
             let p = Params { preset: *preset, ..small };
             let mut run = TypedPinn::start(&p, &Context::cpu()).unwrap_or_else(|e| panic!("{}: {e:?}", preset.key()));
+            assert_eq!(run.remarks(), [], "{}", preset.key());
             pollster::block_on(run.advance(Budget::steps(20))).unwrap();
             let record = run.record();
             assert!(record.latest("error").is_finite() && record.latest("loss").is_finite(), "{}", preset.key());

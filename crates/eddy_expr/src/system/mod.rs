@@ -5,6 +5,7 @@ mod growth;
 mod read;
 mod solve_for;
 mod symbol;
+mod walk;
 
 pub use symbol::LinearSymbol;
 
@@ -255,7 +256,7 @@ impl System {
             let base = name.rsplit_once('_').map(|(base, _)| base);
             base.is_some_and(|base| self.variable(base).is_some())
         };
-        read::time_derivative(name).is_none()
+        walk::time_derivative(name).is_none()
             && self.parameter(name).is_none()
             && self.variable(name).is_none()
             && !is_elliptic()

@@ -2,7 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{MAX_FIELDS, MAX_PARAMETERS, Options, Parameter, System, solve_for};
+use super::{
+    MAX_FIELDS, MAX_PARAMETERS, Options, Parameter, System, solve_for,
+    walk::{called_functions, high_rate, is_numeric, time_derivative, visit, visit_names},
+};
 use crate::{
     builtins,
     check::{Checker, Definition, DefinitionState, MAX_ERRORS, Meaning, UserFunction},
@@ -136,6 +139,10 @@ impl Lines {
             self.evolution(&base, order, span, statement);
             return;
         }
+        let is_name = matches!(left.kind, ExprKind::Name(_));
+        if !(is_name && is_numeric(&statement.right, true)) && self.refuse_high_rates(left) {
+            return;
+        }
         match &left.kind {
             ExprKind::Name(name) if self.is_elliptic(name) => self.implicit(left, statement),
             ExprKind::Name(name) => self.named(name, left.span, statement),
@@ -163,6 +170,24 @@ impl Lines {
             ExprKind::Error => {}
             _ => self.implicit(left, statement),
         }
+    }
+
+    /// Tells of u_ttt or u''' on the left of a line, where no line gives that name a value.
+    fn refuse_high_rates(&mut self, left: &Expr) -> bool {
+        let mut found: Option<(String, Span)> = None;
+        let is_alone = matches!(left.kind, ExprKind::Name(_));
+        visit_names(left, &mut |name, span| {
+            let base = high_rate(name).filter(|_| is_alone || !self.given.contains(name));
+            found = found.take().or(base.map(|base| (base.to_owned(), span)));
+        });
+        let Some((base, span)) = found else { return false };
+        self.fail(
+            Code::System,
+            span,
+            "An equation has rates of change up to the second.",
+            format!("Give the lower ones names and a line each: {base}_t = v, v_t = w, w_t = …."),
+        );
+        true
     }
 
     /// A line with an expression on its left: solved for a rate of change, or an elliptic one.
@@ -436,13 +461,18 @@ impl Lines {
             ));
         }
         if self.fields.is_empty() && self.errors.is_empty() {
+            let slope = self.definitions.iter().find_map(|definition| {
+                let (base, axes) = definition.name.rsplit_once('_')?;
+                builtins::orders_from_axes(axes).map(|_| (base, axes, &definition.name, definition.span))
+            });
             let end = text.chars().count();
-            errors.push(Diagnostic::new(
-                Code::System,
-                Span::new(0, end),
-                "There is no equation.",
-                "Write one for each field, for example u_t = lap(u).",
-            ));
+            let (span, hint) = match slope {
+                Some((base, axes, name, span)) => {
+                    (span, format!("If {name} is meant as a derivative of a field {base}, write d{axes}({base}) = …."))
+                }
+                None => (Span::new(0, end), "Write one for each field, for example u_t = lap(u).".to_owned()),
+            };
+            errors.push(Diagnostic::new(Code::System, span, "There is no equation.", hint));
         }
         self.errors.extend(errors);
     }
@@ -481,79 +511,6 @@ impl Lines {
         }
         names
     }
-}
-
-/// The functions of the language that stand with arguments.
-fn called_functions(statements: &[Statement]) -> HashSet<String> {
-    let mut called = HashSet::new();
-    for statement in statements {
-        for expr in statement.left.iter().chain([&statement.right]) {
-            visit(expr, &mut |part| {
-                if let ExprKind::Call { name, .. } = &part.kind
-                    && builtins::function(name).is_some()
-                {
-                    called.insert(name.clone());
-                }
-            });
-        }
-    }
-    called
-}
-
-/// u_t or u' → (u, 1), u_tt or u'' → (u, 2).
-pub(super) fn time_derivative(name: &str) -> Option<(&str, usize)> {
-    if let Some(base) = name.strip_suffix("_tt") {
-        return Some((base, 2));
-    }
-    for (marks, order) in [("''", 2), ("'", 1)] {
-        if let Some(base) = name.strip_suffix(marks).filter(|base| !base.ends_with('\'')) {
-            return Some((base, order));
-        }
-    }
-    name.strip_suffix("_t").map(|base| (base, 1))
-}
-
-/// Whether a tree holds only numbers, constants and functions of them.
-fn is_numeric(expr: &Expr, top: bool) -> bool {
-    let mut numeric = !matches!(expr.kind, ExprKind::Vector(_)) || !top;
-    visit(expr, &mut |part| match &part.kind {
-        ExprKind::Name(name) => numeric &= builtins::constant(name).is_some(),
-        ExprKind::Call { name, .. } => {
-            numeric &= matches!(builtins::function(name), Some(function) if !matches!(function, builtins::Function::Operator(_)));
-        }
-        ExprKind::Vector(_) | ExprKind::Error => numeric = false,
-        _ => {}
-    });
-    numeric
-}
-
-pub(super) fn visit(expr: &Expr, f: &mut impl FnMut(&Expr)) {
-    f(expr);
-    match &expr.kind {
-        ExprKind::Number(_) | ExprKind::Name(_) | ExprKind::Error => {}
-        ExprKind::Call { arguments, .. } => arguments.iter().for_each(|part| visit(part, f)),
-        ExprKind::Vector(parts) | ExprKind::And(parts) | ExprKind::Or(parts) => {
-            parts.iter().for_each(|part| visit(part, f))
-        }
-        ExprKind::Negative(inner) | ExprKind::Not(inner) => visit(inner, f),
-        ExprKind::Power(a, b) => {
-            visit(a, f);
-            visit(b, f);
-        }
-        ExprKind::Sum(parts) | ExprKind::Product(parts) => parts.iter().for_each(|(_, part)| visit(part, f)),
-        ExprKind::Compare(first, rest) => {
-            visit(first, f);
-            rest.iter().for_each(|(_, part)| visit(part, f));
-        }
-    }
-}
-
-fn visit_names(expr: &Expr, f: &mut impl FnMut(&str, Span)) {
-    visit(expr, &mut |part| {
-        if let ExprKind::Name(name) = &part.kind {
-            f(name, part.span);
-        }
-    });
 }
 
 /// The number of axes that the text speaks of: at least one where it has a derivative in space at all.

@@ -1,7 +1,7 @@
 //! Lines whose left side holds the time derivative among other terms: `i*psi_t = …`, `u_t + 6*u*dx(u) + dxxx(u) = 0`.
 //! They are solved for the highest time derivative where it stands in one term, as a factor.
 
-use super::read::{time_derivative, visit};
+use super::walk::{time_derivative, visit};
 use crate::{
     diagnostic::{Code, Diagnostic, Span},
     syntax::{Expr, ExprKind},

@@ -96,6 +96,7 @@ fn each_says_what_it_is() {
         let field = about(&problem, preset.key, "field").to_string();
         let statement = Statement::new(problem).unwrap_or_else(|e| panic!("{}: {e}", preset.key));
         assert!(statement.system.variable(&field).is_some(), "{}: no field {field}", preset.key);
+        assert!(statement.warnings.is_empty(), "{}: {:?}", preset.key, statement.warnings);
         // Something to see at once on the weakest machine: at most 128² points.
         assert!(statement.grid.points() <= 128 * 128, "{}", preset.key);
     }

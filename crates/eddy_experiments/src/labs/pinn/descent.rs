@@ -81,6 +81,10 @@ pub trait Objective: 'static {
     /// Relative L² error against the reference, then the extras; what is drawn afterwards is this state.
     fn measure(&mut self, parameters: &[f64]) -> Vec<f64>;
     fn view(&mut self, key: &str) -> ViewData;
+    /// See [`Run::remarks`].
+    fn remarks(&self) -> Vec<EddyError> {
+        Vec::new()
+    }
     /// See [`Run::script`].
     fn script(&self, _descent: &Descent) -> Option<Result<String, EddyError>> {
         None
@@ -516,6 +520,9 @@ impl<O: Objective> Run for DescentRun<O> {
     }
     fn script(&self) -> Option<Result<String, EddyError>> {
         self.objective.script(&self.descent)
+    }
+    fn remarks(&self) -> Vec<EddyError> {
+        self.objective.remarks()
     }
     fn weights(&self) -> Vec<Tensor> {
         tensors("", &self.objective.graph().named(), &self.parameters)

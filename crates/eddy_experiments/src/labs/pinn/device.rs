@@ -25,6 +25,10 @@ pub trait Followed: 'static {
     fn script(&self) -> Option<Result<String, EddyError>> {
         None
     }
+    /// See [`Run::remarks`].
+    fn remarks(&self) -> Vec<EddyError> {
+        Vec::new()
+    }
     /// Whether the gradient is asked for.
     fn wants_gradient(&self) -> bool {
         false
@@ -175,5 +179,8 @@ impl<F: Followed> Run for DeviceRun<F> {
     }
     fn script(&self) -> Option<Result<String, EddyError>> {
         self.followed.script()
+    }
+    fn remarks(&self) -> Vec<EddyError> {
+        self.followed.remarks()
     }
 }

@@ -25,6 +25,7 @@ mod points;
 mod presets;
 mod reads;
 mod reference;
+mod remarks;
 mod scale;
 mod sides;
 mod spectra;
@@ -124,6 +125,7 @@ pub struct TypedNetwork {
     /// The step, and the sought coefficients at it: numbers, then the means of fields.
     history: Vec<(f64, Vec<f64>)>,
     step: u64,
+    remarks: Vec<EddyError>,
 }
 
 /// A coefficient to be found.
@@ -223,6 +225,7 @@ impl TypedNetwork {
         checks::check_domain(&statement, &residuals)?;
         checks::check_sides(&statement, &residuals, &candidate)?;
         checks::check_smooth(&statement, &residuals, &candidate)?;
+        let remarks = remarks::remarks(&statement, &candidate, knows_start);
         let inputs = candidate.inputs;
         let has_time = candidate.has_time;
         let (derivatives, sources) = sources(&residuals.reads, &statement, &mut candidate)?;
@@ -297,6 +300,7 @@ impl TypedNetwork {
             begins_held: is_eigen && training.hold > 0,
             side_weight: training.side_weight,
             data_weight: training.data.weight,
+            remarks,
             is_fixed: false,
             left: reference.values.iter().map(|values| vec![0.0; values.len()]).collect(),
             insight: Insight::default(),
@@ -407,6 +411,9 @@ fn distance(gradient: &[f64], before: Option<&Vec<f64>>) -> f64 {
 impl Objective for TypedNetwork {
     fn script(&self, descent: &Descent) -> Option<Result<String, EddyError>> {
         Some(self.jax(descent))
+    }
+    fn remarks(&self) -> Vec<EddyError> {
+        self.remarks.clone()
     }
     fn graph(&self) -> &Graph {
         &self.candidate.graph

@@ -302,6 +302,9 @@ impl Followed for Typed {
     fn script(&self) -> Option<Result<String, EddyError>> {
         Objective::script(&self.network, &self.descent)
     }
+    fn remarks(&self) -> Vec<EddyError> {
+        self.network.remarks.clone()
+    }
     fn wants_gradient(&self) -> bool {
         true
     }
