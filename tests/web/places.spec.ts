@@ -1,6 +1,7 @@
 /** The probe and the sources of a typed problem as handles on the picture, and shapes that the brush draws. */
 import AxeBuilder from '@axe-core/playwright';
 import type { Locator, Page } from '@playwright/test';
+import { pairs, withPair } from '../../web/src/lab/facts';
 import { expect, openAlone, readView, test } from './fixtures';
 
 const SOURCES = 'equation-lab?preset=wave-sources&x=-5%20..%205,%2064&y=-5%20..%205,%2064&dt=0.05';
@@ -152,4 +153,20 @@ test('walls are drawn over the waves, and come back with the link', async ({ pag
   const rates = (await readView(other, 'field')).data;
   await other.evaluate(async (e: any) => (e.model.set('shown', 'u'), await e.model.settled()));
   expect((await readView(other, 'field')).data).not.toEqual(rates);
+});
+
+test('a value is put in its place in the text of the parameters, and remarks stay', () => {
+  for (const [text, expected] of [
+    ['', 'y1 = 3'],
+    ['x1 = 1; y1=2', 'x1 = 1; y1=3'],
+    ['x1 = 1;', 'x1 = 1; y1 = 3'],
+    ['x1 = 1 # left\ny1 = 2  # right; y1 = 9\n', 'x1 = 1 # left\ny1 = 3  # right; y1 = 9\n'],
+    ['x1 = 1 # y1 = 2', 'x1 = 1 # y1 = 2\ny1 = 3'],
+    ['y11 = 4\nmy1 = 5', 'y11 = 4\nmy1 = 5; y1 = 3'],
+  ] as const) {
+    const put = withPair(text, 'y1', '3');
+    expect(put).toBe(expected);
+    // The rest is what it was.
+    expect(pairs(put)).toEqual(new Map([...pairs(text), ['y1', '3']]));
+  }
 });

@@ -406,7 +406,9 @@ fn read_sides(
                 let missing = if low.is_periodic() { SIDE_NAMES[axis][0] } else { SIDE_NAMES[axis][1] };
                 return Err(SolveError::value(
                     format!("boundary.{}", variable.name),
-                    format!("{given} has a condition but {missing} is periodic: give {missing} a condition too"),
+                    format!(
+                        "{given} has a condition but {missing} is periodic: give {missing} a condition too, or `free` where it has none"
+                    ),
                 ));
             }
             match first {

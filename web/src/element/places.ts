@@ -1,7 +1,7 @@
 /** Handles on the probe and on the sources of a typed problem, to be dragged over the picture. Loaded when first needed. */
 import { LitElement, css, html, nothing } from 'lit';
 import { customElement, property, state } from 'lit/decorators.js';
-import { pairs, pairsText, type Facts } from '../lab/facts';
+import { pairs, withPair, type Facts } from '../lab/facts';
 import { cssom } from '../lib/cssom';
 import { numberText } from '../lib/format';
 import { ARROWS, placeAt } from '../lib/handles';
@@ -86,9 +86,8 @@ export class EddyPlaces extends LitElement {
     });
     if (!place.key) model.set('probe', probeText(this.probe, at), isDraft);
     else {
-      const all = pairs(model.values.get('parameters') ?? '');
-      place.names.forEach((name, i) => all.set(name, at[i]!));
-      model.set('parameters', pairsText(all), isDraft);
+      const text = place.names.reduce((all, name, i) => withPair(all, name, at[i]!), model.values.get('parameters') ?? '');
+      model.set('parameters', text, isDraft);
     }
   }
 

@@ -94,10 +94,29 @@ export interface RefineReport {
 /** `name = value` pairs of a text such as `F = 0.037; k = 0.06`. */
 export function pairs(text: string): Map<string, string> {
   const found = new Map<string, string>();
-  for (const piece of text.split(/[;\n]/)) {
+  for (const piece of text.replace(/#.*/g, '').split(/[;\n]/)) {
     const at = piece.indexOf('=');
     if (at > 0) found.set(piece.slice(0, at).trim(), piece.slice(at + 1).trim());
   }
   return found;
 }
-export const pairsText = (map: Map<string, string>): string => [...map].map(([name, value]) => `${name} = ${value}`).join('; ');
+
+/** The text with another value of a name, in its place or behind the rest. Remarks stay. */
+export function withPair(text: string, name: string, value: string): string {
+  let found = false;
+  const put = (piece: string): string => {
+    const [, before, after] = /^([^=]*=\s*).*?(\s*)$/.exec(piece) ?? [];
+    if (before === undefined || before.slice(0, before.indexOf('=')).trim() !== name) return piece;
+    found = true;
+    return `${before}${value}${after}`;
+  };
+  const lines = text.split('\n').map((line) => {
+    const at = line.indexOf('#');
+    const [code, remark] = at < 0 ? [line, ''] : [line.slice(0, at), line.slice(at)];
+    return code.split(';').map(put).join(';') + remark;
+  });
+  if (found) return lines.join('\n');
+  const rest = text.trimEnd();
+  if (/#.*$/.test(rest)) return `${rest}\n${name} = ${value}`;
+  return [rest.replace(/[;\s]+$/, ''), `${name} = ${value}`].filter(Boolean).join('; ');
+}

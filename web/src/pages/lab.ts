@@ -6,7 +6,7 @@ import '../element/device-chip';
 import '../element/eddy-experiment';
 import '../element/plots';
 import './tabs';
-import { pairs, pairsText, sizeOf, type Facts, type Form, type FormError, type MethodFact, type ParameterFact, type Preset, type RefineReport, type Study } from '../lab/facts';
+import { sizeOf, withPair, type Facts, type Form, type FormError, type MethodFact, type ParameterFact, type Preset, type RefineReport, type Study } from '../lab/facts';
 import { brushChoice, fieldChips } from '../lab/choices';
 import type { Editor } from '../lab/editor';
 import { experimentById, type Axis, type ColorMapName, type Experiment, type ViewSpec } from '../lib/catalog';
@@ -246,12 +246,10 @@ export class EddyLabPage extends LitElement {
   }
 
   private slide(parameter: ParameterFact, text: string, isDraft: boolean): void {
-    const all = pairs(this.form.parameters ?? '');
-    all.set(parameter.name, text);
-    const joined = pairsText(all);
-    this.form = { ...this.form, parameters: joined };
+    const parameters = withPair(this.form.parameters ?? '', parameter.name, text);
+    this.form = { ...this.form, parameters };
     this.facts = { ...this.facts!, parameters: this.facts!.parameters!.map((p) => (p.name === parameter.name ? { ...p, value: Number(text) } : p)) };
-    this.model?.set('parameters', joined, isDraft);
+    this.model?.set('parameters', parameters, isDraft);
   }
 
   private async refine(): Promise<void> {

@@ -115,6 +115,28 @@ fn an_error_is_at_its_characters_and_its_fix_repairs_it() {
     assert!(found.contains(&"cso".to_owned()), "{found:?}");
 }
 
+/// A remark may stand behind any line of any text, whatever it holds.
+#[test]
+fn remarks_are_passed_over() {
+    let with = |mark: &str| Texts {
+        equations: format!("u_t = D*lap(u){mark}\nv_t = lap(v)"),
+        x: "1, 32".into(),
+        boundary: format!("u.x_min = dirichlet: 0{mark}\nu.x_max = neumann: 0\nv = dirichlet: 0{mark}"),
+        initial: format!("u = x{mark}\nv = sin(pi*x){mark}"),
+        parameters: format!("D = 2{mark}"),
+        exact: format!("v = exp(-pi^2*t)*sin(pi*x){mark}"),
+        end: "1".into(),
+        ..Texts::default()
+    };
+    let [plain, marked] = ["", " # of (it; u = 3, v = dirichlet: 1"].map(|mark| {
+        let facts = analyse(&with(mark));
+        assert_eq!(facts["errors"].as_array().unwrap().len(), 0, "{facts}");
+        let problem = with(mark).problem(false).unwrap();
+        (problem.boundary, problem.initial, problem.parameters, problem.exact)
+    });
+    assert_eq!(plain, marked);
+}
+
 #[test]
 fn live_parameters_and_strokes_reach_the_running_run() {
     let mut session = open("equation-lab?preset=gray-scott-maze&end=40&x=128, 32&y=128, 32");

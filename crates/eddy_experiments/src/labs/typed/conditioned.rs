@@ -31,12 +31,7 @@ impl Texts {
         let first = text.chars().count();
         let (mut names, mut copied) = (Vec::new(), Vec::new());
         for (start, piece) in pieces(&self.integrals, line_or_semicolon) {
-            // What follows a number sign is a remark.
-            let condition = piece.split('#').next().unwrap_or_default();
-            if condition.trim().is_empty() {
-                continue;
-            }
-            let sides: Vec<&str> = condition.split('=').collect();
+            let sides: Vec<&str> = piece.split('=').collect();
             let is_whole = sides.iter().all(|side| !side.trim().is_empty());
             let (true, [left, right]) = (is_whole, &sides[..]) else {
                 let message = format!("“{}” is no condition.", piece.trim());

@@ -469,12 +469,16 @@ fn parse_axis(key: &'static str, text: &str, points: u32) -> Result<Option<AxisT
     Ok(Some(AxisText { min: number_of(min), max: number_of(max), points }))
 }
 
-/// Pieces between the separators, with their first character's position.
+/// Pieces between the separators, with their first character's position. What follows a number sign on its line is a remark.
 pub(super) fn pieces(text: &str, is_separator: fn(char) -> bool) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     let mut piece = String::new();
-    let mut start = 0;
+    let (mut start, mut is_remark) = (0, false);
     for (at, character) in text.chars().chain(['\n']).enumerate() {
+        is_remark = character != '\n' && (is_remark || character == '#');
+        if is_remark {
+            continue;
+        }
         if is_separator(character) {
             if !piece.trim().is_empty() {
                 found.push((start, std::mem::take(&mut piece)));
