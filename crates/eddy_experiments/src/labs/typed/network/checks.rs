@@ -185,6 +185,34 @@ fn check_coefficients(
     Err(EddyError::start(format!("T{}.", &message[1..])).at("equations"))
 }
 
+/// What to do where the equations jump from one place to the next, whatever the fields are: a potential with walls, a source that
+/// ends. The series that the network is compared with does not settle there.
+pub(super) fn jump_of_equations(statement: &Statement, residuals: &Residuals) -> Option<String> {
+    let axes = &statement.grid.axes;
+    let values = |axis: usize, share: f64, places: &[f64], output: usize| -> Option<Vec<f64>> {
+        let other = |k: usize| vec![axes[k].min + share * axes[k].length(); places.len()];
+        let columns: Vec<Vec<f64>> =
+            (0..axes.len()).map(|k| if k == axis { places.to_vec() } else { other(k) }).collect();
+        let reads = |value: f64| vec![vec![value; places.len()]; residuals.reads.len()];
+        let [one, none] = [1.0, 0.0].map(|value| run_at(residuals, &statement.parameters, &columns, &reads(value)));
+        let (one, none) = (one?, none?);
+        Some(one[output].iter().zip(&none[output]).map(|(a, b)| a + b).collect())
+    };
+    let all = (0..axes.len()).flat_map(|axis| (0..residuals.fields.len()).map(move |output| (axis, output)));
+    let mut all = all.flat_map(|(axis, output)| SHARES.map(|share| (axis, output, share)));
+    let (axis, (place, _)) = all.find_map(|(axis, output, share)| {
+        let line = &axes[axis];
+        let of = |places: &[f64]| values(axis, share, places, output).unwrap_or_else(|| vec![f64::NAN; places.len()]);
+        jumps::jump(line.min, line.max, of).map(|found| (axis, found))
+    })?;
+    let (name, shown) = (NAMES[axis], (place * 1e4).round() / 1e4);
+    let width = 0.01 * axes[axis].length();
+    Some(format!(
+        "The equations jump at {name} = {shown}, where its series does not settle. Let them change steeply instead: 1/(1 + \
+         exp(-({name} - {shown})/{width})) in place of if({name} > {shown}, 1, 0), say."
+    ))
+}
+
 /// Values along an axis, with the other coordinates at a share of their axes.
 fn along(
     statement: &Statement,

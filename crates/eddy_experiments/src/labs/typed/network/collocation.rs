@@ -18,6 +18,7 @@ use eddy_spec::EddyError;
 
 use super::{
     candidate::{Candidate, Output},
+    checks::jump_of_equations,
     integrals::{Outer, factors, rule, tensor},
     points::run_at,
     sides::Sides,
@@ -93,10 +94,10 @@ impl Steady<'_> {
     pub fn solve(&self, points: &[f64], is_eigen: bool) -> Result<Solution, EddyError> {
         let (fine, coarse) = (Grid::new(self, 1.0), Grid::new(self, COARSER));
         let none = |why: &str| {
-            let message = format!(
-                "Nothing was found that the network could be compared with: {why}. Check the conditions at the sides and on \
-                 integrals, and take a nearer first guess."
-            );
+            let advice = jump_of_equations(self.statement, self.residuals).unwrap_or_else(|| {
+                "Check the conditions at the sides and on integrals, and take a nearer first guess.".into()
+            });
+            let message = format!("Nothing was found that the network could be compared with: {why}. {advice}");
             EddyError::start(message).at(if self.conditions.is_some() { "integrals" } else { "equations" })
         };
         let found = fine.solve(is_eigen).map_err(|why| none(&why))?;

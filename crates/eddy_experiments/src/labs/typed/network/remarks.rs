@@ -61,7 +61,7 @@ fn corners(statement: &Statement, candidate: &Candidate) -> Vec<EddyError> {
                 }
             }
             let Some((_, begins, value)) = worst else { continue };
-            let number = |v: f64| format!("{}", (v * 1e4).round() / 1e4);
+            let number = |v: f64| format!("{}", (v * 1e4).round() / 1e4 + 0.0);
             let (begins, value) = match (number(begins), number(value)) {
                 (a, b) if a == b => (format!("{begins:e}"), format!("{value:e}")),
                 apart => apart,

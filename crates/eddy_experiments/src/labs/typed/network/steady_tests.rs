@@ -389,6 +389,22 @@ fn boxes_of_any_length_train_alike() {
     assert!(trained(100.0, false).0 > 0.1 && trained(0.1, false).0 > 0.1);
 }
 
+/// Series do not follow a wall; a steep one they do.
+#[test]
+fn walls_of_a_potential_are_told() {
+    let well = |wall: &str| {
+        let equations = format!("-dxx(psi) + V*psi = E*psi\nV = {wall}\nE = 1");
+        let one = texts(&equations, "-4 .. 4, 128", "psi = dirichlet: 0", "integral(psi^2) = 1", "E = 1.1");
+        network(&one, training())
+    };
+    let error = well("if(abs(x) < 1, 0, 5)").err().unwrap();
+    assert_eq!(error.key.as_deref(), Some("integrals"));
+    assert!(error.message.contains("jump at x = ") && error.message.contains("1/(1 + exp("), "{error}");
+    // What the message offers, on both sides: √E tan √E = √(5 − E) between walls at 1 gives E = 1.1475, and walls that are as wide as this a little else.
+    let found = eigenvalue(&well("5 - 5/(1 + exp(-(x + 1)/0.08)) + 5/(1 + exp(-(x - 1)/0.08))").unwrap());
+    assert!((found - 1.1475).abs() < 0.06, "{found}");
+}
+
 /// What a condition on an integral asks for may be large or small, and so may what a nonlinear problem settles at.
 #[test]
 fn norms_do_not_matter() {
