@@ -202,7 +202,7 @@ params! { pub struct Params {
     initial: String = String::new() => expression(2000).group("problem"),
     /// Parameters. Values that replace those in the equations: nu = 0.1.
     parameters: String = String::new() => expression(800).group("problem"),
-    /// Conditions on integrals over the domain. Lines such as integral(psi^2) = 1 or mean(u) = 0, at all times.
+    /// Conditions on integrals. Over the domain and at all times, in lines such as integral(psi^2) = 1 or mean(u) = 0.
     integrals: String = String::new() => expression(800).group("problem"),
     /// End. The network learns all times until then.
     end: String = String::new() => expression(60).symbol("T").group("problem"),

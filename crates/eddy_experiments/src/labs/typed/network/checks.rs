@@ -208,7 +208,7 @@ pub(super) fn jump_of_equations(statement: &Statement, residuals: &Residuals) ->
     let (name, shown) = (NAMES[axis], (place * 1e4).round() / 1e4);
     let width = 0.01 * axes[axis].length();
     Some(format!(
-        "The equations jump at {name} = {shown}, where its series does not settle. Let them change steeply instead: 1/(1 + \
+        "The equations jump at {name} = {shown}, where no series settles. Let them change steeply instead: 1/(1 + \
          exp(-({name} - {shown})/{width})) in place of if({name} > {shown}, 1, 0), say."
     ))
 }

@@ -94,11 +94,13 @@ impl Steady<'_> {
     pub fn solve(&self, points: &[f64], is_eigen: bool) -> Result<Solution, EddyError> {
         let (fine, coarse) = (Grid::new(self, 1.0), Grid::new(self, COARSER));
         let none = |why: &str| {
-            let advice = jump_of_equations(self.statement, self.residuals).unwrap_or_else(|| {
+            let jump = jump_of_equations(self.statement, self.residuals);
+            let is_asked = self.conditions.is_some() && jump.is_none();
+            let advice = jump.unwrap_or_else(|| {
                 "Check the conditions at the sides and on integrals, and take a nearer first guess.".into()
             });
             let message = format!("Nothing was found that the network could be compared with: {why}. {advice}");
-            EddyError::start(message).at(if self.conditions.is_some() { "integrals" } else { "equations" })
+            EddyError::start(message).at(if is_asked { "integrals" } else { "equations" })
         };
         let found = fine.solve(is_eigen).map_err(|why| none(&why))?;
         let other = coarse.solve(is_eigen).map_err(|why| none(&why))?;

@@ -398,7 +398,7 @@ fn walls_of_a_potential_are_told() {
         network(&one, training())
     };
     let error = well("if(abs(x) < 1, 0, 5)").err().unwrap();
-    assert_eq!(error.key.as_deref(), Some("integrals"));
+    assert_eq!(error.key.as_deref(), Some("equations"));
     assert!(error.message.contains("jump at x = ") && error.message.contains("1/(1 + exp("), "{error}");
     // What the message offers, on both sides: √E tan √E = √(5 − E) between walls at 1 gives E = 1.1475, and walls that are as wide as this a little else.
     let found = eigenvalue(&well("5 - 5/(1 + exp(-(x + 1)/0.08)) + 5/(1 + exp(-(x - 1)/0.08))").unwrap());
