@@ -138,7 +138,7 @@ export class EddyControls extends LitElement {
       : p.kind === 'seed' ? this.seed(p, value, error)
       : p.kind === 'drawing' ? this.drawing(p, value, error)
       : this.text(p, value, error);
-    if (this.lock.includes(p.key)) return html`<fieldset class="control locked kind-${p.kind}" data-key=${p.key} disabled>${body}</fieldset>`;
+    if (this.lock.includes(p.key)) return html`<fieldset class="control locked kind-${p.kind}" data-key=${p.key} disabled>${body}${remarks.map(remark)}</fieldset>`;
     return html`<div class="control ${error ? 'wrong' : ''} kind-${p.kind}" data-key=${p.key}>
       ${body}${p.kind === 'number' || p.kind === 'seed' ? nothing : this.back(p, value)}
       ${error ? html`<p class="error" id=${`error-${p.key}`} role="alert">${error} ${repairButton(model, model.repairs.get(p.key))}</p>` : nothing}

@@ -134,6 +134,7 @@ export class RunModel extends RunView {
     this.values = valuesFromLink(this.experiment, permalink);
     this.errors.clear();
     this.repairs.clear();
+    const { remarks } = this;
     this.remarks = [];
     this.notices = [];
     this.sending.clear();
@@ -148,6 +149,8 @@ export class RunModel extends RunView {
       if (turn !== this.opening) return false;
       this.permalink = permalink;
       this.refuse(thrown);
+      // The run that is still there is the one they are of.
+      if (this.status === 'ready') this.remarks = remarks;
     } finally {
       this.openings--;
     }

@@ -177,7 +177,7 @@ impl Lines {
         let mut found: Option<(String, Span)> = None;
         let is_alone = matches!(left.kind, ExprKind::Name(_));
         visit_names(left, &mut |name, span| {
-            let base = high_rate(name).filter(|_| is_alone || !self.given.contains(name));
+            let base = high_rate(name).filter(|_| !(if is_alone { &self.read } else { &self.given }).contains(name));
             found = found.take().or(base.map(|base| (base.to_owned(), span)));
         });
         let Some((base, span)) = found else { return false };

@@ -260,6 +260,11 @@ fn noise_is_taken_out() {
 }
 
 #[test]
+fn a_name_that_is_read_is_no_rate() {
+    assert!(System::parse("a_ttt = 2*k; k = 3; u_t = -a_ttt*u", &Options::new(0)).is_ok());
+}
+
+#[test]
 fn errors_of_systems_point_and_help() {
     for (text, dimension, code, piece, hint) in [
         ("u_t = Du*lap(u)\nDv = 0.1", 2, Code::UnknownName, "Du", "'Dv'"),

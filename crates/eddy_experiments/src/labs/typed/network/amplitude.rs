@@ -101,7 +101,7 @@ pub(super) fn sizes(known: &Known<'_>, candidate: &Candidate) -> Vec<Size> {
         all.extend(axes.is_empty().then_some(middle.abs()));
         if let Some(left) = &left {
             let size = left.size(o, outputs);
-            all.push(left.rest[o] / size);
+            all.push(left.far[o]);
             all.extend((output.order == 2).then(|| root_mean_square(&velocities[o]) / size.sqrt()));
         }
         all.into_iter().filter(|a| a.is_finite()).fold(0.0, f64::max)
@@ -235,8 +235,8 @@ fn held_at_sides(statement: &Statement, output: &Output, inputs: usize, reach: f
 
 /// What the equations leave where nothing has moved yet.
 struct Left {
-    /// By output: root mean square of that.
-    rest: Vec<f64>,
+    /// By output: how far that moves the field, the most of some moments.
+    far: Vec<f64>,
     /// By output and output: the largest term of the one's equation in the other, for amplitude one.
     terms: Vec<Vec<f64>>,
     /// By output: [`Size::reach`].
@@ -277,9 +277,18 @@ impl Left {
         let is_linear = outputs[residuals.fields.len()..] == moved[residuals.fields.len()..];
         let length = |axis: &Axis| axis.length() / PI / if axis.is_periodic { 2.0 } else { 1.0 };
         let fields = candidate.outputs.len();
-        let (mut rest, mut all) = (vec![0.0; fields], vec![vec![0.0; fields]; fields]);
+        let (mut far, mut all) = (vec![0.0; fields], vec![vec![0.0; fields]; fields]);
         let row = |k: usize| candidate.output(residuals.fields[k].0, residuals.fields[k].1);
-        // What acts later counts as much.
+        let couplings = |outputs: &[Vec<f64>]| {
+            let mut all = vec![vec![0.0; fields]; fields];
+            for (k, read, size) in terms(statement, residuals, outputs, length) {
+                let Read::Jet { variable, part, .. } = &residuals.reads[read] else { continue };
+                let (Some(own), Some(other)) = (row(k), candidate.output(*variable, *part)) else { continue };
+                all[own][other] = f64::max(all[own][other], size);
+            }
+            all
+        };
+        // What acts later counts as much, against what holds it back then; moments at which it has no value say nothing.
         let is_driven = residuals.reads.contains(&Read::Time);
         for moment in 0..if is_driven { MOMENTS } else { 1 } {
             let time = statement.start + (known.end - statement.start) * moment as f64 / (MOMENTS - 1) as f64;
@@ -288,8 +297,11 @@ impl Left {
                 Read::Jet { .. } => column.clone(),
             });
             let outputs = run(&then.collect::<Vec<_>>())?;
+            let then = couplings(&outputs);
             for (k, values) in outputs.iter().take(residuals.fields.len()).enumerate() {
-                row(k).into_iter().for_each(|o| rest[o] = f64::max(rest[o], root_mean_square(values)));
+                let Some(o) = row(k) else { continue };
+                let moved = root_mean_square(values) / size_of(&then, o, &candidate.outputs);
+                far[o] = f64::max(far[o], if moved.is_finite() { moved } else { 0.0 });
             }
         }
         // Of a complex field the slopes with respect to both parts are those of its coefficient.
@@ -311,19 +323,23 @@ impl Left {
             if highest[o] == 0 { f64::INFINITY } else { far }
         };
         let reach = (0..fields).map(reaches).collect();
-        Some(Self { rest, terms: all, reach, is_linear })
+        Some(Self { far, terms: all, reach, is_linear })
     }
 
     /// The largest term of an output's equation that holds it back: in its own field, or by a loop through another.
     fn size(&self, o: usize, outputs: &[Output]) -> f64 {
-        let one = &outputs[o];
-        let back = |(k, other): (usize, &Output)| match other {
-            other if other.variable == one.variable => self.terms[o][k],
-            other if other.order == one.order && one.order > 0 => (self.terms[o][k] * self.terms[k][o]).sqrt(),
-            _ => 0.0,
-        };
-        outputs.iter().enumerate().map(back).fold(0.0, f64::max)
+        size_of(&self.terms, o, outputs)
     }
+}
+
+fn size_of(terms: &[Vec<f64>], o: usize, outputs: &[Output]) -> f64 {
+    let one = &outputs[o];
+    let back = |(k, other): (usize, &Output)| match other {
+        other if other.variable == one.variable => terms[o][k],
+        other if other.order == one.order && one.order > 0 => (terms[o][k] * terms[k][o]).sqrt(),
+        _ => 0.0,
+    };
+    outputs.iter().enumerate().map(back).fold(0.0, f64::max)
 }
 
 #[cfg(test)]
@@ -402,6 +418,11 @@ mod tests {
             of(&text, training())
         };
         assert_eq!((pulse(0.5), pulse(0.504)), (vec![200.0], vec![200.0]));
+        // What holds a field back grows with what moves it (Airy's equation), and a moment without a value hides no other.
+        let airy = "equations = \"y_tt = -t*y\"\ninitial.y = 1\n[time]\nend = 10\n";
+        assert!(of(airy, training())[0] <= 2.0, "{:?}", of(airy, training()));
+        let last = of(&format!("equations = \"u_t = 0.1*dxx(u) + 1e4*cos(x)/sqrt(1-t)\"\n{line}"), training());
+        assert!(last[0] > 1e3, "{last:?}");
         // A number that is looked for counts by its guess.
         let source = format!("equations = \"u_t = 0.1*dxx(u) + S*cos(x); S = 9000\"\ninitial.u = \"cos(x)\"\n{line}");
         let sought = Training { sought: vec![("S".into(), 1.0)], ..training() };

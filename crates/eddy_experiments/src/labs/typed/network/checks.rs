@@ -205,11 +205,14 @@ pub(super) fn jump_of_equations(statement: &Statement, residuals: &Residuals) ->
         let of = |places: &[f64]| values(axis, share, places, output).unwrap_or_else(|| vec![f64::NAN; places.len()]);
         jumps::jump(line.min, line.max, of).map(|found| (axis, found))
     })?;
-    let (name, shown) = (NAMES[axis], (place * 1e4).round() / 1e4);
-    let width = 0.01 * axes[axis].length();
+    let (name, length) = (NAMES[axis], axes[axis].length());
+    let tidy = |v: f64, digits: usize| format!("{v:.digits$}").parse::<f64>().unwrap_or(v) + 0.0;
+    let digits = (4.0 - length.log10().floor()).clamp(0.0, 300.0) as usize;
+    let (shown, width) = (tidy(place, digits), tidy(0.01 * length, digits));
+    let from = if shown < 0.0 { format!("{name} + {}", -shown) } else { format!("{name} - {shown}") };
     Some(format!(
         "The equations jump at {name} = {shown}, where no series settles. Let them change steeply instead: 1/(1 + \
-         exp(-({name} - {shown})/{width})) in place of if({name} > {shown}, 1, 0), say."
+         exp(-({from})/{width})) in place of if({name} > {shown}, 1, 0), say."
     ))
 }
 

@@ -6,8 +6,8 @@ use eddy_spec::EddyError;
 use super::{built_in::side_places, candidate::Candidate};
 
 const SIDES: [[&str; 2]; 3] = [["x_min", "x_max"], ["y_min", "y_max"], ["z_min", "z_max"]];
-/// Share of the largest value there from which on two values are not the same.
-const APART: f64 = 1e-6;
+/// Share of the field's size from which on two values are not the same: what of a pulse has not decayed at a side is below it.
+const APART: f64 = 1e-3;
 
 /// By the text that they are about: what the statement warns of, and where initial values contradict the conditions.
 /// `knows_start`: whether the initial values are given to the network.
@@ -61,11 +61,7 @@ fn corners(statement: &Statement, candidate: &Candidate) -> Vec<EddyError> {
                 }
             }
             let Some((_, begins, value)) = worst else { continue };
-            let number = |v: f64| format!("{}", (v * 1e4).round() / 1e4 + 0.0);
-            let (begins, value) = match (number(begins), number(value)) {
-                (a, b) if a == b => (format!("{begins:e}"), format!("{value:e}")),
-                apart => apart,
-            };
+            let (begins, value) = (number(begins), number(value));
             let what = (format!("{} begins with {begins}", output.name), value);
             match found.iter_mut().find(|(other, _)| *other == what) {
                 Some((_, sides)) => sides.push(SIDES[axis][which]),
@@ -82,6 +78,12 @@ fn corners(statement: &Statement, candidate: &Candidate) -> Vec<EddyError> {
         EddyError::new("remark", message).at("initial")
     };
     found.into_iter().map(remark).collect()
+}
+
+/// Four digits.
+fn number(v: f64) -> String {
+    let v: f64 = format!("{:.3e}", v + 0.0).parse().unwrap_or(v);
+    if v == 0.0 || (1e-4..1e6).contains(&v.abs()) { format!("{v}") } else { format!("{v:e}") }
 }
 
 #[cfg(test)]
@@ -111,6 +113,13 @@ mod tests {
         told(&rod, "initial", &["u begins with 300 at x_min", "holds it at 400"]);
         assert_eq!(of(&rod).len(), 1, "{:?}", of(&rod));
         assert_eq!(of(&rod.replace("400", "300")), []);
+        // What is left of a pulse, and numbers of any size.
+        let pulse = rod.replace("= 300\n", "= \"exp(-2*(x - pi)^2)\"\n").replace("400", "0").replace("300 + t", "0");
+        assert_eq!(of(&pulse), []);
+        assert_eq!(
+            [0.0, -0.0, 300.0, 5.2e-5, 1.0 / 3.0, 1e25].map(super::number),
+            ["0", "0", "300", "5.2e-5", "0.3333", "1e25"]
+        );
         told(&rod.replace("300 + t", "400"), "initial", &["u begins with 300 at x_min, x_max,"]);
     }
 }
